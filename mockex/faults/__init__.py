@@ -1,0 +1,48 @@
+"""What can go wrong on purpose."""
+
+from mockex.faults.model import (
+    AcceptThenClose,
+    CloseWith,
+    CutFrame,
+    Direction,
+    Fault,
+    Fin,
+    HangUpgrade,
+    Latency,
+    LifetimeCut,
+    LinkFault,
+    LinkReset,
+    Outage,
+    RefuseUpgrade,
+    Reset,
+    Resume,
+    ServerShutdown,
+    SlowUpgrade,
+    Stall,
+)
+from mockex.faults.trigger import AfterEvents, Every, Now, Trigger
+
+__all__ = [
+    "AcceptThenClose",
+    "AfterEvents",
+    "CloseWith",
+    "CutFrame",
+    "Direction",
+    "Every",
+    "Fault",
+    "Fin",
+    "HangUpgrade",
+    "Latency",
+    "LifetimeCut",
+    "LinkFault",
+    "LinkReset",
+    "Now",
+    "Outage",
+    "RefuseUpgrade",
+    "Reset",
+    "Resume",
+    "ServerShutdown",
+    "SlowUpgrade",
+    "Stall",
+    "Trigger",
+]

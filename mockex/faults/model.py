@@ -1,0 +1,215 @@
+"""Faults as values: what happens, to whom, when. Knows nothing of sockets or proxies.
+
+Section numbers are of the catalogue (`docs/cases`): section 4 defines what each fault does and
+when it counts as *seen*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+from mockex.faults.trigger import Now, Trigger
+
+
+class Direction(StrEnum):
+    """Of bytes on a link, in Toxiproxy's terms: downstream is from the exchange to the client."""
+
+    DOWNSTREAM = "downstream"
+    UPSTREAM = "upstream"
+
+
+def _at_least(name: str, value: float, least: float) -> None:
+    if value < least:
+        raise ValueError(f"{name} must be at least {least:g}, got {value:g}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Base of all faults.
+
+    `stream` aims at the connections that deliver that stream (None: any connection that delivers
+    something); of these the newest is meant, unless the fault says `all` or `connection` names one.
+    """
+
+    stream: str | None = None
+    connection: int | None = None
+    when: Trigger = field(default_factory=Now)
+
+
+# --- on connections that exist ---------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reset(Fault):
+    """The socket is closed with linger 0: the client sees a RST. Seen when that close is done."""
+
+    all: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fin(Fault):
+    """TCP FIN without a close frame; we read on until the client ends it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseWith(Fault):
+    """A close frame, then TCP close. `code` None: a close frame with an empty body."""
+
+    code: int | None = 1000
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CutFrame(Fault):
+    """Half of the next event's frame is written, then the connection ends."""
+
+    then: Literal["fin", "reset"] = "fin"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stall(Fault):
+    """Writes are withheld while reading goes on.
+
+    `total`: everything, pongs, replies and close frames too, and pong deadline and lifetime are
+    suspended. `data`: events only. `stream`: the events of `stream` only. Seen once something was
+    due and withheld. Ended by `Resume` or by the connection's end.
+    """
+
+    scope: Literal["total", "data", "stream"] = "total"
+
+    def __post_init__(self) -> None:
+        if self.scope == "stream" and self.stream is None:
+            raise ValueError("Stall('stream') needs the name of a stream")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resume(Fault):
+    """Ends every stall: the backlog is sent (`deliver`) or gone (`lose`). One ping follows and
+    the deadlines start anew. Seen at the first event after it."""
+
+    backlog: Literal["deliver", "lose"] = "deliver"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LifetimeCut(Fault):
+    """The cut at the connection's lifetime, now: close 1001 with an empty reason, or a bare drop
+    of the TCP connection (spot 3.2)."""
+
+    bare: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerShutdown(Fault):
+    """The `serverShutdown` notice on every connection, then close 1001 after `lead_ms`
+    (spot 3.3)."""
+
+    lead_ms: int = 10_000
+
+    def __post_init__(self) -> None:
+        _at_least("lead_ms", self.lead_ms, 0)
+
+
+# --- on attempts to come ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outage(Fault):
+    """All connections are reset; until the end none is to be had.
+
+    `abort`: each attempt is accepted, journaled and closed with linger 0. `refuse`: nothing
+    listens, the port stays ours. Ends after `ms`, or (`abort` only) after `attempts` attempts.
+    """
+
+    how: Literal["abort", "refuse"] = "abort"
+    ms: int | None = None
+    attempts: int | None = None
+
+    def __post_init__(self) -> None:
+        if (self.ms is None) == (self.attempts is None):
+            raise ValueError("an Outage ends after ms or after attempts: give exactly one")
+        if self.how == "refuse" and self.ms is None:
+            raise ValueError("refused attempts cannot be counted: an Outage('refuse') needs ms")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlowUpgrade(Fault):
+    """The 101 comes `ms` late, for the next `attempts` attempts. Seen when one waits."""
+
+    ms: int
+    attempts: int = 1
+
+    def __post_init__(self) -> None:
+        _at_least("ms", self.ms, 0)
+        _at_least("attempts", self.attempts, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HangUpgrade(Fault):
+    """The 101 never comes, for the next `attempts` attempts; `half`: half of its headers do."""
+
+    attempts: int = 1
+    half: bool = False
+
+    def __post_init__(self) -> None:
+        _at_least("attempts", self.attempts, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefuseUpgrade(Fault):
+    """The next `attempts` attempts get this answer instead of a 101. Seen when it is written."""
+
+    status: int = 503
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: str = ""
+    attempts: int = 1
+
+    def __post_init__(self) -> None:
+        if not 200 <= self.status <= 599:
+            raise ValueError(f"status must be from 200 to 599, got {self.status}")
+        _at_least("attempts", self.attempts, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptThenClose(Fault):
+    """Attempts upgrade, get exactly `events` events and are then closed with 1001, until `ms` have
+    passed. With 0 events the close comes `after_ms` after the upgrade. Seen each time."""
+
+    ms: int
+    after_ms: int = 20
+    events: int = 0
+
+    def __post_init__(self) -> None:
+        _at_least("ms", self.ms, 1)
+        _at_least("after_ms", self.after_ms, 0)
+        _at_least("events", self.events, 0)
+
+
+# --- on the link (Toxiproxy) -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkFault(Fault):
+    """Base of what happens to bytes between the two ends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency(LinkFault):
+    """Every chunk arrives `delay_ms` late (plus or minus `jitter_ms`), in order."""
+
+    delay_ms: int
+    jitter_ms: int = 0
+    direction: Direction = Direction.DOWNSTREAM
+
+    def __post_init__(self) -> None:
+        _at_least("delay_ms", self.delay_ms, 0)
+        if not 0 <= self.jitter_ms <= self.delay_ms:
+            raise ValueError(f"jitter_ms must be from 0 to delay_ms, got {self.jitter_ms}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkReset(LinkFault):
+    """Every connection that exists on the link ends with a RST on both sides; the link then
+    accepts again."""

@@ -1,0 +1,71 @@
+"""Instruments: how a symbol's integers are spelled.
+
+Prices are counted in ticks and quantities in steps. Spot pads both to 8 decimals (spot 5, O); usdm
+pads to the symbol's own precision (wire B1), which is not its tick size.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+from mockex.errors import ConfigError
+from mockex.profile import Profile
+
+_SYMBOL = re.compile(r"[\w\-.]{2,40}")
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """One symbol. `tick` and `step` are in units of the last decimal that is spelled."""
+
+    symbol: str
+    price_decimals: int
+    quantity_decimals: int
+    tick: int
+    step: int
+    start_ticks: int
+
+    def price(self, ticks: int) -> str:
+        """A price in ticks, spelled."""
+        return _spell(ticks * self.tick, self.price_decimals)
+
+    def quantity(self, steps: int) -> str:
+        """A quantity in steps, spelled."""
+        return _spell(steps * self.step, self.quantity_decimals)
+
+
+def _spell(units: int, decimals: int) -> str:
+    digits = str(units).rjust(decimals + 1, "0")
+    return f"{digits[:-decimals]}.{digits[-decimals:]}"
+
+
+def instruments(profile: Profile, symbols: Sequence[str]) -> tuple[Instrument, ...]:
+    """The instruments of these symbols on this profile; names in any case.
+
+    Raises:
+        ConfigError: no symbol, one that cannot be, or one that is named twice.
+    """
+    if not symbols:
+        raise ConfigError("symbols", list(symbols), "at least one symbol")
+    made: dict[str, Instrument] = {}
+    for name in symbols:
+        symbol = name.upper()
+        if not _SYMBOL.fullmatch(symbol):
+            raise ConfigError("symbols", name, "2 to 40 letters, digits, '_', '-' or '.'")
+        if symbol in made:
+            raise ConfigError("symbols", name, "each symbol once")
+        # Drawn from the name alone: a symbol is the same whatever stands beside it.
+        start = Random(f"mockex instrument {symbol}").randrange(2_000_00, 8_000_00)
+        decimals = (8, 8) if profile.eight_decimals else (2, 3)
+        made[symbol] = Instrument(
+            symbol,
+            price_decimals=decimals[0],
+            quantity_decimals=decimals[1],
+            tick=10 ** (decimals[0] - 2),
+            step=10 ** (decimals[1] - 3),
+            start_ticks=start,
+        )
+    return tuple(made.values())

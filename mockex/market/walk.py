@@ -1,0 +1,196 @@
+"""The seeded market: one seed gives one market for ever, whatever stands beside a symbol.
+
+Every symbol has a generator of its own, seeded by the run's seed and its name. A step of the market
+is 100 ms; in a step the book of a symbol gets a few updates, each with an id of its own.
+
+Three kinds: `walk` inserts, changes, removes and trades around a price that drifts; `steady`
+changes the quantities of the best bid and ask at every step and keeps the length of every text, so
+that bytes can be compared; `frozen` never moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from heapq import nlargest, nsmallest
+from random import Random
+
+from mockex.errors import ConfigError
+from mockex.market.instruments import Instrument
+from mockex.market.truth import History, Levels, Side, Trade, Truth
+from mockex.profile import Profile
+
+KINDS = ("walk", "steady", "frozen")
+_DEPTH = 300  # levels a side at the opening
+_LEAST = 50  # levels a side that a walk never goes below
+_NEAR = 12  # a walk touches the best so many levels
+_QUANTITY = (100_000, 999_999)  # steps: six digits for ever
+# Many digits, so that no id changes its width within a run.
+_FIRST_SPOT_ID = 50_000_000_000
+_FIRST_USDM_ID = 7_000_000_000_000
+_FIRST_TRADE_ID = 3_000_000_000
+_FIRST_ORDER_ID = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one step did to one symbol. Ids of updates: all those in between belong to it."""
+
+    symbol: str
+    at_ms: int
+    first_update_id: int
+    final_update_id: int
+    trades: tuple[Trade, ...]
+
+
+class _Symbol:
+    """The book of one symbol and the draws that move it."""
+
+    def __init__(self, instrument: Instrument, seed: int, *, shared_ids: bool) -> None:
+        self.instrument = instrument
+        self._random = Random(f"mockex market {seed} {instrument.symbol}")
+        self._shared_ids = shared_ids
+        mid = instrument.start_ticks
+        self.levels: Levels = (
+            {mid - 1 - n: self._quantity() for n in range(_DEPTH)},
+            {mid + 1 + n: self._quantity() for n in range(_DEPTH)},
+        )
+        self._best = [mid - 1, mid + 1]
+        first_id = _FIRST_USDM_ID if shared_ids else _FIRST_SPOT_ID
+        self.history = History(first_id, [(dict(self.levels[0]), dict(self.levels[1]))])
+        self._next_trade = _FIRST_TRADE_ID
+        self._next_order = _FIRST_ORDER_ID
+
+    def _quantity(self) -> int:
+        return self._random.randint(*_QUANTITY)
+
+    def _set(self, side: Side, price: int, quantity: int) -> None:
+        """One update, with an id of its own."""
+        # usdm 6.3: "Use id increments larger than 1 between events (for example 1 to 50)".
+        step = self._random.randint(2, 50) if self._shared_ids else 1
+        history = self.history
+        history.record(history.last_id + step, side, price, quantity, self.levels)
+        levels = self.levels[side]
+        if quantity:
+            levels[price] = quantity
+            better = price > self._best[side] if side is Side.BID else price < self._best[side]
+            if better:
+                self._best[side] = price
+        else:
+            levels.pop(price, None)
+            if price == self._best[side]:
+                self._best[side] = max(levels) if side is Side.BID else min(levels)
+
+    def _trade(self, side: Side, parts: int, at_ms: int, *, keep: bool) -> None:
+        """A taker order meets the best level of `side`; with `keep` new quantity follows it."""
+        price = self._best[side]
+        resting = self.levels[side][price]
+        order = self._next_order
+        self._next_order += 1
+        for _ in range(parts):
+            quantity = min(self._random.randint(1_000, 9_999), resting)
+            if not quantity:
+                break
+            resting -= quantity
+            self.history.trades.append(
+                Trade(self._next_trade, order, price, quantity, side is Side.BID, at_ms)
+            )
+            self._next_trade += 1
+        self._set(side, price, self._quantity() if keep else resting)
+
+    def steady(self, at_ms: int) -> None:
+        """Both best levels change; one trade at the best ask."""
+        self._set(Side.BID, self._best[Side.BID], self._quantity())
+        self._trade(Side.ASK, 1, at_ms, keep=True)
+
+    def walk(self, at_ms: int) -> None:
+        """A few updates near the best prices, and now and then a trade."""
+        for _ in range(self._random.randint(1, 5)):
+            side = Side(self._random.randrange(2))
+            draw = self._random.random()
+            away = -1 if side is Side.BID else 1
+            if draw < 0.2 and len(self.levels[side]) > _LEAST:
+                self._trade(side, self._random.randint(1, 3), at_ms, keep=False)
+            elif draw < 0.35 and len(self.levels[side]) > _LEAST:
+                price = self._near(side)
+                self._set(side, price, 0)
+            elif draw < 0.5:
+                # A better price if there is room in the spread, else one that fills a hole.
+                price = self._best[side] - away
+                if self._best[Side.ASK] - self._best[Side.BID] <= 1:
+                    price = self._best[side] + away * self._random.randrange(_NEAR)
+                self._set(side, price, self._quantity())
+            else:
+                self._set(side, self._near(side), self._quantity())
+
+    def top(self) -> tuple[int, int, int, int]:
+        """Best bid and ask: price and quantity of each."""
+        bid, ask = self._best
+        return bid, self.levels[Side.BID][bid], ask, self.levels[Side.ASK][ask]
+
+    def _near(self, side: Side) -> int:
+        """A price with a level, among the best few; the best one if the draw finds a hole."""
+        away = -1 if side is Side.BID else 1
+        price = self._best[side] + away * self._random.randrange(_NEAR)
+        return price if price in self.levels[side] else self._best[side]
+
+
+class Market:
+    """All symbols. `truth` answers for everything that happened."""
+
+    step_ms = 100
+
+    def __init__(
+        self,
+        instruments: Sequence[Instrument],
+        *,
+        seed: int,
+        profile: Profile,
+        kind: str = "walk",
+    ) -> None:
+        if kind not in KINDS:
+            raise ConfigError("market", kind, "one of " + ", ".join(KINDS))
+        self.instruments = {i.symbol: i for i in instruments}
+        self._kind = kind
+        self._symbols = [_Symbol(i, seed, shared_ids=profile.shared_ids) for i in instruments]
+        self._by_name = {s.instrument.symbol: s for s in self._symbols}
+        self._now_ms = 0
+        self.truth = Truth({s.instrument.symbol: s.history for s in self._symbols})
+
+    def advance(self, now_ms: int) -> list[Change]:
+        """Every step that is due at or before `now_ms` (since the opening), in order."""
+        changes: list[Change] = []
+        while self._now_ms + self.step_ms <= now_ms:
+            self._now_ms += self.step_ms
+            if self._kind == "frozen":
+                continue
+            changes += [self._step(symbol) for symbol in self._symbols]
+        return changes
+
+    def top(self, symbol: str) -> tuple[int, int, int, int]:
+        """Best bid and ask now: price and quantity of each."""
+        return self._by_name[symbol].top()
+
+    def best(self, symbol: str, count: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+        """The best `count` levels of each side now, best first."""
+        bids, asks = self._by_name[symbol].levels
+        return (
+            [(price, bids[price]) for price in nlargest(count, bids)],
+            [(price, asks[price]) for price in nsmallest(count, asks)],
+        )
+
+    def _step(self, symbol: _Symbol) -> Change:
+        history = symbol.history
+        updates, trades = len(history.ids), len(history.trades)
+        if self._kind == "steady":
+            symbol.steady(self._now_ms)
+        else:
+            symbol.walk(self._now_ms)
+        history.end_step(self._now_ms)
+        return Change(
+            symbol=symbol.instrument.symbol,
+            at_ms=self._now_ms,
+            first_update_id=history.ids[updates],
+            final_update_id=history.last_id,
+            trades=tuple(history.trades[trades:]),
+        )

@@ -1,0 +1,134 @@
+"""Admission: what happens to attempts while a fault on attempts is on.
+
+Faults stand in the order of their injection; the first that still has something to do decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from mockex.faults.model import (
+    AcceptThenClose,
+    Fault,
+    HangUpgrade,
+    Outage,
+    RefuseUpgrade,
+    SlowUpgrade,
+)
+from mockex.server.gate import Injection
+from mockex.server.handshake import UpgradeRequest
+from mockex.session.effects import CloseCode
+from mockex.session.target import Target
+
+if TYPE_CHECKING:
+    from mockex.server.connection import Connection
+    from mockex.server.exchange import Exchange
+
+
+class Rule:
+    """One fault on attempts and what is left of it."""
+
+    def __init__(
+        self, fault: Fault, injection: Injection, attempts: int | None, ended: Callable[[], None]
+    ) -> None:
+        self.fault = fault
+        self.injection = injection
+        self.left = attempts
+        self._ended = ended
+
+    def take(self) -> bool:
+        """Count one attempt; False if there are none left."""
+        if self.left is None:
+            return True
+        if self.left == 0:
+            return False
+        self.left -= 1
+        if self.left == 0:
+            self._ended()
+        return True
+
+
+class Admission:
+    """Decides about each attempt."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._rules: list[Rule] = []
+
+    def add(
+        self,
+        fault: Fault,
+        injection: Injection,
+        attempts: int | None,
+        ended: Callable[[], None] = lambda: None,
+    ) -> Rule:
+        """Apply `fault` to the next `attempts` attempts; None: until it is removed."""
+        rule = Rule(fault, injection, attempts, ended)
+        self._rules.append(rule)
+        return rule
+
+    def remove(self, rule: Rule) -> None:
+        """Nothing more of this rule; harmless if it is gone."""
+        if rule in self._rules:
+            self._rules.remove(rule)
+
+    def attempted(self, connection: Connection) -> None:
+        """A TCP connection was accepted."""
+        rule = next((r for r in self._rules if isinstance(r.fault, Outage) and r.take()), None)
+        if rule is not None:
+            injection = rule.injection
+            connection.when_ended(lambda: injection.happened([connection.number]))
+            connection.reset()
+
+    def requested(self, connection: Connection, request: UpgradeRequest, target: Target) -> None:
+        """A handshake that the exchange would accept."""
+        rule = next((r for r in self._rules if not isinstance(r.fault, Outage) and r.take()), None)
+        if rule is None:
+            connection.upgrade(request, target)
+            return
+        number = connection.number
+        match rule.fault:
+            case SlowUpgrade(ms=ms):
+                self._exchange.timers.after(ms / 1000, lambda: connection.upgrade(request, target))
+                rule.injection.happened([number])
+            case HangUpgrade(half=half):
+                if half:
+                    connection.write_head_half(request)
+                rule.injection.happened([number])
+            case RefuseUpgrade(status=status, headers=headers, body=body):
+                connection.refuse(status, body, request.target, tuple(headers.items()))
+                rule.injection.happened([number])
+            case AcceptThenClose() as fault:
+                self._accept_then_close(connection, request, target, fault, rule)
+            case _:  # pragma: no cover - `add` is only called with the kinds above
+                raise AssertionError(rule.fault)
+
+    def _accept_then_close(
+        self,
+        connection: Connection,
+        request: UpgradeRequest,
+        target: Target,
+        fault: AcceptThenClose,
+        rule: Rule,
+    ) -> None:
+        if fault.events:
+            connection.gated().allow(fault.events, rule.injection)
+            connection.upgrade(request, target)
+            return
+        # No event may get out before the close: a step of the market can come first.
+        connection.gated().stall("data", _Deaf())
+        connection.upgrade(request, target)
+
+        def close() -> None:
+            connection.close(CloseCode.GOING_AWAY)
+            rule.injection.happened([connection.number])
+
+        self._exchange.timers.after(fault.after_ms / 1000, close)
+
+
+class _Deaf(Injection):
+    """A stall that is part of another fault: nobody waits to see it."""
+
+    def happened(self, conns: object, detail: str = "") -> None:
+        pass

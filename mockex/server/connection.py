@@ -1,0 +1,544 @@
+"""One TCP connection at the stream port: the shell around a `Session`.
+
+No task, queue, lock or timer of its own. Bytes in go to the handshake, then to the frame parser of
+`websockets`, whose automatic replies are discarded and made anew as effects, because a stall must
+be able to withhold them. Effects out are performed here; nothing is decided here.
+
+    accepted ── request ──> admitted ── 101 ──> open ── close frame ──> closing ──> ended
+        └────────────────── refusal ─────────────────────────────────────────────────┘
+"""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+from websockets.frames import Frame
+from websockets.frames import Opcode as InOpcode
+from websockets.protocol import SERVER, Protocol, State
+
+from mockex.server import frames
+from mockex.server.gate import Gate, Held, Injection
+from mockex.server.handshake import (
+    BadRequest,
+    Handshake,
+    UpgradeRequest,
+    answer,
+    switching_protocols,
+)
+from mockex.server.journal import (
+    Attempted,
+    Closed,
+    Ended,
+    HalfClosed,
+    Pinged,
+    Ponged,
+    Received,
+    Refused,
+    Replied,
+    Slowed,
+    Subscribed,
+    Unsubscribed,
+    Upgraded,
+)
+from mockex.server.timers import Timer
+from mockex.session.core import Session
+from mockex.session.effects import (
+    Close,
+    CloseCode,
+    Effect,
+    SendPing,
+    SendPong,
+    SendText,
+    SetCombined,
+    Subscribe,
+    Unsubscribe,
+)
+from mockex.session.target import Refusal, Target, read_target
+from mockex.streams.envelope import Event, combined
+
+if TYPE_CHECKING:
+    from mockex.server.exchange import Exchange
+
+# Ours where the documents are silent (I).
+REQUEST_WITHIN_S = 10.0  # a request head must be complete
+CLOSE_ANSWER_WITHIN_S = 2.0  # then the TCP connection is closed without the answer
+LINGER_S = 60.0  # after our FIN, or while what is left drains; then RST
+SLOW_CONSUMER_S = 10.0  # a send buffer stays full; then RST
+MAX_MESSAGE_BYTES = 1 << 20  # of the client; beyond it close 1009
+_JOURNAL_TEXT = 4096
+
+
+class Connection(asyncio.Protocol):
+    """See the module. Made by the listener; numbered when it is accepted."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._journal = exchange.journal
+        self.number = 0
+        self.combined = False
+        self.served: frozenset[str] = frozenset()
+        self.gate: Gate | None = None
+        self.transport: asyncio.Transport
+        self._handshake: Handshake | None = Handshake()
+        self._parser: Protocol | None = None
+        self._parts: list[bytes] = []
+        self._parts_opcode = InOpcode.TEXT
+        self._session: Session | None = None
+        self._order: list[str] = []  # subscriptions that are served, in order
+        self._deadline: Timer | None = None
+        self._session_timer: Timer | None = None
+        self._slow_timer: Timer | None = None
+        self._closing = False  # a close frame of ours is written or withheld
+        self._ended_by: Literal["client", "server"] | None = None
+        self._how: Literal["fin", "rst"] = "fin"
+        self._when_ended: list[Callable[[], None]] = []
+
+    # --- the loop's side -----------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        self._exchange.wire.prepare(transport)
+        self.number = self._exchange.adopt(self)
+        peer = transport.get_extra_info("peername")
+        self._journal.append(
+            Attempted(t=self._now(), conn=self.number, peer_port=peer[1] if peer else 0)
+        )
+        self._deadline = self._after(REQUEST_WITHIN_S, self._request_late)
+        self._exchange.admission.attempted(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self._handshake is not None:
+            request = self._handshake.receive(data)
+            if isinstance(request, BadRequest):
+                self.refuse(request.status, request.body, request.target, request.headers)
+            elif request is not None:
+                self._handshake = None
+                self._cancel_deadline()
+                self._admit(request)
+        elif self._parser is not None:
+            self._parser.receive_data(data)
+            self._read_frames()
+
+    def eof_received(self) -> bool:
+        if self._ended_by is None:
+            self._ended_by = "client"
+            self._journal.append(HalfClosed(t=self._now(), conn=self.number, by="client"))
+            self._exchange.fanout.leave(self)
+        # What is written may still have to drain: a client that never reads must not keep us.
+        self._cancel_deadline()
+        self._deadline = self._after(LINGER_S, self.reset)
+        return False  # the transport closes itself once its buffer is empty
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._ended_by is None:
+            self._ended_by = "client"
+        if isinstance(exc, ConnectionResetError) and self._ended_by == "client":
+            self._how = "rst"
+        for timer in (self._deadline, self._session_timer, self._slow_timer):
+            if timer is not None:
+                timer.cancel()
+        self._exchange.fanout.leave(self)
+        self._journal.append(
+            Ended(t=self._now(), conn=self.number, by=self._ended_by, how=self._how)
+        )
+        self._exchange.forget(self)
+        for told in self._when_ended:
+            told()
+
+    def pause_writing(self) -> None:
+        # Never wait for one client: it gets nothing until it has drained, and then has a gap.
+        self._journal.append(Slowed(t=self._now(), conn=self.number, full=True))
+        self._exchange.fanout.leave(self)
+        self._slow_timer = self._after(SLOW_CONSUMER_S, self.reset)
+
+    def resume_writing(self) -> None:
+        self._journal.append(Slowed(t=self._now(), conn=self.number, full=False))
+        if self._slow_timer is not None:
+            self._slow_timer.cancel()
+            self._slow_timer = None
+        if self.live:
+            self._exchange.fanout.join(self)
+
+    # --- handshake -----------------------------------------------------------------------------
+
+    def _admit(self, request: UpgradeRequest) -> None:
+        target = read_target(self._exchange.profile, request.target)
+        if isinstance(target, Refusal):
+            self.refuse(target.status, target.body, request.target)
+            return
+        self._exchange.admission.requested(self, request, target)
+
+    def upgrade(self, request: UpgradeRequest, target: Target) -> None:
+        """Write the 101 and begin the session."""
+        if self.transport.is_closing() or self._ended_by is not None:
+            return
+        self._cancel_deadline()
+        self.transport.write(switching_protocols(request.key))
+        self._parser = Protocol(SERVER, state=State.OPEN, max_size=MAX_MESSAGE_BYTES)
+        self.combined = target.combined
+        self._journal.append(
+            Upgraded(
+                t=self._now(),
+                conn=self.number,
+                target=request.target,
+                route=target.route,
+                mode="combined" if target.combined else "raw",
+                headers=request.headers,
+            )
+        )
+        self._session = self._exchange.new_session(target)
+        self._perform(self._session.opened(self._exchange.now()))
+        if request.rest:
+            self.data_received(request.rest)
+
+    def refuse(
+        self,
+        status: int,
+        body: str,
+        target: str = "",
+        headers: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        """Answer the handshake with something other than a 101, and close."""
+        self._handshake = None
+        self._cancel_deadline()
+        self.transport.write(answer(status, body, headers))
+        reason = body.splitlines()[0][:200] if body else ""
+        self._journal.append(
+            Refused(t=self._now(), conn=self.number, target=target, status=status, reason=reason)
+        )
+        self._finish()
+
+    def write_head_half(self, request: UpgradeRequest) -> None:
+        """Write the first half of the 101's headers, and no more."""
+        head = switching_protocols(request.key)
+        self.transport.write(head[: len(head) // 2])
+
+    def _request_late(self) -> None:
+        self.refuse(408, "the request head did not come in time")
+
+    # --- frames in -----------------------------------------------------------------------------
+
+    def _read_frames(self) -> None:
+        parser = self._parser
+        assert parser is not None
+        for event in parser.events_received():
+            if isinstance(event, Frame) and not self._received(event):
+                break
+        parser.data_to_send()  # discarded: replies are effects of ours
+        if parser.parser_exc is not None and parser.close_sent is not None:
+            failure = parser.close_sent
+            if failure.code != 1006 and not self._closing and self._ended_by is None:
+                self._log_received("invalid", 0, str(parser.parser_exc))
+                self.close(failure.code)
+
+    def _received(self, frame: Frame) -> bool:
+        """Handle one frame; False once nothing more is to be read."""
+        session = self._session
+        if session is None or self._ended_by == "server":
+            return False
+        now = self._exchange.now()
+        effects: list[Effect] = []
+        match frame.opcode:
+            case InOpcode.PING:
+                self._log_received("ping", len(frame.data), bytes(frame.data).hex())
+                effects = session.receive_ping(bytes(frame.data), now)
+            case InOpcode.PONG:
+                payload = bytes(frame.data)
+                self._journal.append(Ponged(t=self._now(), conn=self.number, payload=payload.hex()))
+                effects = session.receive_pong(payload, now)
+            case InOpcode.CLOSE:
+                self._received_close(session)
+                return False
+            case _:
+                effects = self._received_data(session, frame, now)
+        self._perform(effects)
+        return not self._closing
+
+    def _received_data(self, session: Session, frame: Frame, now: float) -> list[Effect]:
+        if frame.opcode is not InOpcode.CONT:
+            self._parts_opcode = frame.opcode
+        self._parts.append(bytes(frame.data))
+        if not frame.fin:
+            return []
+        message = b"".join(self._parts)
+        self._parts.clear()
+        if self._parts_opcode is InOpcode.BINARY:
+            self._log_received("binary", len(message))
+            return session.receive_binary(now)
+        try:
+            text = codecs.decode(message, "utf-8", "strict")
+        except UnicodeDecodeError:
+            self._log_received("invalid", len(message), "not UTF-8")
+            return [Close(CloseCode.INVALID_DATA)]
+        self._log_received("text", len(message), text)
+        return session.receive_text(text, now)
+
+    def _received_close(self, session: Session) -> None:
+        parser = self._parser
+        assert parser is not None
+        assert parser.close_rcvd is not None
+        code: int | None = parser.close_rcvd.code
+        if code == 1005:  # an empty body, never on the wire (RFC 6455, 7.4.1)
+            code = None
+        reason = parser.close_rcvd.reason
+        self._journal.append(
+            Closed(t=self._now(), conn=self.number, by="client", code=code, reason=reason)
+        )
+        self._exchange.fanout.leave(self)
+        if self._closing:
+            self._finish()  # the answer to our own close frame
+        else:
+            self._perform(session.receive_close(code, reason, self._exchange.now()))
+
+    def _log_received(
+        self, opcode: Literal["text", "binary", "ping", "invalid"], size: int, text: str = ""
+    ) -> None:
+        self._journal.append(
+            Received(
+                t=self._now(),
+                conn=self.number,
+                opcode=opcode,
+                size=size,
+                text=text[:_JOURNAL_TEXT],
+            )
+        )
+
+    # --- effects out ---------------------------------------------------------------------------
+
+    def _perform(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case SendText(text):
+                    self._control(partial(self._write_reply, text))
+                case SendPing(payload):
+                    self._control(partial(self.ping, payload), keep=False)
+                case SendPong(payload):
+                    data = frames.frame(frames.Opcode.PONG, payload)
+                    self._control(partial(self.write, data))
+                case Close(code, reason):
+                    self.close(code, reason)
+                case Subscribe():
+                    self._subscribe(effect)
+                case Unsubscribe(streams):
+                    self._journal.append(
+                        Unsubscribed(t=self._now(), conn=self.number, streams=list(streams))
+                    )
+                    self._serve([name for name in self._order if name not in streams])
+                case SetCombined(in_combined):
+                    self.combined = in_combined
+                    self._exchange.fanout.join(self)
+        self._arm()
+
+    def _control(self, send: Callable[[], None], *, keep: bool = True) -> None:
+        """Send now, or leave it to the gate; what is not kept is gone when the gate opens."""
+        if self.gate is None or not self.gate.hold_control(send if keep else lambda: None):
+            send()
+
+    def _write_reply(self, text: str) -> None:
+        self.write(frames.text_frame(text))
+        self._journal.append(Replied(t=self._now(), conn=self.number, text=text[:_JOURNAL_TEXT]))
+
+    def ping(self, payload: bytes) -> None:
+        """Write a ping frame."""
+        self.write(frames.frame(frames.Opcode.PING, payload))
+        self._journal.append(Pinged(t=self._now(), conn=self.number, payload=payload.hex()))
+
+    def _subscribe(self, effect: Subscribe) -> None:
+        self._journal.append(
+            Subscribed(
+                t=self._now(),
+                conn=self.number,
+                streams=list(effect.streams),
+                via=effect.via,
+                silent=list(effect.silent),
+                again=list(effect.again),
+            )
+        )
+        new = [n for n in effect.streams if n not in effect.silent and n not in self.served]
+        if new:
+            self._serve([*self._order, *new])
+
+    def _serve(self, streams: list[str]) -> None:
+        if streams != self._order:
+            self._order = streams
+            self.served = frozenset(streams)
+            self._exchange.fanout.join(self)
+
+    def write(self, data: bytes) -> None:
+        """Bytes to the client; nothing once the connection is ending."""
+        if not self.transport.is_closing():
+            self.transport.write(data)
+
+    def _arm(self) -> None:
+        """One timer for whatever the session waits for next."""
+        if self._session_timer is not None:
+            self._session_timer.cancel()
+            self._session_timer = None
+        deadline = None if self._session is None else self._session.next_deadline()
+        if deadline is not None and self.live:
+            self._session_timer = self._exchange.at(deadline, self._session_due)
+
+    def _session_due(self) -> None:
+        self._session_timer = None
+        if self._session is not None and self.live:
+            self._perform(self._session.advance(self._exchange.now()))
+
+    # --- ending --------------------------------------------------------------------------------
+
+    @property
+    def live(self) -> bool:
+        """Upgraded, no close frame sent or received, no FIN or RST."""
+        return (
+            self._session is not None
+            and not self._closing
+            and self._ended_by is None
+            and (self._parser is None or self._parser.close_rcvd is None)
+        )
+
+    def close(self, code: int | None, reason: str = "") -> None:
+        """Write a close frame and end the connection: once the client has answered, or late."""
+        if self._closing or self._ended_by is not None:
+            return
+        self._closing = True
+        self._control(lambda: self._write_close(code, reason))
+
+    def _write_close(self, code: int | None, reason: str) -> None:
+        self._exchange.fanout.leave(self)
+        self.write(frames.close_frame(code, reason))
+        self._journal.append(
+            Closed(t=self._now(), conn=self.number, by="server", code=code, reason=reason)
+        )
+        if self._parser is not None and self._parser.close_rcvd is not None:
+            self._finish()
+        else:
+            self._cancel_deadline()
+            self._deadline = self._after(CLOSE_ANSWER_WITHIN_S, self._finish)
+
+    def _finish(self) -> None:
+        """FIN once everything is written, and a RST if it never drains."""
+        if self._ended_by is None:
+            self._ended_by = "server"
+        self.transport.close()
+        self._cancel_deadline()
+        self._deadline = self._after(LINGER_S, self.reset)
+
+    def fin(self) -> None:
+        """FIN without a close frame; we read on until the client ends it."""
+        if self._ended_by is not None:
+            return
+        self._ended_by = "server"
+        self._exchange.fanout.leave(self)
+        self._exchange.wire.half_close(self.transport)
+        self._journal.append(HalfClosed(t=self._now(), conn=self.number, by="server"))
+        self._cancel_deadline()
+        self._deadline = self._after(LINGER_S, self.reset)
+
+    def reset(self) -> None:
+        """RST: what was not sent is gone."""
+        if self._ended_by is None:
+            self._ended_by = "server"
+        self._how = "rst"
+        self._exchange.fanout.leave(self)
+        self._exchange.wire.reset(self.transport)
+
+    def when_ended(self, told: Callable[[], None]) -> None:
+        """Call `told` when the TCP connection is over."""
+        self._when_ended.append(told)
+
+    # --- faults --------------------------------------------------------------------------------
+
+    def gated(self) -> Gate:
+        """The gate of this connection, put up if there is none."""
+        if self.gate is None:
+            self.gate = Gate(self.number)
+            if self.live:
+                self._exchange.fanout.join(self)
+        return self.gate
+
+    def announce_shutdown(self) -> None:
+        """Send the `serverShutdown` notice in the form of the connection's mode (spot 3.3)."""
+        notice = f'{{"e":"serverShutdown","E":{self._exchange.unix_ms()}}}'
+        text = combined("!serverShutdown", notice) if self.combined else notice
+        self._control(lambda: self.write(frames.text_frame(text)))
+
+    def suspend(self) -> None:
+        """Pong deadline and lifetime do not count while everything is withheld."""
+        if self._session is not None:
+            self._session.suspend(self._exchange.now())
+            self._arm()
+
+    def resume(self, injection: Injection, *, deliver: bool) -> None:
+        """End all stalls; send the backlog or lose it, then one ping."""
+        if self.gate is None:
+            return
+        backlog = self.gate.resume(injection)
+        if deliver:
+            for held in backlog:
+                self._send_held(held)
+        if self._session is not None and self.live:
+            self._perform(self._session.resume(self._exchange.now()))
+        self._drop_gate()
+
+    def _send_held(self, held: Held) -> None:
+        if held.send is not None:
+            held.send()
+        else:
+            self._exchange.fanout.write_now(self, held.step, held.events)
+            if self.gate is not None:
+                self.gate.written()
+
+    def deliver_gated(self, step: int, events: list[Event]) -> None:
+        """Events of one step, past the gate."""
+        gate = self.gate
+        assert gate is not None
+        passed = gate.split(step, events)
+        if not passed:
+            return
+        cut = gate.take_cut()
+        if cut is not None:
+            self._cut(passed[0], *cut)
+            return
+        allowed, last = gate.take_quota(len(passed))
+        if allowed:
+            self._exchange.fanout.write_now(self, step, passed[:allowed])
+            gate.written()
+        if last is not None:
+            self.close(CloseCode.GOING_AWAY)
+            last.happened([self.number])
+        self._drop_gate()
+
+    def _cut(self, event: Event, then: Literal["fin", "reset"], injection: Injection) -> None:
+        data = frames.text_frame(event.text)
+        self.write(data[: len(data) // 2])
+        if then == "fin":
+            self.fin()
+            injection.happened([self.number])
+        else:
+            # The half must leave our buffer before the RST drops it: it is small and the socket
+            # was writable, so the transport has handed it to the kernel already.
+            self.when_ended(lambda: injection.happened([self.number]))
+            self.reset()
+
+    def _drop_gate(self) -> None:
+        if self.gate is not None and self.gate.open:
+            self.gate = None
+            if self.live:
+                self._exchange.fanout.join(self)
+
+    # --- small ---------------------------------------------------------------------------------
+
+    def _now(self) -> float:
+        return self._exchange.loop_time()
+
+    def _after(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        return self._exchange.timers.after(seconds, callback)
+
+    def _cancel_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None

@@ -1,0 +1,316 @@
+"""The exchange: market, streams, sessions and sockets on one event loop.
+
+All time is the loop's. A step of the market is flushed at its own moment on the exchange's grid;
+if the loop was late, the steps that are due are flushed one after the other, none is lost and none
+is merged. The beat measures that lateness and journals it, for the suite's tolerances.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from mockex.clock import Clock, wall_clock_ms
+from mockex.faults.model import Fault
+from mockex.market.instruments import instruments
+from mockex.market.walk import Market
+from mockex.names import parse
+from mockex.profile import Profile, profile_named
+from mockex.server.admission import Admission
+from mockex.server.connection import Connection
+from mockex.server.fanout import Fanout
+from mockex.server.injector import Handle, Injector
+from mockex.server.journal import Journal, Lagged, Opened
+from mockex.server.rest import Rest
+from mockex.server.rest_connection import RestConnection
+from mockex.server.timers import Timer, Timers
+from mockex.server.views import Connections, Deliveries
+from mockex.server.wire import Listener, SocketWire, Wire
+from mockex.session.core import Session
+from mockex.session.target import Target
+from mockex.streams.schedule import Publisher
+
+DEFAULT_SYMBOLS = ("ETHUSDC", "BTCUSDC")
+HOST = "127.0.0.1"
+BEAT_S = 0.020
+LATE_S = 0.005  # beats later than this are journaled
+FLUSH_S = 0.1  # "flushed every 100 ms, so that a killed run still leaves a readable file"
+
+
+def _version() -> str:
+    try:
+        return version("mockex")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return "unknown"
+
+
+class Exchange:
+    """A running exchange. Made by `serve`; everything is of the loop that opened it."""
+
+    def __init__(
+        self,
+        profile: Profile,
+        *,
+        seed: int,
+        symbols: Sequence[str],
+        market: str,
+        speed: float,
+        journal: Path | None,
+        wire: Wire,
+        epoch_ms: int,
+        beats: bool = True,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self._loop = loop
+        self._beats = beats
+        self.profile = profile
+        self.seed = seed
+        self.wire = wire
+        self.clock = Clock(loop.time(), epoch_ms, speed)
+        self.market = Market(instruments(profile, symbols), seed=seed, profile=profile, kind=market)
+        self.truth = self.market.truth
+        self.publisher = Publisher(profile, self.market, epoch_ms)
+        self.journal = Journal(journal)
+        self.connections = Connections()
+        self.deliveries = Deliveries()
+        self.journal.listen(self.connections.apply)
+        self.journal.listen(self.deliveries.apply)
+        self.timers = Timers(loop)
+        self.fanout = Fanout(
+            self.journal, self.loop_time, self.publisher.add, self.publisher.remove
+        )
+        self.rest = Rest(profile, self.market, self.clock)
+        self.rest_transports: set[asyncio.Transport] = set()
+        self.admission = Admission(self)
+        self._injector = Injector(self)
+        self._open: dict[int, Connection] = {}
+        self._accepted = 0
+        self._step = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._gone: asyncio.Future[None] | None = None  # while closing: all connections are over
+        self.listener: Listener
+        self._rest_listener: Listener
+
+    # --- for users -----------------------------------------------------------------------------
+
+    @property
+    def ws_port(self) -> int:
+        """Port of the streams."""
+        return self.listener.port
+
+    @property
+    def rest_port(self) -> int:
+        """Port of REST."""
+        return self._rest_listener.port
+
+    @property
+    def ws_url(self) -> str:
+        """Base of the streams, without a path."""
+        return f"ws://{HOST}:{self.ws_port}"
+
+    @property
+    def rest_url(self) -> str:
+        """Base of REST, without a path."""
+        return f"http://{HOST}:{self.rest_port}"
+
+    def inject(self, fault: Fault) -> Handle:
+        """Do `fault`, now or when its trigger says so; `await handle.seen()` for the evidence.
+
+        Raises:
+            FaultError: a fault of the link, or nothing is there for it to hit.
+        """
+        return self._injector.inject(fault)
+
+    def live(self, stream: str) -> int:
+        """How many live connections deliver `stream` now."""
+        return len(self.connections.delivering(stream))
+
+    def ping(self, connection: int, payload: bytes) -> None:
+        """Write a ping of our own, beside those of the session.
+
+        Raises:
+            KeyError: no open connection has that number.
+        """
+        self._open[connection].ping(payload)
+
+    # --- for the shell -------------------------------------------------------------------------
+
+    def loop_time(self) -> float:
+        """The loop's time: what the journal is written in."""
+        return self._loop.time()
+
+    def now(self) -> float:
+        """Exchange seconds: what the core is told."""
+        return self.clock.exchange_s(self._loop.time())
+
+    def unix_ms(self) -> int:
+        """The time that the exchange shows."""
+        return self.clock.unix_ms(self.now())
+
+    def at(self, exchange_s: float, callback: Any) -> Timer:
+        """Call back at a moment of the exchange's clock."""
+        return self.timers.at(self.clock.loop_s(exchange_s), callback)
+
+    def adopt(self, connection: Connection) -> int:
+        """Number a connection that was accepted."""
+        self._accepted += 1
+        self._open[self._accepted] = connection
+        return self._accepted
+
+    def forget(self, connection: Connection) -> None:
+        """A connection is over."""
+        self._open.pop(connection.number, None)
+        self._tell_gone()
+
+    def forget_rest(self, transport: asyncio.Transport) -> None:
+        """A connection at the REST port is over."""
+        self.rest_transports.discard(transport)
+        self._tell_gone()
+
+    def _tell_gone(self) -> None:
+        if self._gone is not None and not self._open and not self.rest_transports:
+            self._gone.set_result(None)
+            self._gone = None
+
+    def open_connections(self) -> list[Connection]:
+        """Connections that are not over, oldest first."""
+        return list(self._open.values())
+
+    def audience_members(self, audience: int) -> Iterable[int]:
+        """Numbers of the connections in an audience."""
+        return self.deliveries.members(audience)
+
+    def new_session(self, target: Target) -> Session:
+        """The exchange's side of a connection that asked for `target`."""
+        return Session(self.profile, target, self._serves, self.clock, self.now())
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something that must wait, until the exchange closes."""
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _serves(self, name: str) -> bool:
+        parsed = parse(name)
+        return parsed is not None and self.publisher.serves(parsed)
+
+    # --- running -------------------------------------------------------------------------------
+
+    async def open(self, port: int, rest_port: int) -> None:
+        """Listen, then start the market."""
+        self.listener = await self.wire.listen(lambda: Connection(self), HOST, port)
+        try:
+            self._rest_listener = await self.wire.listen(
+                lambda: RestConnection(self), HOST, rest_port
+            )
+        except BaseException:
+            await self.listener.close()
+            raise
+        self.journal.append(
+            Opened(
+                t=self.clock.opened_at,
+                version=_version(),
+                profile=self.profile.name,
+                dated=self.profile.dated,
+                seed=self.seed,
+                epoch_ms=self.clock.epoch_ms,
+                speed=self.clock.speed,
+                ws_port=self.ws_port,
+                rest_port=self.rest_port,
+            )
+        )
+        self._schedule_step()
+        self._flush()
+        if self._beats:
+            self._beat_at(self.loop_time() + BEAT_S)
+
+    async def close(self) -> None:
+        """Reset what is open and give the ports back. The journal stays readable."""
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.listener.close()
+        await self._rest_listener.close()
+        for connection in self.open_connections():
+            connection.reset()
+        for transport in tuple(self.rest_transports):
+            transport.abort()
+        if self._open or self.rest_transports:
+            self._gone = self._loop.create_future()
+            await self._gone
+        self.timers.close()
+        self.journal.close()
+
+    def _schedule_step(self) -> None:
+        due_s = (self._step + 1) * self.market.step_ms / 1000
+        self.at(due_s, self._run_step)
+
+    def _run_step(self) -> None:
+        self._step += 1
+        now_ms = self._step * self.market.step_ms
+        changes = self.market.advance(now_ms)
+        self.fanout.publish(self._step, self.publisher.publish(now_ms, changes))
+        self._schedule_step()
+
+    def _beat_at(self, due: float) -> None:
+        def beat() -> None:
+            now = self.loop_time()
+            late = now - due
+            if late > LATE_S:
+                self.journal.append(Lagged(t=due, late_s=round(late, 6)))
+            self._beat_at(max(due + BEAT_S, now))
+
+        self.timers.at(due, beat)
+
+    def _flush(self) -> None:
+        self.journal.flush()
+        self.timers.after(FLUSH_S, self._flush)
+
+
+@asynccontextmanager
+async def serve(
+    profile: str | Profile = "spot",
+    *,
+    seed: int = 0,
+    symbols: Sequence[str] = DEFAULT_SYMBOLS,
+    market: str = "walk",
+    settings: Mapping[str, object] | None = None,
+    speed: float = 1.0,
+    port: int = 0,
+    rest_port: int = 0,
+    journal: Path | str | None = None,
+) -> AsyncIterator[Exchange]:
+    """Run an exchange on 127.0.0.1 for as long as the block lasts.
+
+    `settings` changes settings of the profile (`Profile.with_`); `speed` is exchange seconds per
+    second; `journal` a file that gets the journal as JSON lines.
+
+    Raises:
+        ConfigError: an unknown profile, setting or market, a symbol that cannot be, a taken port.
+    """
+    chosen = profile_named(profile) if isinstance(profile, str) else profile
+    if settings:
+        chosen = chosen.with_(**settings)
+    exchange = Exchange(
+        chosen,
+        seed=seed,
+        symbols=symbols,
+        market=market,
+        speed=speed,
+        journal=Path(journal) if journal is not None else None,
+        wire=SocketWire(),
+        # A full second, so that the exchange's grid is the one of its clock (wire B9).
+        epoch_ms=wall_clock_ms() // 1000 * 1000,
+    )
+    try:
+        await exchange.open(port, rest_port)
+        yield exchange
+    finally:
+        if hasattr(exchange, "_rest_listener"):
+            await exchange.close()
+        else:
+            exchange.journal.close()

@@ -1,0 +1,128 @@
+"""The gate: what stands between the exchange and one faulted connection.
+
+A connection without faults has none, so the fast path has no `if` for faults. A gate withholds,
+cuts or counts; it is taken away when nothing of that is left to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mockex.streams.envelope import Event
+
+
+class Injection:
+    """A fault on its way: what the gate and the connections report to."""
+
+    def happened(self, conns: Sequence[int], detail: str = "") -> None:
+        """The fault happened, to these connections."""
+        raise NotImplementedError
+
+
+@dataclass(slots=True)
+class Held:
+    """Events of one step, or bytes of one control frame, that were due and not written."""
+
+    step: int = 0
+    events: list[Event] = field(default_factory=list)
+    send: Callable[[], None] | None = None
+
+
+class Gate:
+    """The faults that are on for one connection, and what they withhold."""
+
+    def __init__(self, conn: int) -> None:
+        self._conn = conn
+        self._stalls: dict[str, Injection] = {}  # scope, or stream name after a colon
+        self._unseen: set[str] = set()
+        self._cut: tuple[Literal["fin", "reset"], Injection] | None = None
+        self._quota: tuple[int, Injection] | None = None
+        self._resumed: Injection | None = None
+        self.backlog: list[Held] = []
+
+    # --- setting ---
+
+    def stall(self, scope: str, injection: Injection) -> None:
+        """Withhold what `scope` says: `total`, `data`, or the name of a stream."""
+        self._stalls[scope] = injection
+        self._unseen.add(scope)
+
+    def cut_next(self, then: Literal["fin", "reset"], injection: Injection) -> None:
+        """Write half of the next event and end the connection."""
+        self._cut = (then, injection)
+
+    def allow(self, events: int, injection: Injection) -> None:
+        """Let `events` events pass and then close."""
+        self._quota = (events, injection)
+
+    def resume(self, injection: Injection) -> list[Held]:
+        """End all stalls; returns the backlog, in order."""
+        held, self.backlog = self.backlog, []
+        self._stalls.clear()
+        self._unseen.clear()
+        self._resumed = injection
+        return held
+
+    # --- asking ---
+
+    @property
+    def open(self) -> bool:
+        """Nothing is left to do: the gate can go."""
+        return not (self._stalls or self._cut or self._quota or self._resumed)
+
+    @property
+    def total(self) -> bool:
+        """Everything is withheld."""
+        return "total" in self._stalls
+
+    def hold_control(self, send: Callable[[], None]) -> bool:
+        """Whether this control frame is withheld; it is then in the backlog."""
+        if not self.total:
+            return False
+        self.backlog.append(Held(send=send))
+        self._withheld("total")
+        return True
+
+    def split(self, step: int, events: list[Event]) -> list[Event]:
+        """Those of `events` that pass; the others are in the backlog."""
+        passed: list[Event] = []
+        held: list[Event] = []
+        for event in events:
+            scope = next((s for s in ("total", "data", event.stream) if s in self._stalls), None)
+            if scope is None:
+                passed.append(event)
+            else:
+                held.append(event)
+                self._withheld(scope)
+        if held:
+            self.backlog.append(Held(step=step, events=held))
+        return passed
+
+    def take_cut(self) -> tuple[Literal["fin", "reset"], Injection] | None:
+        """The cut that the next event meets; only once."""
+        cut, self._cut = self._cut, None
+        return cut
+
+    def take_quota(self, offered: int) -> tuple[int, Injection | None]:
+        """How many of `offered` events may pass, and the injection if those are the last ones."""
+        if self._quota is None:
+            return offered, None
+        left, injection = self._quota
+        if offered < left:
+            self._quota = (left - offered, injection)
+            return offered, None
+        self._quota = None
+        return left, injection
+
+    def written(self) -> None:
+        """An event went out: a resume is seen with it."""
+        if self._resumed is not None:
+            injection, self._resumed = self._resumed, None
+            injection.happened([self._conn])
+
+    def _withheld(self, scope: str) -> None:
+        if scope in self._unseen:
+            self._unseen.discard(scope)
+            self._stalls[scope].happened([self._conn])

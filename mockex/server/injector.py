@@ -1,0 +1,308 @@
+"""Faults into acts: finds whom a fault is aimed at, does it, and lets the journal say so.
+
+What needs frames, silence, RST or FIN is done here; what is about bytes on a link belongs to the
+fault proxy (`mockex.faults.toxiproxy`) and is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+from mockex.errors import FaultError, FaultUnseen
+from mockex.faults.model import (
+    AcceptThenClose,
+    CloseWith,
+    CutFrame,
+    Fault,
+    Fin,
+    HangUpgrade,
+    LifetimeCut,
+    LinkFault,
+    Outage,
+    RefuseUpgrade,
+    Reset,
+    Resume,
+    ServerShutdown,
+    SlowUpgrade,
+    Stall,
+)
+from mockex.faults.trigger import AfterEvents, Every, Now
+from mockex.server.gate import Injection
+from mockex.server.journal import AnyEntry, Delivered, Faulted
+from mockex.session.effects import CloseCode
+
+if TYPE_CHECKING:
+    from mockex.server.connection import Connection
+    from mockex.server.exchange import Exchange
+
+
+class Handle(Injection):
+    """One injected fault. Whether it happened is answered from the journal."""
+
+    def __init__(self, exchange: Exchange, number: int, fault: Fault) -> None:
+        self._exchange = exchange
+        self.id = number
+        self.fault = fault
+
+    @property
+    def times_seen(self) -> int:
+        """How often it has been seen to happen."""
+        return sum(
+            e.fault == self.id and e.phase == "seen" for e in self._exchange.journal.of(Faulted)
+        )
+
+    async def seen(self, times: int = 1, *, within_s: float | None = None) -> Faulted:
+        """Wait until the journal shows that it happened `times` times; the entry that says so.
+
+        Raises:
+            FaultUnseen: it did not within `within_s`.
+        """
+        left = times
+
+        def nth(entry: AnyEntry) -> bool:
+            nonlocal left
+            if isinstance(entry, Faulted) and entry.fault == self.id and entry.phase == "seen":
+                left -= 1
+            return left == 0
+
+        try:
+            async with asyncio.timeout(within_s):
+                entry = await self._exchange.journal.wait(nth)
+        except TimeoutError:
+            raise FaultUnseen(repr(self.fault), within_s or 0) from None
+        assert isinstance(entry, Faulted)
+        return entry
+
+    async def ended(self) -> None:
+        """Wait until a fault that lasts is over."""
+        await self._exchange.journal.wait(
+            lambda e: isinstance(e, Faulted) and e.fault == self.id and e.phase == "ended"
+        )
+
+    def happened(self, conns: Sequence[int], detail: str = "") -> None:
+        """Said by whoever did it: journaled as seen."""
+        self.note("seen", conns, detail)
+
+    def note(
+        self,
+        phase: Literal["injected", "seen", "ended"],
+        conns: Sequence[int] = (),
+        detail: str = "",
+    ) -> None:
+        """Journal one step in the life of the fault."""
+        exchange = self._exchange
+        exchange.journal.append(
+            Faulted(
+                t=exchange.loop_time(),
+                fault=self.id,
+                kind=type(self.fault).__name__,
+                phase=phase,
+                conns=list(conns),
+                detail=detail,
+            )
+        )
+
+
+class Injector:
+    """Takes faults and does them, at once or when their trigger says so."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._numbers = itertools.count(1)
+
+    def inject(self, fault: Fault) -> Handle:
+        """Start `fault`.
+
+        Raises:
+            FaultError: it is a fault of the link, or nothing is there for it to hit.
+        """
+        if isinstance(fault, LinkFault):
+            raise FaultError(
+                f"{type(fault).__name__} is about bytes on a link: inject it into a link of "
+                "mockex.faults.toxiproxy, not into the exchange"
+            )
+        handle = Handle(self._exchange, next(self._numbers), fault)
+        handle.note("injected")
+        match fault.when:
+            case Now():
+                self._do(handle)
+            case AfterEvents(n=n):
+                self._after_events(handle, n)
+            case Every(seconds=seconds, times=times):
+                self._every(handle, seconds, times)
+        return handle
+
+    # --- triggers ---
+
+    def _after_events(self, handle: Handle, n: int) -> None:
+        exchange = self._exchange
+        counts: dict[int, int] = {}
+
+        def look(entry: AnyEntry) -> None:
+            if not isinstance(entry, Delivered):
+                return
+            for connection in exchange.audience_members(entry.audience):
+                stream = handle.fault.stream
+                got = sum(
+                    batch.events
+                    for name, batch in entry.streams.items()
+                    if stream is None or name == stream
+                )
+                counts[connection] = counts.get(connection, 0) + got
+                if counts[connection] >= n:
+                    exchange.journal.unlisten(look)
+                    # Not from inside the flush that is being journaled.
+                    exchange.timers.after(0, lambda: self._do(handle))
+                    return
+
+        exchange.journal.listen(look, replay=False)
+
+    def _every(self, handle: Handle, seconds: float, times: int) -> None:
+        start = self._exchange.now()
+
+        def due(turn: int) -> None:
+            try:
+                self._do(handle)
+            except FaultError as error:
+                handle.note("ended", detail=f"turn {turn}: {error}")
+            if turn < times:
+                self._exchange.at(start + seconds * (turn + 1), lambda: due(turn + 1))
+
+        self._exchange.at(start + seconds, lambda: due(1))
+
+    # --- acts ---
+
+    def _targets(self, fault: Fault, *, every: bool = False) -> list[Connection]:
+        """Whom the fault is aimed at: one named, the newest live delivery, or all of them."""
+        exchange = self._exchange
+        live = [c for c in exchange.open_connections() if c.live]
+        if fault.connection is not None:
+            found = [c for c in live if c.number == fault.connection]
+        elif fault.stream is not None:
+            found = [c for c in live if fault.stream in c.served]
+        else:
+            found = [c for c in live if c.served] or live
+        if not found:
+            aim = fault.stream or (f"c{fault.connection}" if fault.connection else "any stream")
+            raise FaultError(f"{type(fault).__name__}: nothing live delivers {aim}")
+        return found if every else found[-1:]
+
+    def _do(self, handle: Handle) -> None:
+        match handle.fault:
+            case Outage() as fault:
+                self._outage(handle, fault)
+            case ServerShutdown(lead_ms=lead_ms):
+                self._shut_down(handle, lead_ms)
+            case Resume() as fault:
+                self._resume(handle, fault)
+            case AcceptThenClose(ms=ms) as fault:
+                rule = self._exchange.admission.add(fault, handle, None)
+                self._end_after(handle, ms, lambda: self._exchange.admission.remove(rule))
+            case (
+                SlowUpgrade(attempts=n) | HangUpgrade(attempts=n) | RefuseUpgrade(attempts=n)
+            ) as fault:
+                self._exchange.admission.add(fault, handle, n, lambda: handle.note("ended"))
+            case Reset(all=every) as fault:
+                self._reset(handle, self._targets(fault, every=every))
+            case fault:
+                (target,) = self._targets(fault)
+                self._hit(handle, target)
+
+    def _hit(self, handle: Handle, target: Connection) -> None:
+        """The faults that strike one connection."""
+        match handle.fault:
+            case CutFrame(then=then):
+                target.gated().cut_next(then, handle)
+                return
+            case Stall(scope=scope, stream=stream):
+                target.gated().stall(stream if scope == "stream" and stream else scope, handle)
+                if scope == "total":
+                    target.suspend()
+                return
+            case Fin() | LifetimeCut(bare=True):
+                target.fin()
+            case CloseWith(code=code, reason=reason):
+                target.close(code, reason)
+            case LifetimeCut():
+                target.close(CloseCode.GOING_AWAY)
+            case fault:
+                raise FaultError(f"{type(fault).__name__} is no fault of the exchange")
+        handle.happened([target.number])
+
+    def _resume(self, handle: Handle, fault: Resume) -> None:
+        gated = [c for c in self._exchange.open_connections() if c.gate is not None]
+        if fault.connection is not None:
+            gated = [c for c in gated if c.number == fault.connection]
+        if not gated:
+            raise FaultError("Resume: no connection is stalled")
+        for connection in gated:
+            connection.resume(handle, deliver=fault.backlog == "deliver")
+
+    def _reset(self, handle: Handle, targets: Sequence[Connection]) -> None:
+        left = {connection.number for connection in targets}
+        numbers = sorted(left)
+
+        def one_ended(number: int) -> None:
+            left.discard(number)
+            if not left:
+                handle.happened(numbers)
+
+        for connection in targets:
+            connection.when_ended(partial(one_ended, connection.number))
+            connection.reset()
+
+    def _shut_down(self, handle: Handle, lead_ms: int) -> None:
+        targets = [c for c in self._exchange.open_connections() if c.live]
+        if not targets:
+            raise FaultError("ServerShutdown: no connection is open")
+        for connection in targets:
+            connection.announce_shutdown()
+        handle.happened([c.number for c in targets])
+
+        def go() -> None:
+            for connection in targets:
+                connection.close(CloseCode.GOING_AWAY)
+            handle.note("ended", [c.number for c in targets])
+
+        self._exchange.timers.after(lead_ms / 1000, go)
+
+    def _outage(self, handle: Handle, fault: Outage) -> None:
+        exchange = self._exchange
+        if fault.how == "refuse":
+            assert fault.ms is not None
+            exchange.spawn(self._refuse(handle, fault.ms / 1000))
+        else:
+            rule = exchange.admission.add(
+                fault, handle, fault.attempts, lambda: handle.note("ended")
+            )
+            if fault.ms is not None:
+                self._end_after(handle, fault.ms, lambda: exchange.admission.remove(rule))
+        for connection in list(exchange.open_connections()):
+            connection.reset()
+
+    async def _refuse(self, handle: Handle, seconds: float) -> None:
+        exchange = self._exchange
+        until = exchange.loop_time() + seconds
+        await exchange.listener.refuse()
+        for connection in list(exchange.open_connections()):
+            connection.reset()  # accepted between the injection and the closing of the listener
+        try:
+            await asyncio.get_running_loop().create_connection(
+                asyncio.Protocol, "127.0.0.1", exchange.ws_port
+            )
+        except ConnectionRefusedError:
+            handle.happened([], "our own probe was refused")
+        await asyncio.sleep(max(0.0, until - exchange.loop_time()))
+        await exchange.listener.accept()
+        handle.note("ended")
+
+    def _end_after(self, handle: Handle, ms: float, end: Callable[[], None]) -> None:
+        def over() -> None:
+            end()
+            handle.note("ended")
+
+        self._exchange.timers.after(ms / 1000, over)

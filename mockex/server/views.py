@@ -1,0 +1,157 @@
+"""Views of the journal: questions of tests and checks, each answered by folding entries.
+
+A view is fed with `apply` in the journal's order, live (`journal.listen(view.apply)`) or from a
+recording, and gives the same answer in both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mockex.server.journal import (
+    AnyEntry,
+    Attempted,
+    Closed,
+    Delivered,
+    Ended,
+    HalfClosed,
+    Joined,
+    Left,
+    Refused,
+    Subscribed,
+    Unsubscribed,
+    Upgraded,
+)
+
+
+@dataclass(slots=True)
+class Connection:
+    """What the journal says of one connection. `live` is None before the upgrade."""
+
+    number: int
+    attempted_at: float
+    upgraded_at: float | None = None
+    ended_at: float | None = None
+    closing_at: float | None = None  # first close frame, FIN or RST
+    ended_by: Literal["client", "server"] | None = None
+    target: str = ""
+    route: str = ""
+    mode: str = ""
+    peer_port: int = 0
+    refused: bool = False
+    streams: dict[str, bool] = field(default_factory=dict)  # name to "is served"
+
+    @property
+    def live(self) -> bool:
+        """Upgraded, no close frame sent or received, no FIN or RST."""
+        return self.upgraded_at is not None and self.closing_at is None
+
+    @property
+    def pending(self) -> bool:
+        """Accepted and neither upgraded, refused nor ended."""
+        return self.upgraded_at is None and self.closing_at is None and not self.refused
+
+
+class Connections:
+    """All connections, and which of them deliver a stream: *live deliveries*."""
+
+    def __init__(self) -> None:
+        self.all: dict[int, Connection] = {}
+
+    def apply(self, entry: AnyEntry) -> None:
+        """Take in one entry."""
+        match entry:
+            case Attempted(t=t, conn=conn, peer_port=port):
+                self.all[conn] = Connection(conn, t, peer_port=port)
+            case Upgraded(t=t, conn=conn):
+                connection = self.all[conn]
+                connection.upgraded_at = t
+                connection.target, connection.route = entry.target, entry.route
+                connection.mode = entry.mode
+            case Refused(conn=conn):
+                self.all[conn].refused = True
+            case Subscribed(conn=conn, streams=streams, silent=silent):
+                for name in streams:
+                    self.all[conn].streams[name] = name not in silent
+            case Unsubscribed(conn=conn, streams=streams):
+                for name in streams:
+                    self.all[conn].streams.pop(name, None)
+            case Closed(t=t, conn=conn) | HalfClosed(t=t, conn=conn):
+                self._ending(conn, t, entry.by)
+            case Ended(t=t, conn=conn):
+                self._ending(conn, t, entry.by)
+                self.all[conn].ended_at = t
+            case _:
+                pass
+
+    def _ending(self, conn: int, t: float, by: Literal["client", "server"]) -> None:
+        connection = self.all[conn]
+        if connection.closing_at is None:
+            connection.closing_at = t
+            connection.ended_by = by
+
+    def delivering(self, stream: str | None = None) -> list[Connection]:
+        """Live connections on which `stream` (None: any stream) is served, oldest first."""
+        return [
+            c
+            for c in self.all.values()
+            if c.live and (any(c.streams.values()) if stream is None else c.streams.get(stream))
+        ]
+
+    def live(self) -> list[Connection]:
+        """Live connections, idle ones included."""
+        return [c for c in self.all.values() if c.live]
+
+    def pending(self) -> list[Connection]:
+        """Attempts that are neither upgraded nor refused nor over."""
+        return [c for c in self.all.values() if c.pending]
+
+
+@dataclass(slots=True)
+class Tally:
+    """Events and bytes of one stream on one connection."""
+
+    events: int = 0
+    bytes: int = 0
+    last_at: float | None = None
+    last_id: int | None = None
+
+
+class Deliveries:
+    """What was written: per connection and stream, folded from flushes and audiences."""
+
+    def __init__(self) -> None:
+        self._members: dict[int, set[int]] = {}
+        self.tallies: dict[tuple[int, str], Tally] = {}
+
+    def apply(self, entry: AnyEntry) -> None:
+        """Take in one entry."""
+        match entry:
+            case Joined(conn=conn, audience=audience):
+                self._members.setdefault(audience, set()).add(conn)
+            case Left(conn=conn, audience=audience):
+                self._members[audience].discard(conn)
+            case Delivered(t=t, audience=audience, streams=streams):
+                for conn in self._members.get(audience, ()):
+                    for name, batch in streams.items():
+                        tally = self.tallies.setdefault((conn, name), Tally())
+                        tally.events += batch.events
+                        tally.bytes += batch.bytes
+                        tally.last_at, tally.last_id = t, batch.last_id
+            case _:
+                pass
+
+    def members(self, audience: int) -> frozenset[int]:
+        """Connections that are in the audience now."""
+        return frozenset(self._members.get(audience, ()))
+
+    def events(self, conn: int, stream: str) -> int:
+        """Events of `stream` written to `conn` so far."""
+        tally = self.tallies.get((conn, stream))
+        return tally.events if tally else 0
+
+    def last_at(self, conn: int, stream: str) -> float | None:
+        """When the last event of `stream` was written to `conn`."""
+        tally = self.tallies.get((conn, stream))
+        return tally.last_at if tally else None

@@ -1,0 +1,143 @@
+"""What only sockets can do: RST, FIN, send buffers, a port that is ours and refuses.
+
+The one file that asks a transport for its socket or makes one. `Wire` is the interface; the
+simulated network will bring a form of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import Callable
+from typing import Protocol
+
+from mockex.errors import ConfigError
+
+_LINGER_0 = struct.pack("ii", 1, 0)
+# Enough for a burst, small enough that a client that never reads is noticed: what the kernel would
+# grow to by itself is megabytes per connection.
+_SEND_BUFFER = 256 * 1024
+_WRITE_HIGH_WATER = 256 * 1024
+
+
+class Listener(Protocol):
+    """A port of ours. `refuse` keeps the port and refuses connections; `accept` undoes it."""
+
+    port: int
+
+    async def refuse(self) -> None: ...
+
+    async def accept(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class Wire(Protocol):
+    """What the server asks of a network beyond transports."""
+
+    async def listen(
+        self, factory: Callable[[], asyncio.Protocol], host: str, port: int
+    ) -> Listener: ...
+
+    def prepare(self, transport: asyncio.Transport) -> None:
+        """Bound the buffers of an accepted connection."""
+        ...
+
+    def reset(self, transport: asyncio.Transport) -> None:
+        """End the connection with a RST; what was not sent is gone."""
+        ...
+
+    def half_close(self, transport: asyncio.Transport) -> None:
+        """Send FIN once everything written is sent; reading goes on."""
+        ...
+
+
+class SocketListener:
+    """A listening socket whose port can refuse for a while without being lost.
+
+    Every socket is bound with SO_REUSEPORT, so that the next one can be bound before the last one
+    is closed: nobody else gets the port in between. Bound and never listening is what refuses.
+    """
+
+    def __init__(self, factory: Callable[[], asyncio.Protocol], host: str, port: int) -> None:
+        self._factory = factory
+        self._host = host
+        self._server: asyncio.Server | None = None
+        self._held = self._bind(port)
+        self.port: int = self._held.getsockname()[1]
+
+    def _bind(self, port: int) -> socket.socket:
+        bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            bound.setblocking(False)
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if port and self._server is None:
+                # The first bind of a named port is exclusive: a port in use must be noticed.
+                with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    probe.bind((self._host, port))
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            bound.bind((self._host, port))
+        except OSError as error:
+            bound.close()
+            raise ConfigError(
+                "port", port, f"a free port on {self._host} ({error.strerror})"
+            ) from None
+        return bound
+
+    async def accept(self) -> None:
+        """Listen."""
+        if self._server is None:
+            loop = asyncio.get_running_loop()
+            self._server = await loop.create_server(self._factory, sock=self._held, backlog=1024)
+
+    async def refuse(self) -> None:
+        """Refuse connections and keep the port. Accepted connections are not touched."""
+        if self._server is not None:
+            self._held = self._bind(self.port)
+            self._server.close()
+            self._server = None
+
+    async def close(self) -> None:
+        """Give the port back."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        else:
+            self._held.close()
+
+
+class SocketWire:
+    """The real network."""
+
+    async def listen(
+        self, factory: Callable[[], asyncio.Protocol], host: str, port: int
+    ) -> SocketListener:
+        """Bind and listen. `port` 0: any free one.
+
+        Raises:
+            ConfigError: the port cannot be had.
+        """
+        listener = SocketListener(factory, host, port)
+        await listener.accept()
+        return listener
+
+    def prepare(self, transport: asyncio.Transport) -> None:
+        """Bound the buffers of an accepted connection."""
+        transport.set_write_buffer_limits(high=_WRITE_HIGH_WATER)
+        sock = transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+
+    def reset(self, transport: asyncio.Transport) -> None:
+        """SO_LINGER with time 0 makes close(2) send a RST (socket(7))."""
+        sock = transport.get_extra_info("socket")
+        if sock is not None and sock.fileno() >= 0:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_0)
+        transport.abort()
+
+    def half_close(self, transport: asyncio.Transport) -> None:
+        """shutdown(SHUT_WR) once the buffer is empty."""
+        if transport.can_write_eof() and not transport.is_closing():
+            transport.write_eof()

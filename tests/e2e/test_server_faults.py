@@ -1,0 +1,340 @@
+"""Each fault of the exchange, by what a raw client socket really got."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from mockex.errors import FaultError, FaultUnseen
+from mockex.faults import (
+    AcceptThenClose,
+    AfterEvents,
+    CloseWith,
+    CutFrame,
+    Every,
+    Fin,
+    HangUpgrade,
+    Latency,
+    LifetimeCut,
+    Outage,
+    RefuseUpgrade,
+    Reset,
+    Resume,
+    ServerShutdown,
+    SlowUpgrade,
+    Stall,
+)
+from mockex.server.journal import Attempted, Delivered, Ended, Faulted, HalfClosed, Upgraded
+
+DEPTH = "ethusdc@depth5@100ms"
+TARGET = f"/public/stream?streams={DEPTH}"
+Make = Callable[..., Any]
+
+
+async def live(exchange: Any, raw: Make, target: str = TARGET) -> Any:
+    """A client that has its first event."""
+    client = await raw(exchange.ws_port)
+    await client.upgrade(target)
+    await client.text()
+    return client
+
+
+async def test_reset_is_seen_by_the_client_as_rst(make_exchange: Make, raw: Make) -> None:
+    exchange = await make_exchange()
+    client = await live(exchange, raw)
+    seen = await exchange.inject(Reset(stream=DEPTH)).seen(within_s=2)
+    assert await client.until_end() == "rst"
+    assert seen.conns == [1]
+    assert [(e.by, e.how) for e in exchange.journal.of(Ended)] == [("server", "rst")]
+    assert exchange.live(DEPTH) == 0
+
+
+async def test_reset_hits_the_newest_delivery_and_spares_the_others(
+    make_exchange: Make, raw: Make
+) -> None:
+    exchange = await make_exchange()
+    older, newest = await live(exchange, raw), await live(exchange, raw)
+    await exchange.inject(Reset(stream=DEPTH)).seen(within_s=2)
+    assert await newest.until_end() == "rst"
+    assert json.loads(await older.text())["stream"] == DEPTH
+    assert exchange.live(DEPTH) == 1
+
+
+async def test_reset_all_hits_every_delivery_of_the_stream_and_no_other(
+    make_exchange: Make, raw: Make
+) -> None:
+    exchange = await make_exchange()
+    first, second = await live(exchange, raw), await live(exchange, raw)
+    other = await live(exchange, raw, "/public/ws/btcusdc@depth5@100ms")
+    seen = await exchange.inject(Reset(stream=DEPTH, all=True)).seen(within_s=2)
+    assert seen.conns == [1, 2]
+    assert [await first.until_end(), await second.until_end()] == ["rst", "rst"]
+    assert json.loads(await other.text())["s"] == "BTCUSDC"
+
+
+async def test_fin_ends_the_stream_without_a_close_frame_and_we_read_on(
+    make_exchange: Make, raw: Make
+) -> None:
+    exchange = await make_exchange()
+    client = await live(exchange, raw)
+    await exchange.inject(Fin()).seen(within_s=2)
+    assert await client.until_end() == "fin"
+    assert b"\x88" not in client.buffer[-2:]
+    assert [e.by for e in exchange.journal.of(HalfClosed)] == ["server"]
+    assert not list(exchange.journal.of(Ended)), "the other direction is still open"
+    await client.send_frame(9, b"still read")
+    client.close()
+    await asyncio.wait_for(exchange.journal.wait(lambda e: isinstance(e, Ended)), 2)
+
+
+@pytest.mark.parametrize("code", [1000, 1001, 1008, 1011, 1012, 1013, None])
+async def test_close_with_writes_that_code_and_then_ends_tcp(
+    make_exchange: Make, raw: Make, code: int | None
+) -> None:
+    exchange = await make_exchange()
+    client = await live(exchange, raw)
+    await exchange.inject(CloseWith(code=code, reason="why" if code else "")).seen(within_s=2)
+    assert await client.close_code() == code
+    await client.send_frame(8, b"" if code is None else code.to_bytes(2, "big"))
+    assert await client.until_end() == "fin"
+
+
+async def test_a_close_frame_that_is_never_answered_still_ends_tcp(
+    make_exchange: Make, raw: Make
+) -> None:
+    exchange = await make_exchange()
+    client = await live(exchange, raw)
+    await exchange.inject(CloseWith(code=1000)).seen(within_s=2)
+    assert await client.until_end(within_s=4) == "fin"
+
+
+@pytest.mark.parametrize("then", ["fin", "reset"])
+async def test_cut_frame_leaves_half_an_event(make_exchange: Make, raw: Make, then: Any) -> None:
+    exchange = await make_exchange()
+    client = await live(exchange, raw, f"/public/ws/{DEPTH}")
+    whole = exchange.deliveries.tallies[(1, DEPTH)]
+    size = whole.bytes // whole.events
+    handle = exchange.inject(CutFrame(then=then))
+    client.buffer = b""
+    await handle.seen(within_s=2)
+    end = await client.until_end()
+    assert end == ("fin" if then == "fin" else "rst")
+    assert len(client.buffer) % size == size // 2
+
+
+async def test_stall_total_withholds_everything_and_reads_on(
+    make_exchange: Make, raw: Make
+) -> None:
+    exchange = await make_exchange(settings={"ping_interval_s": 0.2, "pong_deadline_s": 0.5})
+    client = await live(exchange, raw)
+    await exchange.inject(Stall(stream=DEPTH)).seen(within_s=2)
+    client.buffer = b""
+    await client.send_frame(9, b"are you there")
+    with pytest.raises(TimeoutError):
+        await client.more(within_s=1.0)
+    assert client.buffer == b""
+    assert exchange.live(DEPTH) == 1, "a stalled connection still counts"
+
+
+async def test_resume_deliver_sends_the_backlog_in_order_then_a_ping(
+    make_exchange: Make, raw: Make
+) -> None:
+    exchange = await make_exchange(settings={"ping_interval_s": None})
+    client = await live(exchange, raw, "/public/ws/ethusdc@depth@100ms")
+    before = exchange.deliveries.tallies[(1, "ethusdc@depth@100ms")].last_id
+    await exchange.inject(Stall()).seen(within_s=2)
+    await asyncio.sleep(0.35)
+    await exchange.inject(Resume(backlog="deliver")).seen(within_s=2)
+    chain, pings = [], 0
+    while len(chain) < 6:
+        opcode, payload = await client.frame()
+        if opcode == 9:
+            pings += 1
+        else:
+            event = json.loads(payload)
+            if event["u"] > before:
+                chain.append((event["pu"], event["u"]))
+    assert all(later[0] == earlier[1] for earlier, later in pairwise(chain))
+    assert chain[0][0] == before
+    assert pings == 1
+
+
+async def test_resume_lose_leaves_a_gap(make_exchange: Make, raw: Make) -> None:
+    exchange = await make_exchange()
+    client = await live(exchange, raw, "/public/ws/ethusdc@depth@100ms")
+    await exchange.inject(Stall(scope="data")).seen(within_s=2)
+    last = exchange.deliveries.tallies[(1, "ethusdc@depth@100ms")].last_id
+    await exchange.inject(Resume(backlog="lose")).seen(within_s=2)
+    while (event := json.loads(await client.text()))["u"] <= last:
+        pass
+    assert event["pu"] > last
+
+
+async def test_stall_of_one_stream_spares_the_others(make_exchange: Make, raw: Make) -> None:
+    exchange = await make_exchange()
+    target = f"{TARGET}/btcusdc@depth5@100ms"
+    client = await live(exchange, raw, target)
+    await exchange.inject(Stall(scope="stream", stream=DEPTH)).seen(within_s=2)
+    mark = len(exchange.journal.entries)
+    for _ in range(4):
+        await client.text()
+    await exchange.journal.wait(lambda e: isinstance(e, Delivered), since=mark)
+    later = [e for e in exchange.journal.entries[mark:] if isinstance(e, Delivered)]
+    assert {name for e in later for name in e.streams} == {"btcusdc@depth5@100ms"}
+
+
+async def test_outage_abort_resets_all_and_each_attempt(make_exchange: Make, raw: Make) -> None:
+    exchange = await make_exchange()
+    client = await live(exchange, raw)
+    handle = exchange.inject(Outage(how="abort", attempts=2))
+    assert await client.until_end() == "rst"
+    for _ in range(2):
+        attempt = await raw(exchange.ws_port)
+        assert await attempt.until_end() == "rst"
+    await asyncio.wait_for(handle.ended(), 2)
+    assert handle.times_seen == 2
+    await live(exchange, raw)
+
+
+async def test_outage_refuse_refuses_and_keeps_the_port(make_exchange: Make, raw: Make) -> None:
+    exchange = await make_exchange()
+    client = await live(exchange, raw)
+    port = exchange.ws_port
+    handle = exchange.inject(Outage(how="refuse", ms=300))
+    assert await client.until_end() == "rst"
+    await handle.seen(within_s=2)
+    with pytest.raises(ConnectionRefusedError):
+        await raw(port)
+    await asyncio.wait_for(handle.ended(), 2)
+    assert exchange.ws_port == port
+    await live(exchange, raw)
+
+
+async def test_slow_upgrade_answers_late(make_exchange: Make, raw: Make) -> None:
+    exchange = await make_exchange()
+    handle = exchange.inject(SlowUpgrade(ms=300))
+    client = await raw(exchange.ws_port)
+    await client.ask(TARGET)
+    await handle.seen(within_s=2)
+    assert len(exchange.connections.pending()) == 1
+    status, _ = await client.head()
+    assert status == 101
+    (attempted,) = exchange.journal.of(Attempted)
+    (upgraded,) = exchange.journal.of(Upgraded)
+    assert upgraded.t - attempted.t >= 0.3
+
+
+@pytest.mark.parametrize("half", [False, True])
+async def test_hang_upgrade_never_answers(make_exchange: Make, raw: Make, half: bool) -> None:
+    exchange = await make_exchange()
+    handle = exchange.inject(HangUpgrade(half=half))
+    client = await raw(exchange.ws_port)
+    await client.ask(TARGET)
+    await handle.seen(within_s=2)
+    if half:
+        assert await client.more()
+        assert client.buffer.startswith(b"HTTP/1.1 101")
+        assert b"\r\n\r\n" not in client.buffer
+    with pytest.raises(TimeoutError):
+        await client.more(within_s=0.5)
+    await live(exchange, raw)  # only that one attempt
+
+
+async def test_refuse_upgrade_gives_the_answer_it_was_told(make_exchange: Make, raw: Make) -> None:
+    exchange = await make_exchange()
+    handle = exchange.inject(
+        RefuseUpgrade(status=429, headers={"Retry-After": "5"}, body='{"code":-1003}')
+    )
+    client = await raw(exchange.ws_port)
+    await client.ask(TARGET)
+    status, head = await client.head()
+    assert (status, "retry-after: 5" in head) == (429, True)
+    await client.until_end()
+    assert client.buffer == b'{"code":-1003}'
+    assert handle.times_seen == 1
+
+
+@pytest.mark.parametrize("events", [0, 1, 3])
+async def test_accept_then_close_gives_exactly_that_many_events(
+    make_exchange: Make, raw: Make, events: int
+) -> None:
+    exchange = await make_exchange()
+    handle = exchange.inject(AcceptThenClose(ms=1500, events=events))
+    client = await raw(exchange.ws_port)
+    await client.upgrade(TARGET)
+    got = 0
+    while (await client.frame())[0] == 1:
+        got += 1
+    assert got == events
+    await handle.seen(within_s=2)
+    await asyncio.wait_for(handle.ended(), 3)
+    await live(exchange, raw)
+
+
+async def test_lifetime_cut_is_1001_with_an_empty_reason(make_exchange: Make, raw: Make) -> None:
+    exchange = await make_exchange()
+    client = await live(exchange, raw)
+    await exchange.inject(LifetimeCut()).seen(within_s=2)
+    assert await client.close_code() == 1001
+
+
+async def test_server_shutdown_is_announced_in_the_form_of_the_mode(
+    make_exchange: Make, raw: Make
+) -> None:
+    exchange = await make_exchange("spot")
+    wrapped = await live(exchange, raw, f"/stream?streams={DEPTH}")
+    bare = await live(exchange, raw, f"/ws/{DEPTH}")
+    await exchange.inject(ServerShutdown(lead_ms=200)).seen(within_s=2)
+
+    async def notice(client: Any) -> Any:
+        while "serverShutdown" not in (text := await client.text()):
+            pass
+        return json.loads(text)
+
+    told = await notice(wrapped)
+    assert told["stream"] == "!serverShutdown"
+    assert told["data"]["e"] == "serverShutdown"
+    assert (await notice(bare))["e"] == "serverShutdown"
+    assert await wrapped.close_code() == 1001
+
+
+async def test_a_fault_can_wait_for_events(make_exchange: Make, raw: Make) -> None:
+    exchange = await make_exchange()
+    client = await live(exchange, raw)
+    already = exchange.deliveries.events(1, DEPTH)
+    await exchange.inject(Reset(stream=DEPTH, when=AfterEvents(4))).seen(within_s=3)
+    await client.until_end()
+    assert exchange.deliveries.events(1, DEPTH) == already + 4
+
+
+async def test_a_fault_can_repeat(make_exchange: Make, raw: Make) -> None:
+    exchange = await make_exchange()
+    handle = exchange.inject(Reset(when=Every(0.5, 2)))
+    for _ in range(2):
+        client = await live(exchange, raw)
+        assert await client.until_end() == "rst"
+    assert handle.times_seen == 2
+
+
+async def test_a_fault_with_nothing_to_hit_is_refused_by_name(make_exchange: Make) -> None:
+    exchange = await make_exchange()
+    with pytest.raises(FaultError, match="Reset: nothing live delivers ethusdc@depth5@100ms"):
+        exchange.inject(Reset(stream=DEPTH))
+
+
+async def test_a_fault_of_the_link_is_refused_by_name(make_exchange: Make) -> None:
+    exchange = await make_exchange()
+    with pytest.raises(FaultError, match="Latency is about bytes on a link"):
+        exchange.inject(Latency(delay_ms=5))
+
+
+async def test_a_fault_that_never_happens_is_named(make_exchange: Make) -> None:
+    exchange = await make_exchange()
+    with pytest.raises(FaultUnseen, match="HangUpgrade"):
+        await exchange.inject(HangUpgrade()).seen(within_s=0.05)
+    assert [e.phase for e in exchange.journal.of(Faulted)] == ["injected"]

@@ -1,0 +1,136 @@
+"""Audiences: who shares bytes with whom, and what the journal says of it."""
+
+from __future__ import annotations
+
+from mockex.server.fanout import Fanout
+from mockex.server.frames import text_frame
+from mockex.server.gate import Gate, Injection
+from mockex.server.journal import Delivered, Joined, Journal, Left
+from mockex.streams.envelope import Event, combined
+
+A, B = "a@trade", "b@trade"
+
+
+class FakeMember:
+    def __init__(self, number: int, *streams: str, in_combined: bool = False) -> None:
+        self.number = number
+        self.combined = in_combined
+        self.served = frozenset(streams)
+        self.gate: Gate | None = None
+        self.got = b""
+        self.gated: list[Event] = []
+
+    def write(self, data: bytes) -> None:
+        self.got += data
+
+    def deliver_gated(self, step: int, events: list[Event]) -> None:
+        self.gated += events
+
+
+def event(stream: str, number: int) -> Event:
+    return Event(stream, f'{{"t":{number}}}', number, number)
+
+
+def fanout() -> tuple[Fanout, Journal, list[str]]:
+    journal, told = Journal(), list[str]()
+    made = Fanout(
+        journal, lambda: 1.0, lambda s: told.append("+" + s), lambda s: told.append("-" + s)
+    )
+    return made, journal, told
+
+
+def test_members_with_the_same_streams_and_mode_share_one_flush() -> None:
+    out, journal, _ = fanout()
+    first, second = FakeMember(1, A), FakeMember(2, A)
+    out.join(first)
+    out.join(second)
+    out.publish(7, [event(A, 1), event(A, 2)])
+    assert first.got == second.got == text_frame('{"t":1}') + text_frame('{"t":2}')
+    (entry,) = journal.of(Delivered)
+    assert entry.step == 7
+    assert (entry.streams[A].first_id, entry.streams[A].last_id) == (1, 2)
+    assert (entry.streams[A].events, entry.streams[A].bytes) == (2, len(first.got))
+
+
+def test_raw_and_combined_get_their_own_form() -> None:
+    out, _, _ = fanout()
+    raw, wrapped = FakeMember(1, A), FakeMember(2, A, in_combined=True)
+    out.join(raw)
+    out.join(wrapped)
+    out.publish(1, [event(A, 1)])
+    assert raw.got == text_frame('{"t":1}')
+    assert wrapped.got == text_frame(combined(A, '{"t":1}'))
+
+
+def test_a_member_gets_only_its_streams_in_order() -> None:
+    out, _, _ = fanout()
+    one, both = FakeMember(1, B), FakeMember(2, A, B)
+    out.join(one)
+    out.join(both)
+    out.publish(1, [event(A, 1), event(B, 2), event(A, 3)])
+    assert one.got == text_frame('{"t":2}')
+    assert both.got == b"".join(text_frame(f'{{"t":{n}}}') for n in (1, 2, 3))
+
+
+def test_streams_are_wanted_from_the_first_user_to_the_last() -> None:
+    out, _, told = fanout()
+    first, second = FakeMember(1, A), FakeMember(2, A, B)
+    out.join(first)
+    out.join(second)
+    out.leave(first)
+    assert told.count("+" + A) == 1
+    assert "-" + A not in told
+    out.leave(second)
+    assert set(told) == {"+" + A, "+" + B, "-" + A, "-" + B}
+
+
+def test_a_gated_member_is_an_audience_of_one_beside_the_others() -> None:
+    out, journal, _ = fanout()
+    plain, faulted = FakeMember(1, A), FakeMember(2, A)
+    out.join(plain)
+    out.join(faulted)
+    faulted.gate = Gate(2)
+    out.join(faulted)
+    out.publish(1, [event(A, 1)])
+    assert faulted.got == b""
+    assert faulted.gated == [event(A, 1)]
+    assert plain.got
+    out.leave(faulted)
+    out.publish(2, [event(A, 2)])
+    assert plain.got.endswith(text_frame('{"t":2}')), "the shared audience must survive"
+    assert [e.conn for e in journal.of(Joined)] == [1, 2, 2]
+    assert [e.conn for e in journal.of(Left)] == [2, 2]
+
+
+class Seen(Injection):
+    def __init__(self) -> None:
+        self.times = 0
+
+    def happened(self, conns: object, detail: str = "") -> None:
+        self.times += 1
+
+
+def test_a_total_stall_holds_events_and_control_frames_and_is_seen_once() -> None:
+    gate, seen, sent = Gate(1), Seen(), list[str]()
+    gate.stall("total", seen)
+    assert seen.times == 0
+    assert gate.split(1, [event(A, 1)]) == []
+    assert gate.hold_control(lambda: sent.append("pong"))
+    assert seen.times == 1
+    assert (len(gate.backlog), sent, gate.open) == (2, [], False)
+
+
+def test_a_stall_of_one_stream_lets_the_others_and_control_frames_pass() -> None:
+    gate, seen = Gate(1), Seen()
+    gate.stall(A, seen)
+    assert gate.split(1, [event(A, 1), event(B, 2)]) == [event(B, 2)]
+    assert not gate.hold_control(lambda: None)
+    assert seen.times == 1
+
+
+def test_a_quota_lets_exactly_so_many_events_pass() -> None:
+    gate, seen = Gate(1), Seen()
+    gate.allow(3, seen)
+    assert gate.take_quota(2) == (2, None)
+    assert gate.take_quota(2) == (1, seen)
+    assert gate.open
