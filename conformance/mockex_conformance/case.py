@@ -1,0 +1,249 @@
+"""What a case is written with: the decorator, the registry, and the `Run` that it acts through.
+
+A case only acts. It returns the checks that are to judge the recording; they are values, written
+into the recording, so that it can be judged again without the testee.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from mockex.faults import Fault
+from mockex.profile import Profile
+from mockex.server.journal import Journal
+
+if TYPE_CHECKING:
+    from mockex.server.exchange import Exchange
+    from mockex.server.injector import Handle
+    from mockex_conformance.checks.base import Check
+from mockex_conformance.description import Description
+from mockex_conformance.verdict import Level, Severity
+
+
+class CaseOver(Exception):
+    """Base: the body of a case need not go on. Never a finding by itself."""
+
+
+class NotLive(CaseOver):
+    """A must-happen deadline passed: `what` was awaited. Becomes a finding (the testee did not go
+    live, or did not recover)."""
+
+    def __init__(self, what: str, within_s: float) -> None:
+        self.what = what
+        self.within_s = within_s
+        super().__init__(f"{what} within {within_s:g} s")
+
+
+class Unseen(CaseOver):
+    """The condition of the case was never met, or its fault not seen: INCONCLUSIVE."""
+
+
+class Unsupported(CaseOver):
+    """The testee cannot run this case: says what to declare, install or change to unlock it."""
+
+
+class FoundAlready(CaseOver):
+    """An always-on check has its first finding: the case ends early (catalogue, 6.5)."""
+
+
+class Run(Protocol):
+    """One running case: one exchange, one testee process, one recording.
+
+    Times: every limit and every duration of a fault written in a case is in unscaled ms and goes
+    through `scaled_s`; must-happen deadlines through `deadline_s`; must-not-happen windows through
+    `quiet_s` (catalogue, section 3).
+    """
+
+    profile: Profile
+    exchange: Exchange
+    journal: Journal
+    testee: Description
+    seed: int
+    k: int
+    stream: str  # the stream of the case's faults: the first wanted one
+    mode: str
+    scale: float  # of the testee's time
+    streams: list[str]  # wanted now
+    notes: list[str]  # shown beside the verdict
+
+    def limit_ms(self, name: str) -> float:
+        """A limit of `[limits]`, declared or default, unscaled."""
+        ...
+
+    def scaled_s(self, ms: float) -> float:
+        """`ms` in seconds times the testee's time scale."""
+        ...
+
+    def deadline_s(self, ms: float) -> float:
+        """Must-happen: limit x scale x 1.25 x deadline-factor + 1 s."""
+        ...
+
+    def quiet_s(self, ms: float) -> float:
+        """Must-not-happen window in seconds: ms x scale x quiet-factor."""
+        ...
+
+    async def start(self, *, streams: Sequence[str] | None = None, mode: str | None = None) -> None:
+        """Start the testee (level 2: send `start` too); `streams` None: the case's."""
+        ...
+
+    async def until_live(self, within_s: float = 15.0) -> None:
+        """Every wanted stream has at least K live deliveries on each of which an event was
+        written (since the testee was started). Raises NotLive."""
+        ...
+
+    async def cause(self, fault: Fault) -> Handle:
+        """Inject, return once seen. The faulted connection is the newest live delivery of
+        `self.stream` unless the fault says otherwise. Raises Unseen; NotLive for faults that need
+        an attempt and get none within the deadline."""
+        ...
+
+    async def until_recovered(self, within_ms: float | None = None) -> float:
+        """Every wanted stream has at least K live deliveries, on each of which an event was
+        written after the last fault was seen. `within_ms` None: `reconnect_first_ms` if the lost
+        connection had lasted `stable_ms`, else `reconnect_cap_ms`. Returns the seconds it took;
+        raises NotLive (recorded, so that `recovered()` finds it). Notes `recovered`."""
+        ...
+
+    def inject(self, fault: Fault) -> Handle:
+        """Inject without waiting to see it: for faults that a later one lets happen."""
+        ...
+
+    async def until_seen(self, handle: Handle, within_s: float | None = None) -> None:
+        """Wait until a fault is seen; raises as `cause` does."""
+        ...
+
+    async def until_ended(self, handle: Handle, within_s: float = 120.0) -> None:
+        """Wait until a fault that lasts is over; recovery then counts from its end."""
+        ...
+
+    async def until_stable(self) -> None:
+        """Let the present connections last `stable_ms`, so that the next loss is a first one."""
+        ...
+
+    def recovery_ms(self) -> float:
+        """The limit that `until_recovered` would use now."""
+        ...
+
+    def needs(self, ms: float, what: str) -> None:
+        """Say that the case waits up to `ms` because of the limit `what`. Raises Unsupported if
+        that is more than the case limit."""
+        ...
+
+    async def until_events(self, n: int, stream: str | None = None) -> None:
+        """`n` events of the stream were written on its newest live delivery from now on."""
+        ...
+
+    async def until_steps(self, n: int) -> None:
+        """`n` steps of the market were flushed from now on."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """A must-not-happen window, or the length of a phase; ends early with an always-on
+        finding."""
+        ...
+
+    def always(self, check: Check) -> Check:
+        """Judge `check` all the time: its first finding ends the case early. Returns it."""
+        ...
+
+    def note(self, name: str, **detail: Any) -> None:
+        """Set a landmark in the recording, for checks to refer to."""
+        ...
+
+    async def request(self, method: str, within_s: float = 5.0, **params: Any) -> Any:
+        """Level 2: send a request, wait for its answer. Raises NotLive if none comes."""
+        ...
+
+    async def terminate(self, within_ms: float) -> int | None:
+        """SIGTERM to the process group; the exit code, or None if it is still there after the
+        deadline (it is then killed). Journals Signalled and Exited."""
+        ...
+
+    async def stop(self) -> None:
+        """End the testee the polite way (adapter-protocol 3.5), so that `start` can be called
+        again."""
+        ...
+
+
+CaseBody = Callable[[Run], Awaitable[Sequence["Check"]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A case of the catalogue. `id` is the path of its file below `cases/`."""
+
+    id: str
+    number: str
+    severity: Severity
+    level: Level
+    body: CaseBody
+    requirement: str
+    alone: bool = False
+    profiles: tuple[str, ...] = ("spot", "usdm")
+    starts: bool = True  # the harness starts the testee and waits until it is live
+    ends_dead: bool = False  # ends in a shutdown: nothing needs to be live at the end
+    least_scale: float = 0.0  # below it the market's own 100 ms would hide what is looked for
+    settings: Callable[[Any], dict[str, object]] | None = None  # of the profile, from the testee
+    market: str = "steady"
+
+
+REGISTRY: dict[str, Case] = {}
+
+
+def case(
+    id: str,  # noqa: A002 - the catalogue calls it that
+    number: str,
+    *,
+    severity: Severity = Severity.MUST,
+    level: Level = Level.L0,
+    alone: bool = False,
+    profiles: tuple[str, ...] = ("spot", "usdm"),
+    starts: bool = True,
+    ends_dead: bool = False,
+    least_scale: float = 0.0,
+    settings: Callable[[Any], dict[str, object]] | None = None,
+    market: str = "steady",
+) -> Callable[[CaseBody], CaseBody]:
+    """Register the decorated function as the case `id`, `number` in the catalogue."""
+
+    def register(body: CaseBody) -> CaseBody:
+        doc = (body.__doc__ or "").strip()
+        REGISTRY[id] = Case(
+            id=id,
+            number=number,
+            severity=severity,
+            level=level,
+            body=body,
+            requirement=" ".join(doc.split("\n\n")[0].split()),
+            alone=alone,
+            profiles=profiles,
+            starts=starts,
+            ends_dead=ends_dead,
+            least_scale=least_scale,
+            settings=settings,
+            market=market,
+        )
+        return body
+
+    return register
+
+
+def all_cases() -> dict[str, Case]:
+    """Every case there is, by id, in the order of the catalogue."""
+    from mockex_conformance import cases
+
+    for module in pkgutil.walk_packages(cases.__path__, cases.__name__ + "."):
+        importlib.import_module(module.name)
+    return dict(sorted(REGISTRY.items(), key=lambda item: _order(item[1].number)))
+
+
+_GROUPS = ("CONN", "SUB", "RECON", "HB", "ROLL", "DATA", "FUZZ", "RES", "SLOW", "CLOSE", "CTRL")
+
+
+def _order(number: str) -> tuple[int, int]:
+    group, _, index = number.partition("-")
+    return (_GROUPS.index(group) if group in _GROUPS else len(_GROUPS), int(index))

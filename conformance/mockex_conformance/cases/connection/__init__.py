@@ -1,0 +1,1 @@
+"""Cases: who owns the connection."""

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mockex.faults import Reset
+from mockex_conformance.case import Run, case
+from mockex_conformance.checks import DeliveriesAtMost, Recovered
+from mockex_conformance.checks.base import Check
+
+
+@case("connection/one-delivery-after-reset", "CONN-01")
+async def one_delivery_after_reset(run: Run) -> Sequence[Check]:
+    """A connection that the peer resets is replaced by exactly one new connection.
+
+    Ten times: five events are delivered, the connection is reset, data flow again. Every second
+    round resets all connections that deliver the stream, so that growth by one and doubling both
+    show. A live delivery more than declared fails the case, even if it goes away: the exchange has
+    already forgotten a connection that it has reset.
+    """
+    at_most = run.always(DeliveriesAtMost(k=run.k, streams=run.streams))
+    for number in range(10):
+        await run.until_events(5)
+        await run.cause(Reset(all=number % 2 == 1))
+        await run.until_recovered()
+    return [at_most, Recovered()]

@@ -1,0 +1,1 @@
+"""Cases: heartbeat and half-open connections."""

@@ -1,0 +1,1 @@
+"""Cases: coming back, politely."""

@@ -1,0 +1,1 @@
+"""Cases: resources after many reconnects."""

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mockex.faults import HangUpgrade, Outage, Reset, Stall
+from mockex.server.injector import Handle
+from mockex_conformance.case import Run, Unsupported, case
+from mockex_conformance.cases.streams import busy, choose
+from mockex_conformance.checks import Alive, Terminates
+from mockex_conformance.checks.base import Check
+
+_OUTAGE_MS = 5_000
+
+
+@case("shutdown/terminates", "CLOSE-01", starts=False, ends_dead=True)
+async def terminates(run: Run) -> Sequence[Check]:
+    """SIGTERM ends the process and its sockets within `close_ms`, whatever it was doing.
+
+    The signal comes while the testee is live, while it waits between two attempts, during a
+    handshake that is never answered, on a connection that has gone silent, and under some 2,000
+    events a second. A process that is still there, an exit code other than 0, 143 or the signal
+    itself, or anything of its group that is left fails the case.
+    """
+    one = list(run.streams)
+    for what, prepare in (
+        ("live", None),
+        ("waiting between attempts", _waiting),
+        ("dialling", _dialling),
+        ("stalled", _stalled),
+    ):
+        await run.start(streams=one)
+        await run.until_live()
+        lasting = await prepare(run) if prepare is not None else None
+        await _end(run, what)
+        if lasting is not None:
+            await run.until_ended(lasting)
+    try:
+        many = choose(run, busy())
+    except Unsupported as cannot:
+        run.notes.append(f"not under load: {cannot}")
+    else:
+        await run.start(streams=many)
+        await run.until_live()
+        await run.until_events(10)
+        await _end(run, "under 2,000 events a second")
+    return [Terminates(), Alive()]
+
+
+async def _end(run: Run, what: str) -> None:
+    run.note("situation", what=what)
+    await run.terminate(run.limit_ms("close_ms"))
+
+
+async def _waiting(run: Run) -> Handle:
+    return await run.cause(Outage(how="abort", ms=_OUTAGE_MS))
+
+
+async def _dialling(run: Run) -> None:
+    hang = run.inject(HangUpgrade())
+    await run.cause(Reset())
+    await run.until_seen(hang)
+
+
+async def _stalled(run: Run) -> None:
+    await run.cause(Stall(scope="total"))

@@ -1,0 +1,47 @@
+"""Which streams the cases use (catalogue, end of section 6)."""
+
+from __future__ import annotations
+
+from mockex_conformance.case import Run, Unsupported
+
+# Enough symbols for sixty streams of one kind; names that exist, so that no adapter refuses them.
+SYMBOLS: tuple[str, ...] = (
+    "ETHUSDC", "BTCUSDC", "SOLUSDC", "BNBUSDC", "XRPUSDC", "ADAUSDC", "DOTUSDC", "LTCUSDC",
+    "UNIUSDC", "APTUSDC", "ARBUSDC", "OPUSDC", "SUIUSDC", "INJUSDC", "FILUSDC", "NEARUSDC",
+    "ATOMUSDC", "LINKUSDC", "AVAXUSDC", "DOGEUSDC", "ETHUSDT", "BTCUSDT", "SOLUSDT", "BNBUSDT",
+    "XRPUSDT", "ADAUSDT", "DOTUSDT", "LTCUSDT", "UNIUSDT", "APTUSDT", "ARBUSDT", "OPUSDT",
+    "SUIUSDT", "INJUSDT", "FILUSDT", "NEARUSDT", "ATOMUSDT", "LINKUSDT", "AVAXUSDT", "DOGEUSDT",
+    "TRXUSDT", "ETCUSDT", "XLMUSDT", "VETUSDT", "ICPUSDT", "HBARUSDT", "AAVEUSDT", "ALGOUSDT",
+    "EOSUSDT", "SANDUSDT", "MANAUSDT", "AXSUSDT", "CHZUSDT", "GALAUSDT", "CRVUSDT", "SNXUSDT",
+    "COMPUSDT", "ZECUSDT", "DASHUSDT", "KSMUSDT",
+)  # fmt: skip
+DEFAULT = "ethusdc@depth5@100ms"  # route `/public` on usdm
+
+
+def default_streams(profile: str) -> tuple[str, ...]:
+    """What a case wants unless it says otherwise; the same on both profiles."""
+    return (DEFAULT,)
+
+
+def books(count: int) -> list[str]:
+    """`count` partial-depth streams, the default one first."""
+    return [f"{symbol.lower()}@depth5@100ms" for symbol in SYMBOLS[:count]]
+
+
+def busy() -> list[str]:
+    """Some 2,000 events a second, on the route `/public`: four kinds of fifty symbols."""
+    kinds = ("depth5@100ms", "depth10@100ms", "depth20@100ms", "bookTicker")
+    return [f"{symbol.lower()}@{kind}" for symbol in SYMBOLS[:50] for kind in kinds]
+
+
+def choose(run: Run, streams: list[str]) -> list[str]:
+    """`streams`, if the testee can hold them.
+
+    Raises:
+        Unsupported: its streams are fixed, or it declares that it holds fewer.
+    """
+    if run.testee.streams:
+        raise Unsupported("its streams are fixed: take MOCKEX_STREAMS and leave `streams` out")
+    if run.testee.max_streams < len(streams):
+        raise Unsupported(f"needs {len(streams)} streams; it declares `max_streams` below that")
+    return streams

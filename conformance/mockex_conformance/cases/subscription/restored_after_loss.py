@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mockex.faults import CloseWith, CutFrame, Fault, Fin, Reset, SlowUpgrade
+from mockex_conformance.case import Run, case
+from mockex_conformance.cases.losses import describe, lose
+from mockex_conformance.cases.streams import books, choose
+from mockex_conformance.checks import Recovered, SubscriptionsEqual
+from mockex_conformance.checks.base import Check
+
+_LOSSES: tuple[Fault, ...] = (
+    Reset(),
+    Fin(),
+    CloseWith(code=1001),
+    CutFrame(then="reset"),
+    CloseWith(code=1012),
+)
+_SLOW_MS = 3000
+
+
+@case("subscription/restored-after-loss", "SUB-02", starts=False)
+async def restored_after_loss(run: Run) -> Sequence[Check]:
+    """After a loss the set of streams is what it was before.
+
+    With 12 streams the testee loses five connections in five ways, the third time with a slow
+    handshake to follow. Any difference between the streams before and after fails the case.
+    """
+    wanted = choose(run, books(12))
+    await run.start(streams=wanted)
+    await run.until_live()
+    for number, fault in enumerate(_LOSSES):
+        slow = run.inject(SlowUpgrade(ms=_SLOW_MS)) if number == 2 else None
+        await lose(run, fault)
+        limit_ms = run.recovery_ms()
+        if slow is not None:
+            await run.until_seen(slow)
+            limit_ms += _SLOW_MS
+        await run.until_recovered(limit_ms)
+        run.note("subscriptions", streams=wanted, after=describe(fault))
+    return [Recovered(), SubscriptionsEqual()]

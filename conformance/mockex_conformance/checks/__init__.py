@@ -1,0 +1,60 @@
+"""Every check there is; `AnyCheck` decodes them from a recording."""
+
+from mockex_conformance.checks.deliveries import DeliveriesAtMost
+from mockex_conformance.checks.heartbeat import PongRepeats
+from mockex_conformance.checks.process import (
+    Alive,
+    ClosedByTestee,
+    Flat,
+    SilentAfterClose,
+    Terminates,
+)
+from mockex_conformance.checks.recovery import (
+    AttemptRate,
+    LiveAtEnd,
+    NoAttempt,
+    OneUpgradePerLoss,
+    Recovered,
+    Stays,
+)
+from mockex_conformance.checks.subscriptions import NeverMultiplied, SubscriptionsEqual
+from mockex_conformance.checks.traffic import TrafficFlat
+
+AnyCheck = (
+    Alive
+    | AttemptRate
+    | ClosedByTestee
+    | DeliveriesAtMost
+    | Flat
+    | LiveAtEnd
+    | NeverMultiplied
+    | NoAttempt
+    | OneUpgradePerLoss
+    | PongRepeats
+    | Recovered
+    | SilentAfterClose
+    | Stays
+    | SubscriptionsEqual
+    | Terminates
+    | TrafficFlat
+)
+
+__all__ = [
+    "Alive",
+    "AnyCheck",
+    "AttemptRate",
+    "ClosedByTestee",
+    "DeliveriesAtMost",
+    "Flat",
+    "LiveAtEnd",
+    "NeverMultiplied",
+    "NoAttempt",
+    "OneUpgradePerLoss",
+    "PongRepeats",
+    "Recovered",
+    "SilentAfterClose",
+    "Stays",
+    "SubscriptionsEqual",
+    "Terminates",
+    "TrafficFlat",
+]

@@ -1,0 +1,38 @@
+"""Checks: pure functions over a recording, as values that can be written into it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from mockex.server.journal import AnyEntry
+from mockex.server.views import Connections
+from mockex_conformance.recording import Recording
+from mockex_conformance.verdict import Finding
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True, tag_field="check", omit_defaults=True):
+    """Base of all checks. Subclasses are tagged with their name in the catalogue, section 5."""
+
+    def live(self, connections: Connections, entry: AnyEntry) -> bool:
+        """Whether there is a finding at this moment, so that the case may end early. `entry` is
+        the newest one. Only at-most checks can tell."""
+        return False
+
+    def judge(self, recording: Recording) -> list[Finding]:
+        """The findings of this check, none if all is well. No I/O, no clock."""
+        raise NotImplementedError
+
+
+def finding(
+    check: Check, recording: Recording, message: str, at: float, **evidence: Any
+) -> Finding:
+    """A finding of `check` at loop time `at`, with the last fault before it."""
+    return Finding(
+        check=str(check.__struct_config__.tag),
+        message=message,
+        at_s=round(at - recording.began, 3),
+        fault=recording.fault_before(at),
+        evidence=evidence,
+    )

@@ -1,0 +1,234 @@
+"""Coming back: in time, politely, and then leaving it alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mockex.server.journal import (
+    AnyEntry,
+    Attempted,
+    Closed,
+    Ended,
+    Faulted,
+    HalfClosed,
+    Noted,
+    Upgraded,
+)
+from mockex.server.views import Connections, Deliveries
+from mockex_conformance.checks.base import Check, finding
+from mockex_conformance.recording import Recording
+from mockex_conformance.verdict import Finding
+
+
+class _Flow:
+    """Folds a recording and tells when every stream flows again."""
+
+    def __init__(self, entries: list[AnyEntry]) -> None:
+        self._entries = entries
+
+    def states(self) -> Iterator[tuple[AnyEntry, Connections, Deliveries]]:
+        connections, deliveries = Connections(), Deliveries()
+        for entry in self._entries:
+            connections.apply(entry)
+            deliveries.apply(entry)
+            yield entry, connections, deliveries
+
+
+def missing(
+    streams: list[str], k: int, since: float, connections: Connections, deliveries: Deliveries
+) -> list[str]:
+    """Streams without K live deliveries on each of which an event was written after `since`."""
+    found = []
+    for stream in streams:
+        fresh = sum(
+            (deliveries.last_at(c.number, stream) or -1.0) > since
+            for c in connections.delivering(stream)
+        )
+        if fresh < k:
+            found.append(stream)
+    return found
+
+
+class Recovered(Check, frozen=True, tag="recovered"):
+    """Some wanted stream was not live, or not recovered, in time.
+
+    Judges every landmark `awaiting-live` and `awaiting-recovery`: `since`, `within_s`.
+    """
+
+    def judge(self, recording: Recording) -> list[Finding]:
+        """One finding for the first landmark that was not met in time."""
+        waiting: Noted | None = None
+        streams = recording.terms.streams
+        behind = list(streams)
+        for entry, connections, deliveries in _Flow(recording.entries).states():
+            if isinstance(entry, Noted):
+                if entry.name in ("awaiting-live", "awaiting-recovery"):
+                    waiting = entry
+                    streams = entry.detail.get("streams", streams)
+                elif entry.name == "no-attempt":
+                    return [self._no_attempt(recording, entry)]
+            if waiting is None:
+                continue
+            since, within_s = waiting.detail["since"], waiting.detail["within_s"]
+            behind = missing(streams, recording.terms.k, since, connections, deliveries)
+            if not behind:
+                waiting = None
+            elif entry.t > since + within_s + recording.lag_s(since, entry.t):
+                return [self._late(recording, waiting, behind)]
+        return []
+
+    def _late(self, recording: Recording, waiting: Noted, behind: list[str]) -> Finding:
+        since, within_s = waiting.detail["since"], waiting.detail["within_s"]
+        shown = ", ".join(behind[:3]) + (f" and {len(behind) - 3} more" if len(behind) > 3 else "")
+        what = "never went live" if waiting.name == "awaiting-live" else "not recovered"
+        after = "the start" if waiting.name == "awaiting-live" else "the fault"
+        return finding(
+            self,
+            recording,
+            f"{what}: no events of {shown} within {within_s:.1f} s of {after}",
+            since + within_s,
+            streams=behind,
+            limit_ms=waiting.detail.get("limit_ms"),
+        )
+
+    def _no_attempt(self, recording: Recording, entry: Noted) -> Finding:
+        within_s = entry.detail["within_s"]
+        return finding(
+            self,
+            recording,
+            f"not recovered: no attempt to connect within {within_s:.1f} s",
+            entry.t,
+        )
+
+
+class LiveAtEnd(Check, frozen=True, tag="live_at_end"):
+    """At the landmark `end` a stream was not delivered on K connections."""
+
+    def judge(self, recording: Recording) -> list[Finding]:
+        """One finding at most."""
+        streams = recording.terms.streams
+        for entry, connections, _ in _Flow(recording.entries).states():
+            if not isinstance(entry, Noted):
+                continue
+            streams = entry.detail.get("streams", streams)
+            if entry.name == "end":
+                dead = [s for s in streams if len(connections.delivering(s)) < recording.terms.k]
+                if dead:
+                    message = f"{', '.join(dead[:3])} not delivered at the end of the case"
+                    return [finding(self, recording, message, entry.t)]
+        return []
+
+
+class Stays(Check, frozen=True, tag="stays"):
+    """An attempt, or a loss caused by the testee, within a landmark `quiet` (`window_s`)."""
+
+    def judge(self, recording: Recording) -> list[Finding]:
+        """One finding for the first unrest."""
+        until = -1.0
+        for entry in recording.entries:
+            match entry:
+                case Noted(name="quiet"):
+                    until = entry.t + entry.detail["window_s"]
+                case Attempted(conn=conn) if entry.t <= until:
+                    message = f"a new connection (c{conn}) although nothing was lost"
+                    return [finding(self, recording, message, entry.t)]
+                case Closed(conn=conn, by="client") | HalfClosed(conn=conn, by="client"):
+                    if entry.t <= until:
+                        message = f"the testee ended c{conn} although nothing was wrong with it"
+                        return [finding(self, recording, message, entry.t)]
+                case Ended(conn=conn, by="client", how="rst") if entry.t <= until:
+                    message = f"the testee reset c{conn} although nothing was wrong with it"
+                    return [finding(self, recording, message, entry.t)]
+                case _:
+                    pass
+        return []
+
+
+class AttemptRate(Check, frozen=True, tag="attempt_rate"):
+    """More attempts than 6 x C + w x C / scale in a window of w seconds, between the landmarks
+    `attempts-counted` (`connections`: C) and `attempts-counted-end`.
+
+    Simulated 4,000 times each: full jitter from 0.5 s with an immediate first retry never fails
+    at scale 0.1 and 1; a retry every 10 ms fails at once (catalogue, section 5).
+    """
+
+    def judge(self, recording: Recording) -> list[Finding]:
+        """One finding for each phase: its worst window."""
+        findings: list[Finding] = []
+        times: list[float] = []
+        counting: Noted | None = None
+        for entry in recording.entries:
+            if isinstance(entry, Noted) and entry.name == "attempts-counted":
+                counting, times = entry, []
+            elif isinstance(entry, Attempted) and counting is not None:
+                times.append(entry.t)
+            elif isinstance(entry, Noted) and entry.name == "attempts-counted-end" and counting:
+                findings += self._phase(recording, counting, times)
+                counting = None
+        if counting is not None:
+            findings += self._phase(recording, counting, times)
+        return findings
+
+    def _phase(self, recording: Recording, counting: Noted, times: list[float]) -> list[Finding]:
+        held = max(1, counting.detail["connections"])
+        scale = recording.terms.scale
+        worst = (0.0, 0, 0.0, 0.0)  # surplus, attempts, window, at
+        for first, start in enumerate(times):
+            for last in range(first, len(times)):
+                window_s = times[last] - start
+                attempts = last - first + 1
+                allowed = 6 * held + window_s * held / scale
+                if attempts - allowed > worst[0]:
+                    worst = (attempts - allowed, attempts, window_s, times[last])
+        if not worst[0]:
+            return []
+        _, attempts, window_s, at = worst
+        message = (
+            f"{attempts} attempts in {window_s:.2f} s; {6 * held + window_s * held / scale:.0f} "
+            f"are bearable for {held} connection{'s' if held > 1 else ''}"
+        )
+        return [finding(self, recording, message, at, attempts=attempts, window_s=window_s)]
+
+
+class NoAttempt(Check, frozen=True, tag="no_attempt"):
+    """An attempt between the landmark `closed` and the end."""
+
+    def judge(self, recording: Recording) -> list[Finding]:
+        """One finding for the first attempt."""
+        closed: Noted | None = None
+        for entry in recording.entries:
+            if isinstance(entry, Noted) and entry.name == "closed":
+                closed = entry
+            elif isinstance(entry, Attempted) and closed is not None:
+                message = (
+                    f"connected again (c{entry.conn}) {entry.t - closed.t:.2f} s after it was "
+                    "closed for good"
+                )
+                return [finding(self, recording, message, entry.t)]
+        return []
+
+
+class OneUpgradePerLoss(Check, frozen=True, tag="one_upgrade_per_loss"):
+    """More connections upgraded after a loss than were lost."""
+
+    def judge(self, recording: Recording) -> list[Finding]:
+        """One finding for the first surplus."""
+        view = Connections()
+        kind, lost, upgraded = "", set[int](), list[int]()
+        open_before: set[int] = set()
+        for entry in recording.entries:
+            if isinstance(entry, Faulted) and entry.phase == "injected":
+                kind, lost, upgraded = entry.kind, set(), []
+                open_before = {c.number for c in view.live()}
+            view.apply(entry)
+            if isinstance(entry, Closed | HalfClosed | Ended) and entry.conn in open_before:
+                lost.add(entry.conn)
+            elif isinstance(entry, Upgraded) and kind:
+                upgraded.append(entry.conn)
+                if len(upgraded) > max(1, len(lost)):
+                    names = ", ".join(f"c{n}" for n in upgraded)
+                    message = (
+                        f"{len(upgraded)} connections ({names}) replaced {len(lost)} lost by {kind}"
+                    )
+                    return [finding(self, recording, message, entry.t)]
+        return []

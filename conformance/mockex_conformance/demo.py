@@ -1,0 +1,512 @@
+"""The incident on one page: `mockex demo`.
+
+(a) Rounds: each testee of the incident is started against an exchange whose market makes events of
+equal length; in each round every connection of the stream is reset, and once the testee has settled
+its live deliveries, sockets, tasks and traffic are measured. (b) The verdict matrix. (c) What each
+fix mends, in words made from the verdicts. Nothing here knows what will come out: expectations
+stand in `incident` and are only compared.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+import mockex
+from mockex.cli import ExitCode
+from mockex.faults import Reset
+from mockex.server.exchange import Exchange
+from mockex.server.journal import (
+    AnyEntry,
+    Attempted,
+    Closed,
+    Delivered,
+    Ended,
+    Launched,
+    Said,
+    Sampled,
+)
+from mockex_conformance import incident as story
+from mockex_conformance import running
+from mockex_conformance.case import NotLive, all_cases
+from mockex_conformance.description import Description
+from mockex_conformance.errors import CannotRun, TesteeProtocol
+from mockex_conformance.harness.load import find_all
+from mockex_conformance.harness.run import CaseRun, Conditions
+from mockex_conformance.harness.scheduler import Plan
+from mockex_conformance.incident import Disagreement, Round, Rounds
+from mockex_conformance.recording import read_entries
+from mockex_conformance.rejudging import read_recording
+from mockex_conformance.report.chart import Steps, deliveries_over_time
+from mockex_conformance.report.html import Caught, Incident, Page, write_html
+from mockex_conformance.report.junit import write_junit
+from mockex_conformance.report.outcome import outcome
+from mockex_conformance.report.record import RECORD
+from mockex_conformance.report.terminal import console, matrix
+from mockex_conformance.running import Finished
+from mockex_conformance.selection import select
+from mockex_conformance.verdict import CaseVerdict, Verdict
+
+PROFILE = "usdm"
+STREAM = "ethusdc@depth5@100ms"
+KB = 1000  # the record's: 10 messages of 312 bytes a second are 3.12 KB/s
+LIVE_S = 15.0  # to go live, and to come back
+SETTLED_S = 1.0  # without an attempt or an end: twice the incident's pause before it dials again
+
+
+@dataclass(frozen=True, slots=True)
+class Measuring:
+    """How long to measure: resets of everything, and market steps after each."""
+
+    rounds: int
+    steps: int
+
+
+FULL = Measuring(rounds=5, steps=20)
+QUICK = Measuring(rounds=3, steps=10)
+
+
+# --- traffic --------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Meter:
+    """Bytes of one stream over whole steps of the market, from the journal.
+
+    The exchange's own view of the audiences is applied before any listener of ours hears of an
+    entry, so `members` is right at each flush.
+    """
+
+    exchange: Exchange
+    first: int | None = None
+    last: int | None = None
+    began_at: float = 0.0
+    ended_at: float = 0.0
+    bytes: int = 0
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+    steps: int = 0
+
+    def hear(self, entry: AnyEntry) -> None:
+        """Take in one entry."""
+        if not isinstance(entry, Delivered) or STREAM not in entry.streams:
+            return
+        if self.first is None:
+            # The step that is being flushed may have been written in part before we listened.
+            self.first, self.last = entry.step, entry.step + self.steps
+        assert self.last is not None
+        if entry.step > self.last:
+            self.done.set()
+            return
+        if entry.step == self.first:
+            self.began_at = entry.t
+            return
+        self.ended_at = entry.t
+        members = len(self.exchange.deliveries.members(entry.audience))
+        self.bytes += entry.streams[STREAM].bytes * members
+
+    @property
+    def kb_s(self) -> float:
+        """Bytes per step times steps per second, both as measured."""
+        return self.bytes / (self.ended_at - self.began_at) / KB
+
+
+async def traffic(exchange: Exchange, steps: int) -> float:
+    """KB/s that leave for the stream, over the next `steps` steps of the market.
+
+    Raises:
+        TimeoutError: the stream is not delivered for so long.
+    """
+    meter = Meter(exchange, steps=steps)
+    exchange.journal.listen(meter.hear, replay=False)
+    try:
+        async with asyncio.timeout(LIVE_S + steps * exchange.market.step_ms / 1000):
+            await meter.done.wait()
+    finally:
+        exchange.journal.unlisten(meter.hear)
+    return meter.kb_s
+
+
+# --- rounds ---------------------------------------------------------------------------------------
+
+
+async def settle(exchange: Exchange) -> int:
+    """Return once the stream is delivered and nothing has connected or ended for SETTLED_S; the
+    index in the journal from which on nothing did.
+
+    Raises:
+        TimeoutError: that does not happen within LIVE_S.
+    """
+    journal = exchange.journal
+    async with asyncio.timeout(LIVE_S):
+        while True:
+            since = len(journal.entries)
+            if exchange.live(STREAM):
+                try:
+                    async with asyncio.timeout(SETTLED_S):
+                        await journal.wait(moves, since=since)
+                except TimeoutError:
+                    return since
+            else:
+                await journal.wait(lambda _: exchange.live(STREAM) > 0, since=since)
+
+
+def moves(entry: AnyEntry) -> bool:
+    return isinstance(entry, Attempted | Ended | Closed)
+
+
+async def measure(testee: Description, out: Path, seed: int, how: Measuring) -> Rounds:
+    """The rounds of one testee, against an exchange of its own."""
+    done: list[Round] = []
+    ended = ""
+    async with mockex.serve(
+        profile=PROFILE, market="steady", seed=seed, journal=rounds_journal(out, testee.name)
+    ) as exchange:
+        testing = CaseRun(
+            exchange,
+            testee,
+            Conditions(seed=seed),
+            streams=[STREAM],
+            mode=testee.modes[0],
+            stderr=out / "stderr" / f"{testee.name}-{PROFILE}-rounds.txt",
+            start_lock=out / ".start-lock",
+        )
+        try:
+            await testing.start()
+            for number in range(how.rounds + 1):
+                if number:
+                    await exchange.inject(Reset(all=True)).seen(within_s=LIVE_S)
+                since = await settle(exchange)
+                done.append(await measure_round(exchange, number, how.steps, since))
+        except CannotRun as error:
+            return Rounds(testee.name, PROFILE, skipped=str(error))
+        except (TimeoutError, NotLive, TesteeProtocol) as error:
+            ended = f"ended in round {len(done)}: {error or 'the stream is not delivered'}"
+        finally:
+            await testing.stop()
+    return Rounds(testee.name, PROFILE, tuple(done), ended=ended)
+
+
+async def measure_round(exchange: Exchange, number: int, steps: int, since: int) -> Round:
+    """What is there now that the testee has settled. Sockets and tasks are the last that were
+    sampled and said since then, which is journal index `since`."""
+    deliveries = exchange.live(STREAM)
+    kb_s = await traffic(exchange, steps)
+    sockets, tasks = 0, None
+    for entry in exchange.journal.entries[since:]:
+        if isinstance(entry, Sampled):
+            sockets = entry.sockets.get("ESTABLISHED", 0)
+        elif isinstance(entry, Said) and entry.method == "gauge":
+            tasks = entry.params.get("tasks")
+    return Round(number, deliveries, sockets, tasks, kb_s)
+
+
+async def measure_all(
+    testees: Sequence[Description],
+    cannot: Mapping[str, str],
+    out: Path,
+    seed: int,
+    how: Measuring,
+) -> list[Rounds]:
+    """The rounds of several testees, side by side: each waits most of the time. `cannot` says of
+    some why they do not run here."""
+    async with asyncio.TaskGroup() as group:
+        tasks = {
+            testee.name: group.create_task(measure(testee, out, seed, how))
+            for testee in testees
+            if testee.name not in cannot
+        }
+    return [
+        tasks[testee.name].result()
+        if testee.name in tasks
+        else Rounds(testee.name, PROFILE, skipped=cannot[testee.name])
+        for testee in testees
+    ]
+
+
+# --- all of it ------------------------------------------------------------------------------------
+
+
+def testee_names() -> list[str]:
+    """The testees of the demo, in the order in which they are told."""
+    variants = (story.BUG, *story.FIXES)
+    return [
+        *(story.name_of(language, variant) for language in story.LANGUAGES for variant in variants),
+        story.REFERENCE,
+    ]
+
+
+def run(out: Path, *, quick: bool, every_case: bool, seed: int, jobs: int | None) -> ExitCode:
+    """The demo from end to end: judged, measured, told on stdout and in `out`.
+
+    Judging comes first, because workers are forked before this process has had an event loop, and
+    because what cannot run here has been found out by then.
+    """
+    screen, people = console(sys.stdout), console(sys.stderr)
+    catalogue = all_cases()
+    testees = find_all(testee_names())
+    plan = Plan(
+        testees=testees,
+        cases=select(catalogue, include=() if every_case else story.CASES),
+        out=out,
+        profiles=[PROFILE],
+        jobs=jobs,
+        seed=seed,
+    )
+    people.print(Text(f"Judging {len(testees)} testees by {len(plan.cases)} cases; seed {seed}"))
+    finished = running.judge_all(plan, command=["mockex", *sys.argv[1:]])
+    verdicts = finished.result.verdicts
+    how = QUICK if quick else FULL
+    people.print(Text(f"Measuring them through {how.rounds} resets of everything"))
+    measured = asyncio.run(measure_all(testees, reasons(verdicts), out, seed, how))
+    (out / ".start-lock").unlink(missing_ok=True)
+    comparisons = [
+        story.compare(verdicts, story.name_of(language, fix), story.name_of(language, story.BUG))
+        for fix in story.FIXES
+        for language in story.LANGUAGES
+    ]
+    incident = Incident(
+        rounds=measured,
+        caught=how_soon(finished),
+        paragraphs=story.paragraphs(comparisons, {r.testee: r for r in measured}),
+        disagreements=story.disagreements(verdicts, measured),
+    )
+    said = headline(measured, verdicts)
+    write_all(finished, incident, said)
+    show_rounds(screen, measured)
+    screen.print()
+    show_matrix(screen, finished, incident.caught)
+    screen.print()
+    show_story(screen, incident.paragraphs, incident.disagreements)
+    screen.print()
+    screen.print(Text(said, style="bold"))
+    screen.print(Text(f"Page {out / 'report.html'}, record {out / RECORD}"))
+    return exit_code(verdicts)
+
+
+def write_all(finished: Finished, incident: Incident, said: str) -> None:
+    """JUnit, the page, and what was measured, beside the record."""
+    out = finished.out
+    write_junit(out / "junit.xml", finished.run, finished.result)
+    charts = rounds_charts(incident.rounds, out)
+    page = Page(finished.run, finished.result, finished.duration_s, charts, incident, said)
+    write_html(out / "report.html", page)
+    (out / "demo.json").write_bytes(msgspec.json.format(msgspec.json.encode(incident)))
+
+
+def how_soon(finished: Finished) -> list[Caught]:
+    """How long after the start of its process each bug was judged to fail CONN-01: from the start
+    of the process to the verdict, both in its recording."""
+    caught = []
+    for verdict in finished.result.verdicts:
+        if (
+            story.variant_of(verdict.testee) != story.BUG
+            or verdict.number != "CONN-01"
+            or verdict.verdict is not Verdict.FAIL
+        ):
+            continue
+        recording = read_recording(finished.out / verdict.journal)
+        launched = next(recording.of(Launched), None)
+        judged = recording.noted("outcome")
+        if launched is not None and judged:
+            caught.append(Caught(verdict.testee, verdict.number, judged[-1].t - launched.t))
+    return caught
+
+
+def rounds_charts(measured: Sequence[Rounds], out: Path) -> list[Steps]:
+    """Deliveries over time of each testee that was measured."""
+    return [
+        deliveries_over_time(
+            read_entries(rounds_journal(out, rounds.testee)), STREAM, rounds.testee
+        )
+        for rounds in measured
+        if rounds.rounds
+    ]
+
+
+def rounds_journal(out: Path, testee: str) -> Path:
+    """Where the journal of a testee's rounds is."""
+    return out / "journal" / f"{testee}-{PROFILE}-rounds.jsonl"
+
+
+# --- telling --------------------------------------------------------------------------------------
+
+
+def show_rounds(out: Console, measured: Sequence[Rounds]) -> None:
+    """The bug's rounds, the line through them, and the record's own rows beside them."""
+    out.print(Text("The bug, in rounds that reset every connection of the stream", style="bold"))
+    for rounds in measured:
+        if story.variant_of(rounds.testee) != story.BUG:
+            continue
+        out.print()
+        if not rounds.rounds:
+            out.print(Text(f"{rounds.testee}: not measured: {rounds.skipped or rounds.ended}"))
+            continue
+        tasks = "goroutines" if "-go-" in rounds.testee else "tasks"
+        table = _table(
+            f"{rounds.testee}, {rounds.profile}", "live deliveries", "sockets", tasks, "KB/s"
+        )
+        for r in rounds.rounds:
+            table.add_row(
+                f"{r.number} resets" if r.number != 1 else "1 reset",
+                str(r.deliveries),
+                str(r.sockets),
+                "-" if r.tasks is None else str(r.tasks),
+                f"{r.kb_s:.2f}",
+            )
+        out.print(table)
+        out.print(Text(fit_sentence(rounds)))
+        if rounds.ended:
+            out.print(Text(rounds.ended))
+    out.print()
+    table = _table("the record of 2025-12-03", "goroutines", "KB/s")
+    for row in story.RECORD_ROWS:
+        table.add_row(f"minute {row.minute}", str(row.goroutines), str(row.inbound_kb_s))
+    out.print(table)
+    traffic_line, growth = story.record_traffic(), story.record_growth()
+    out.print(
+        Text(
+            f"KB/s = {traffic_line.slope:.2f} × goroutines {traffic_line.intercept:+.1f} "
+            f"(R² {traffic_line.r2:.3f}); goroutines = {growth.slope:.1f} a minute "
+            f"{growth.intercept:+.1f} (R² {growth.r2:.4f})"
+        )
+    )
+    out.print()
+    table = _table("live deliveries after each round", "measured", "expected")
+    for rounds in measured:
+        live = " ".join(str(r.deliveries) for r in rounds.rounds)
+        wanted = story.LIVE_EXPECTED.get(story.variant_of(rounds.testee), ())
+        table.add_row(
+            rounds.testee,
+            live or f"not measured: {rounds.skipped or rounds.ended}",
+            " ".join(str(n) for n in wanted[: len(rounds.rounds)]),
+        )
+    out.print(table)
+
+
+def fit_sentence(rounds: Rounds) -> str:
+    """The straight line and how its slope compares with one healthy connection."""
+    line, healthy = rounds.line, rounds.healthy_kb_s
+    if line is None or healthy is None:
+        return "The number of deliveries did not change: no line."
+    return (
+        f"KB/s = {line.slope:.3f} × deliveries {line.intercept:+.3f} (R² {line.r2:.5f}); "
+        f"one healthy connection is {healthy:.3f} KB/s, the slope is {line.slope / healthy:.1%} "
+        "of it"
+    )
+
+
+def show_matrix(out: Console, finished: Finished, caught: Sequence[Caught]) -> None:
+    """The verdicts of all testees, why some have none, and how soon the bug was caught."""
+    out.print(Text("Verdicts", style="bold"))
+    verdicts = finished.result.verdicts
+    for table in matrix(verdicts, out.width):
+        out.print(table)
+    for testee, reason in reasons(verdicts).items():
+        out.print(Text(f"{testee} is UNSUPPORTED: {reason}"))
+    for one in caught:
+        out.print(Text(f"{one.testee}: caught by {one.number} {one.seconds:.2f} s after its start"))
+
+
+def reasons(verdicts: Sequence[CaseVerdict]) -> dict[str, str]:
+    """Why a testee is UNSUPPORTED in every case, for those that are."""
+    silent: dict[str, str] = {}
+    for verdict in verdicts:
+        if verdict.verdict is Verdict.UNSUPPORTED:
+            silent.setdefault(verdict.testee, verdict.reason)
+    spoken = {v.testee for v in verdicts if v.verdict is not Verdict.UNSUPPORTED}
+    return {testee: reason for testee, reason in silent.items() if testee not in spoken}
+
+
+def show_story(
+    out: Console, paragraphs: Sequence[tuple[str, str]], differ: Sequence[Disagreement]
+) -> None:
+    """What each fix mends, and where the run disagrees with section 10 of the catalogue."""
+    out.print(Text("What each fix mends, from the verdicts", style="bold"))
+    for heading, body in paragraphs:
+        out.print()
+        out.print(Text(heading, style="bold"))
+        out.print(Text(body), soft_wrap=False)
+    out.print()
+    if not differ:
+        out.print(Text("The run agrees with every expectation of section 10 that it judged."))
+        return
+    out.print(Text("Where the run disagrees with section 10", style="bold"))
+    for d in differ:
+        doubt = "" if d.sure else " (with a question mark)"
+        why = f": {d.why}" if d.why else ""
+        out.print(
+            Text(
+                f"{d.testee} {d.profile}, {d.what}: expected {d.expected}{doubt}, got {d.got}{why}"
+            )
+        )
+
+
+def headline(measured: Sequence[Rounds], verdicts: Sequence[CaseVerdict]) -> str:
+    """The demo in one sentence, made from what came out."""
+    grew = [r for r in measured if story.variant_of(r.testee) == story.BUG and len(r.rounds) > 1]
+    failed_by: dict[str, set[str]] = {}
+    for verdict in verdicts:
+        if verdict.verdict is not Verdict.UNSUPPORTED:
+            failed = failed_by.setdefault(story.variant_of(verdict.testee), set())
+            if verdict.verdict is not Verdict.PASS:
+                failed.add(verdict.number)
+    parts = []
+    if grew:
+        least = min(r.rounds[-1].deliveries for r in grew)
+        n = len(grew[0].rounds) - 1
+        languages = _and(["Go" if "-go-" in r.testee else "Python" for r in grew])
+        parts.append(
+            f"After {n} resets the bug holds {least} connections where one is right, in {languages}"
+        )
+    fixes = [fix for fix in story.FIXES if fix in failed_by]
+    clean = [fix for fix in fixes if not failed_by[fix]]
+    if fixes:
+        left = set.intersection(*(failed_by[fix] for fix in fixes))
+        if not clean:
+            also = f" (all fail {', '.join(sorted(left))})" if left else ""
+            parts.append(f"none of the fixes passes every case{also}")
+        else:
+            verb = "passes" if len(clean) == 1 else "pass"
+            parts.append(f"of the fixes {_and(clean)} {verb} every case")
+    if story.REFERENCE in failed_by:
+        failed = failed_by[story.REFERENCE]
+        parts.append(
+            "the reference adapter passes" if not failed
+            else f"the reference adapter does not pass {', '.join(sorted(failed))}"
+        )  # fmt: skip
+    return ("; ".join(parts) or "Nothing could be judged") + "."
+
+
+def _and(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for index, heading in enumerate(columns):
+        table.add_column(heading, justify="left" if index == 0 else "right", no_wrap=True)
+    return table
+
+
+def exit_code(verdicts: Sequence[CaseVerdict]) -> ExitCode:
+    """The demo succeeds if the reference adapter passes what is required of it and each bug that
+    can run here is caught. What the fixes get is told, not judged."""
+    reference = [v for v in verdicts if v.testee == story.REFERENCE]
+    code = outcome(reference).exit_code
+    bugs = [
+        v for v in verdicts
+        if story.variant_of(v.testee) == story.BUG and v.number == "CONN-01"
+    ]  # fmt: skip
+    if any(v.verdict is Verdict.PASS for v in bugs):
+        return ExitCode.FAILED
+    if code is ExitCode.NOTHING:
+        return ExitCode.UNJUDGED
+    return code

@@ -1,0 +1,28 @@
+"""The probe: what is run once for each testee and profile before anything is judged.
+
+A testee that does not go live at all would fail every case after its own deadline; it fails them
+at once instead (catalogue, 6.1). The level that it claims is checked on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mockex_conformance.case import Case, Run
+from mockex_conformance.checks.base import Check
+from mockex_conformance.verdict import Level, Severity
+
+
+async def _probe(run: Run) -> Sequence[Check]:
+    """The testee connects and gets events of every stream that it was given."""
+    return []
+
+
+PROBE = Case(
+    id="probe",
+    number="PROBE",
+    severity=Severity.MUST,
+    level=Level.L0,
+    body=_probe,
+    requirement="The testee connects and gets events of every stream that it was given.",
+)

@@ -1,0 +1,563 @@
+"""One running case: the `Run` that a case body acts through (see `case.Run` for the contract).
+
+Everything waits on the journal: each entry wakes whoever waits, and each wake-up looks first at
+what ends a case early (a finding of an always-on check, a testee that is gone or broke the
+protocol).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mockex.faults import (
+    AcceptThenClose,
+    CloseWith,
+    CutFrame,
+    Fault,
+    Fin,
+    HangUpgrade,
+    LifetimeCut,
+    Outage,
+    RefuseUpgrade,
+    Reset,
+    SlowUpgrade,
+    Stall,
+)
+from mockex.server.exchange import Exchange
+from mockex.server.injector import Handle
+from mockex.server.journal import (
+    Answered,
+    AnyEntry,
+    Asked,
+    Delivered,
+    Exited,
+    Faulted,
+    Launched,
+    Noted,
+    Said,
+    Signalled,
+)
+from mockex_conformance.case import (
+    CaseOver,
+    FoundAlready,
+    NotLive,
+    Unseen,
+    Unsupported,
+)
+from mockex_conformance.checks.base import Check
+from mockex_conformance.description import Description
+from mockex_conformance.errors import CannotRun, TesteeProtocol
+from mockex_conformance.harness import protocol
+from mockex_conformance.harness.process import Process, environment, fill
+from mockex_conformance.observers.system import Observer
+
+HELLO_WITHIN_S = 10.0
+LIVE_WITHIN_S = 15.0
+SEEN_WITHIN_S = 5.0
+_ON_ATTEMPTS = (SlowUpgrade, HangUpgrade, RefuseUpgrade, AcceptThenClose)
+_ON_ONE_CONNECTION = (Reset, Fin, CloseWith, CutFrame, Stall, LifetimeCut)
+
+
+class Gone(CaseOver):
+    """The testee's process ended by itself: `alive()` finds it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What the person who started the run decided."""
+
+    seed: int = 7
+    time_scale: float = 0.1
+    case_limit_s: float = 180.0
+    deadline_factor: float = 1.25
+    quiet_factor: float = 1.0
+
+
+def default_limit_ms(testee: Description, name: str, profile: str) -> float:
+    """A limit as declared, or its default (catalogue, section 3)."""
+    value = getattr(testee.limits, name)
+    if value is None and name == "stall_detect_ms":
+        return 60_000 if profile == "spot" else 600_000
+    if value is None:
+        raise Unsupported(f"needs `{name}` under [limits] of testee.toml")
+    return float(value)
+
+
+class CaseRun:
+    """Implements `case.Run` over a real exchange and a real process."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        testee: Description,
+        conditions: Conditions,
+        *,
+        streams: Sequence[str],
+        mode: str,
+        stderr: Path,
+        start_lock: Path,
+        least_scale: float = 0.0,
+    ) -> None:
+        self.exchange = exchange
+        self.profile = exchange.profile
+        self.journal = exchange.journal
+        self.testee = testee
+        self.seed = conditions.seed
+        self.k = testee.deliveries_per_stream
+        self.scale = max(conditions.time_scale, least_scale) if testee.scales_time else 1.0
+        self.streams = list(streams)
+        self.mode = mode
+        self.notes: list[str] = []
+        self.supports: list[str] = []
+        self._conditions = conditions
+        self._stderr = stderr
+        self._start_lock = start_lock
+        self._process: Process | None = None
+        self._watcher: asyncio.Task[None] | None = None
+        self._launched_at = 0.0
+        self._starts = 0
+        self._ending = False
+        self._always: list[Check] = []
+        self._found = False
+        self._pulse = asyncio.Event()
+        self._answers: dict[int, asyncio.Future[protocol.Response]] = {}
+        self._requests = 0
+        self._fault_at = 0.0
+        self._recovery_limit = "reconnect_cap_ms"
+        self.journal.listen(self._look, replay=False)
+
+    # --- times ---
+
+    @property
+    def stream(self) -> str:
+        """The stream of the case's faults."""
+        return self.streams[0]
+
+    def limit_ms(self, name: str) -> float:
+        """A limit of `[limits]`, unscaled."""
+        return default_limit_ms(self.testee, name, self.profile.name)
+
+    def scaled_s(self, ms: float) -> float:
+        """Seconds of the testee's clock."""
+        return ms / 1000 * self.scale
+
+    def deadline_s(self, ms: float) -> float:
+        """Must-happen deadline."""
+        return self.scaled_s(ms) * self._conditions.deadline_factor + 1.0
+
+    def quiet_s(self, ms: float) -> float:
+        """Must-not-happen window."""
+        return self.scaled_s(ms) * self._conditions.quiet_factor
+
+    def needs(self, ms: float, what: str) -> None:
+        """Say that the case waits up to `ms` of the testee's clock.
+
+        Raises:
+            Unsupported: that is more than the case limit.
+        """
+        seconds = self.deadline_s(ms)
+        if seconds > self._conditions.case_limit_s:
+            raise Unsupported(
+                f"needs {seconds:.0f} s; lower `{what}` or raise `--case-limit` "
+                f"(now {self._conditions.case_limit_s:.0f} s)"
+            )
+
+    def scaled(self, fault: Fault) -> Fault:
+        """A fault as written in a case, its duration in the testee's time."""
+        match fault:
+            case Outage(ms=int(ms)) | SlowUpgrade(ms=ms) | AcceptThenClose(ms=ms):
+                return replace(fault, ms=round(ms * self.scale))
+            case _:
+                return fault
+
+    # --- the testee ---
+
+    async def start(self, *, streams: Sequence[str] | None = None, mode: str | None = None) -> None:
+        """Start the testee; level 2 is told to `start`."""
+        if streams is not None:
+            self.streams = list(streams)
+        self.mode = mode or self.mode
+        self._starts += 1
+        self._ending = False
+        values = self._settings()
+        placeholders = {
+            "ws_url": self.exchange.ws_url,
+            "rest_url": self.exchange.rest_url,
+            "streams": values["MOCKEX_STREAMS"],
+            "profile": self.profile.name,
+            "ca_file": "",
+            "python": sys.executable,
+        }
+        command = [fill(part, placeholders) for part in self.testee.command]
+        own = {name: fill(value, placeholders) for name, value in self.testee.env.items()}
+        number = self._starts
+        process = Process(
+            command,
+            cwd=self.testee.cwd,
+            env=environment(os.environ, own, values),
+            stderr=self._stderr,
+            talks=self.testee.level > 0,
+            told=self._told,
+            exited=lambda code: self._exited(number, process, code),
+        )
+        await process.start(self._start_lock)
+        self._process = process
+        self._launched_at = self._now()
+        self.journal.append(
+            Launched(
+                t=self._launched_at,
+                run=number,
+                pid=process.pid,
+                command=command,
+                streams=self.streams,
+                mode=self.mode,
+            )
+        )
+        ports = frozenset({self.exchange.ws_port, self.exchange.rest_port})
+        observer = Observer(process.pid, ports, number, process.seen_pids)
+        self._watcher = asyncio.create_task(observer.run(self.journal.append))
+        if self.testee.level > 0:
+            await self._hello()
+        if self.testee.level > 1:
+            await self._probe_level()
+            await self.request("start")
+
+    def _settings(self) -> dict[str, str]:
+        values = {
+            "MOCKEX_WS_URL": self.exchange.ws_url,
+            "MOCKEX_REST_URL": self.exchange.rest_url,
+            "MOCKEX_PROFILE": self.profile.name,
+            "MOCKEX_MODE": self.mode,
+            "MOCKEX_STREAMS": ",".join(self.streams),
+        }
+        if self.testee.scales_time:
+            values["MOCKEX_TIME_SCALE"] = f"{self.scale:g}"
+        return values
+
+    async def _hello(self) -> None:
+        number = self._starts
+
+        def said(entry: AnyEntry) -> bool:
+            return isinstance(entry, Said) and entry.run == number
+
+        try:
+            await self._until(
+                lambda: any(said(e) for e in self.journal.of(Said)), HELLO_WITHIN_S, "hello"
+            )
+        except NotLive:
+            raise TesteeProtocol(
+                f"no `hello` within {HELLO_WITHIN_S:g} s of the start",
+                expected='{"jsonrpc":"2.0","method":"hello","params":{"protocol":1,…}} as the '
+                "first line on stdout, or `level = 0`",
+            ) from None
+        first = next(e for e in self.journal.of(Said) if said(e))
+        if first.method != "hello" or first.params.get("protocol") != protocol.PROTOCOL:
+            raise TesteeProtocol(
+                f"the first message was {first.method!r} with protocol "
+                f"{first.params.get('protocol')!r}",
+                expected="`hello` with protocol 1",
+            )
+        self.supports = list(first.params.get("supports", []))
+
+    async def _probe_level(self) -> None:
+        """Whoever answers everything with *ok* is refused (adapter-protocol, 3.7)."""
+        answer = await self._ask("mockex-probe-unknown-method", SEEN_WITHIN_S, {})
+        if answer.error is None or answer.error.get("code") != protocol.UNKNOWN_METHOD:
+            raise TesteeProtocol(
+                "an unknown method was not refused",
+                str(answer.error or answer.result),
+                f"error {protocol.UNKNOWN_METHOD}; or claim a lower `level`",
+            )
+
+    async def request(self, method: str, within_s: float = 5.0, **params: Any) -> Any:
+        """Send a request and wait for its result; an error answer is returned as None, and is in
+        the recording."""
+        return (await self._ask(method, within_s, params)).result
+
+    async def _ask(self, method: str, within_s: float, params: dict[str, Any]) -> protocol.Response:
+        assert self._process is not None
+        self._requests += 1
+        number = self._requests
+        answer: asyncio.Future[protocol.Response] = asyncio.get_running_loop().create_future()
+        self._answers[number] = answer
+        self.journal.append(
+            Asked(t=self._now(), run=self._starts, id=number, method=method, params=params)
+        )
+        self._process.send(protocol.request(number, method, params))
+        await self._until(answer.done, within_s, f"an answer to {method!r}")
+        return answer.result()
+
+    def _told(self, message: protocol.Notification | protocol.Response) -> None:
+        if isinstance(message, protocol.Response):
+            self.journal.append(
+                Answered(
+                    t=self._now(),
+                    run=self._starts,
+                    id=message.id,
+                    error=message.error,
+                    result=message.result,
+                )
+            )
+            waiting = self._answers.pop(message.id, None)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(message)
+                self._pulse.set()
+            return
+        params = message.params
+        if message.method == "event":
+            # Members as the consumer sees them are many bytes, and no check asks for them yet.
+            params = {name: value for name, value in params.items() if name != "fields"}
+        self.journal.append(
+            Said(t=self._now(), run=self._starts, method=message.method, params=params)
+        )
+
+    def _exited(self, number: int, process: Process, code: int) -> None:
+        left = [f"{p.pid}" for p in process.left()]
+        self.journal.append(
+            Exited(t=self._now(), run=number, code=code, expected=self._ending, left=left)
+        )
+        self._pulse.set()
+
+    async def terminate(self, within_ms: float) -> int | None:
+        """SIGTERM to the group; the exit code, None if it had to be killed."""
+        assert self._process is not None
+        self._ending = True
+        self.journal.append(Signalled(t=self._now(), run=self._starts, signal="SIGTERM"))
+        self._process.signal(signal.SIGTERM)
+        code = await self._process.wait(self.deadline_s(within_ms))
+        await self._put_away()
+        return code
+
+    async def stop(self) -> None:
+        """End the testee the polite way; harmless if none runs."""
+        process = self._process
+        if process is None:
+            return
+        self._ending = True
+        close_s = self.deadline_s(self.limit_ms("close_ms"))
+        if process.code is None and self.testee.level > 1:
+            self._requests += 1
+            process.send(protocol.request(self._requests, "quit", {}))
+            await process.wait(min(close_s, 2.0))
+        if process.code is None:
+            process.signal(signal.SIGTERM)
+            await process.wait(close_s)
+        await self._put_away()
+
+    async def _put_away(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if process.code is None:
+            self.journal.append(Signalled(t=self._now(), run=self._starts, signal="SIGKILL"))
+        await process.kill()
+        if self._watcher is not None:
+            self._watcher.cancel()
+            await asyncio.gather(self._watcher, return_exceptions=True)
+            self._watcher = None
+        process.close()
+
+    # --- waiting ---
+
+    def _look(self, entry: AnyEntry) -> None:
+        """Every entry: judge what is judged all the time, wake whoever waits."""
+        if not self._found and self._always:
+            connections = self.exchange.connections
+            self._found = any(check.live(connections, entry) for check in self._always)
+        self._pulse.set()
+
+    def _check(self) -> None:
+        if self._found:
+            raise FoundAlready
+        process = self._process
+        if process is None:
+            return
+        if process.broken is not None:
+            raise process.broken
+        if process.code is not None and not self._ending:
+            if process.code == 127 and not self.exchange.connections.all:
+                words = process.last_words() or "exit code 127"
+                raise CannotRun(f"cannot run here: {words}")
+            raise Gone
+
+    async def _until(self, met: Callable[[], bool], within_s: float, what: str) -> None:
+        try:
+            async with asyncio.timeout(within_s):
+                while True:
+                    self._check()
+                    if met():
+                        return
+                    self._pulse.clear()
+                    await self._pulse.wait()
+        except TimeoutError:
+            raise NotLive(what, within_s) from None
+
+    def _flowing(self, since: float) -> bool:
+        """Every wanted stream on K live deliveries, each with an event written after `since`."""
+        deliveries = self.exchange.deliveries
+        for stream in self.streams:
+            fresh = [
+                c
+                for c in self.exchange.connections.delivering(stream)
+                if (deliveries.last_at(c.number, stream) or -1.0) > since
+            ]
+            if len(fresh) < self.k:
+                return False
+        return True
+
+    async def until_live(self, within_s: float = LIVE_WITHIN_S) -> None:
+        """Every wanted stream flows. Raises NotLive."""
+        self.note("awaiting-live", within_s=within_s, since=self._launched_at)
+        await self._until(lambda: self._flowing(self._launched_at), within_s, "live")
+        self.note("live")
+
+    async def until_events(self, n: int, stream: str | None = None) -> None:
+        """`n` more events of the stream on one of its deliveries."""
+        name = stream or self.stream
+        deliveries = self.exchange.deliveries
+        before = {key: tally.events for key, tally in deliveries.tallies.items()}
+
+        def met() -> bool:
+            return any(
+                tally.events - before.get(key, 0) >= n
+                for key, tally in deliveries.tallies.items()
+                if key[1] == name
+            )
+
+        await self._until(met, SEEN_WITHIN_S + n * 0.2, f"{n} events of {name}")
+
+    async def until_steps(self, n: int) -> None:
+        """`n` more steps of the market on which something was delivered."""
+        steps: set[int] = set()
+
+        def collect(entry: AnyEntry) -> None:
+            if isinstance(entry, Delivered):
+                steps.add(entry.step)
+
+        self.journal.listen(collect, replay=False)
+        try:
+            await self._until(lambda: len(steps) >= n, SEEN_WITHIN_S + n * 0.2, f"{n} steps")
+        finally:
+            self.journal.unlisten(collect)
+
+    async def sleep(self, seconds: float) -> None:
+        """Let time pass; ends early with what ends a case early."""
+        try:
+            await self._until(lambda: False, seconds, "time")
+        except NotLive:
+            return
+
+    # --- faults ---
+
+    def inject(self, fault: Fault) -> Handle:
+        """Inject without waiting to see it: for faults that a later one lets happen."""
+        fault = self.scaled(fault)
+        if (
+            isinstance(fault, _ON_ONE_CONNECTION)
+            and fault.stream is None
+            and fault.connection is None
+        ):
+            fault = replace(fault, stream=self.stream)
+        if not isinstance(fault, _ON_ATTEMPTS):
+            self._remember_loss()
+        return self.exchange.inject(fault)
+
+    async def cause(self, fault: Fault) -> Handle:
+        """Inject and wait until it is seen."""
+        handle = self.inject(fault)
+        await self.until_seen(handle)
+        return handle
+
+    async def until_seen(self, handle: Handle, within_s: float | None = None) -> None:
+        """Wait until a fault is seen. Raises NotLive for one that needs an attempt and got none,
+        else Unseen."""
+        needs_attempt = isinstance(handle.fault, _ON_ATTEMPTS) or (
+            isinstance(handle.fault, Outage) and handle.fault.how == "abort"
+        )
+        if within_s is None:
+            within_s = SEEN_WITHIN_S
+            if needs_attempt:
+                within_s = self.deadline_s(self.limit_ms("reconnect_cap_ms"))
+        name = type(handle.fault).__name__
+        try:
+            await self._until(lambda: handle.times_seen > 0, within_s, f"{name} seen")
+        except NotLive:
+            if needs_attempt:
+                self.note("no-attempt", fault=name, within_s=within_s)
+                raise
+            raise Unseen(f"{name} was not seen to happen within {within_s:g} s") from None
+        seen = [e.t for e in self.journal.of(Faulted) if e.fault == handle.id and e.phase == "seen"]
+        self._fault_at = seen[0]
+
+    async def until_ended(self, handle: Handle, within_s: float = 120.0) -> None:
+        """Wait until a fault that lasts is over; recovery then counts from its end."""
+
+        def ends() -> list[float]:
+            of = self.journal.of(Faulted)
+            return [e.t for e in of if e.fault == handle.id and e.phase == "ended"]
+
+        await self._until(lambda: bool(ends()), within_s, "the end of the fault")
+        self._fault_at = ends()[-1]
+
+    def _remember_loss(self) -> None:
+        """Whether the connection that is about to be lost had lasted `stable_ms`."""
+        delivering = self.exchange.connections.delivering(self.stream)
+        lasted = self._now() - (delivering[-1].upgraded_at or self._now()) if delivering else 0.0
+        good = lasted >= self.scaled_s(self.limit_ms("stable_ms"))
+        self._recovery_limit = "reconnect_first_ms" if good else "reconnect_cap_ms"
+
+    def recovery_ms(self) -> float:
+        """The limit that `until_recovered` would use now."""
+        return self.limit_ms(self._recovery_limit)
+
+    async def until_recovered(self, within_ms: float | None = None) -> float:
+        """Every wanted stream flows again. Raises NotLive."""
+        limit_ms = self.recovery_ms() if within_ms is None else within_ms
+        within_s = self.deadline_s(limit_ms)
+        since = max(self._fault_at, self._launched_at)
+        self.note(
+            "awaiting-recovery",
+            since=since,
+            within_s=within_s,
+            limit_ms=limit_ms,
+            streams=self.streams,
+        )
+        left_s = since + within_s - self._now()
+        # A little longer than the deadline: how late it was belongs into the finding.
+        await self._until(lambda: self._flowing(since), max(left_s, 0) + 0.5, "recovered")
+        took_s = self._now() - since
+        self.note("recovered", took_s=round(took_s, 3))
+        return took_s
+
+    async def until_stable(self) -> None:
+        """Let the present connections last `stable_ms`, so that the next loss is a first one."""
+        delivering = self.exchange.connections.delivering(self.stream)
+        youngest = max((c.upgraded_at or 0.0 for c in delivering), default=self._now())
+        stable_s = self.scaled_s(self.limit_ms("stable_ms"))
+        await self.sleep(max(0.0, youngest + stable_s + 0.2 - self._now()))
+
+    # --- recording ---
+
+    def always(self, check: Check) -> Check:
+        """Judge `check` all the time."""
+        self._always.append(check)
+        return check
+
+    @property
+    def watched(self) -> tuple[Check, ...]:
+        """The checks that are judged all the time."""
+        return tuple(self._always)
+
+    def note(self, name: str, **detail: Any) -> None:
+        """Set a landmark."""
+        self.journal.append(Noted(t=self._now(), name=name, detail=detail))
+
+    def _now(self) -> float:
+        return self.exchange.loop_time()

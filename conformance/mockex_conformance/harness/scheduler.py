@@ -1,0 +1,332 @@
+"""The parent of a run: forks a worker for each case, waiting cases side by side, `alone` ones by
+themselves.
+
+It has neither threads nor an event loop, so forking is safe, and everything is imported before the
+first fork, so a worker starts at once. Workers die with it; what a testee leaves behind comes to
+it, because it is a subreaper, and is ended.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import traceback
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from mockex.clock import wall_clock_ms
+from mockex_conformance.case import Case
+from mockex_conformance.description import Description
+from mockex_conformance.harness.probe import PROBE
+from mockex_conformance.harness.process import die_with_parent, fill
+from mockex_conformance.harness.run import Conditions
+from mockex_conformance.harness.worker import Job, unsupported, verdict_of, work
+from mockex_conformance.verdict import CaseVerdict, Finding, Verdict
+
+_PR_SET_CHILD_SUBREAPER = 36
+_GRACE_S = 60.0  # beyond the case limit, for starts, ends and a busy machine
+_STOP_S = 10.0  # a worker that was told to stop must be gone
+_BUILD_S = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A case began."""
+
+    testee: str
+    case: str
+    profile: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is to be run, and on what terms."""
+
+    testees: Sequence[Description]
+    cases: Sequence[Case]
+    out: Path
+    profiles: Sequence[str] = ()  # none: those of each testee
+    repeat: int = 1
+    jobs: int | None = None
+    seed: int = 7
+    time_scale: float = 0.1
+    case_limit_s: float = 180.0
+    deadline_factor: float = 1.25
+    quiet_factor: float = 1.0
+
+    @property
+    def conditions(self) -> Conditions:
+        """The part that a case is told."""
+        return Conditions(
+            seed=self.seed,
+            time_scale=self.time_scale,
+            case_limit_s=self.case_limit_s,
+            deadline_factor=self.deadline_factor,
+            quiet_factor=self.quiet_factor,
+        )
+
+    @property
+    def side_by_side(self) -> int:
+        """How many waiting cases run at once: they mostly sleep."""
+        return self.jobs or max(4, 2 * (os.cpu_count() or 1))
+
+    def profiles_of(self, testee: Description) -> list[str]:
+        """On which profiles a testee is judged."""
+        return [p for p in (self.profiles or testee.profiles) if p in ("spot", "usdm")]
+
+
+@dataclass(slots=True)
+class _Worker:
+    pid: int
+    pipe: int
+    job: Job
+    kill_at: float
+    data: bytes = b""
+
+
+@dataclass(slots=True)
+class _Group:
+    """The jobs of one testee on one profile: they wait for its probe."""
+
+    probe: Job
+    jobs: list[Job] = field(default_factory=list)
+
+
+def _now() -> float:
+    return wall_clock_ms() / 1000
+
+
+def run(plan: Plan, on_event: Callable[[Started | CaseVerdict], None]) -> list[CaseVerdict]:
+    """Run a plan; `on_event` hears of each case as it begins and ends.
+
+    Raises:
+        KeyboardInterrupt: the run was interrupted. Workers and testees are gone then, and what
+            was recorded stays.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    return _Scheduler(plan, on_event).run()
+
+
+class _Scheduler:
+    def __init__(self, plan: Plan, on_event: Callable[[Started | CaseVerdict], None]) -> None:
+        self._plan = plan
+        self._tell = on_event
+        self._verdicts: list[CaseVerdict] = []
+        self._selector = selectors.DefaultSelector()
+        self._workers: dict[int, _Worker] = {}
+        self._groups: dict[tuple[str, str], _Group] = {}
+        self._ready: deque[Job] = deque()
+        self._alone: deque[Job] = deque()
+        # What was a child of ours before is not ours to end.
+        self._strangers = {child.pid for child in psutil.Process().children()}
+
+    def run(self) -> list[CaseVerdict]:
+        self._plan.out.mkdir(parents=True, exist_ok=True)
+        try:
+            self._prepare()
+            while self._ready or self._alone or self._workers:
+                self._start_some()
+                self._wait()
+        except BaseException:
+            self._stop_all()
+            raise
+        finally:
+            self._sweep()
+            self._selector.close()
+            (self._plan.out / ".start-lock").unlink(missing_ok=True)
+        return self._verdicts
+
+    # --- what to do ---
+
+    def _prepare(self) -> None:
+        plan = self._plan
+        for testee in plan.testees:
+            failed = self._build(testee)
+            for profile in plan.profiles_of(testee):
+                probe = Job(PROBE, testee, profile, plan.conditions, plan.out)
+                group = _Group(probe)
+                for case in plan.cases:
+                    for turn in range(1, plan.repeat + 1):
+                        job = Job(case, testee, profile, plan.conditions, plan.out, turn)
+                        why = failed or unsupported(job)
+                        if why:
+                            self._done(verdict_of(job, Verdict.UNSUPPORTED, reason=why))
+                        else:
+                            group.jobs.append(job)
+                if group.jobs:
+                    self._groups[testee.name, profile] = group
+                    self._ready.append(probe)
+
+    def _build(self, testee: Description) -> str:
+        """Build a testee; why it cannot be, or nothing."""
+        if not testee.build:
+            return ""
+        command = [fill(part, {"python": sys.executable}) for part in testee.build]
+        log = self._plan.out / "stderr" / f"{testee.name}-build.txt"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with log.open("wb") as output:
+                done = subprocess.run(  # noqa: S603 - what the testee's author asks for
+                    command,
+                    cwd=testee.cwd,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    timeout=_BUILD_S,
+                    check=False,
+                    preexec_fn=die_with_parent,
+                )
+        except FileNotFoundError:
+            return f"its build needs {command[0]!r}, which is not on PATH: install it"
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return f"its build failed: {error}"
+        if done.returncode == 0:
+            return ""
+        text = log.read_text("utf-8", "replace")
+        last = next((line for line in reversed(text.splitlines()) if line.strip()), "")
+        return f"its build failed with {done.returncode}: {last or 'no output'}; see {log}"
+
+    def _start_some(self) -> None:
+        while self._ready and len(self._workers) < self._plan.side_by_side:
+            self._fork(self._ready.popleft())
+        # A case that measures waits for a machine of its own; nothing else is started beside it.
+        if self._alone and not self._ready and not self._workers:
+            self._fork(self._alone.popleft())
+
+    # --- workers ---
+
+    def _fork(self, job: Job) -> None:
+        if job.case is not PROBE:
+            self._tell(Started(job.testee.name, job.case.id, job.profile))
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError, AttributeError):
+                stream.flush()
+        ours, theirs = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            _be_a_worker(job, ours, theirs)
+        os.close(theirs)
+        kill_at = _now() + self._plan.case_limit_s + _GRACE_S
+        self._workers[ours] = _Worker(pid, ours, job, kill_at)
+        self._selector.register(ours, selectors.EVENT_READ)
+
+    def _wait(self) -> None:
+        for key, _ in self._selector.select(timeout=0.5):
+            worker = self._workers[key.fd]
+            data = os.read(worker.pipe, 1 << 20)
+            worker.data += data
+            if not data:
+                self._collect(worker)
+        for worker in tuple(self._workers.values()):
+            if _now() > worker.kill_at:
+                with suppress(ProcessLookupError):
+                    os.kill(worker.pid, signal.SIGKILL)
+
+    def _collect(self, worker: _Worker) -> None:
+        """A worker is at its end."""
+        self._selector.unregister(worker.pipe)
+        os.close(worker.pipe)
+        del self._workers[worker.pipe]
+        _, status = os.waitpid(worker.pid, 0)
+        if not self._workers:
+            self._sweep()
+        try:
+            verdict = msgspec.json.decode(worker.data, type=CaseVerdict)
+        except msgspec.DecodeError:
+            code = os.waitstatus_to_exitcode(status)
+            why = f"the worker ended with {code} and no verdict"
+            if _now() > worker.kill_at:
+                why = f"the case took longer than {self._plan.case_limit_s + _GRACE_S:.0f} s"
+            verdict = verdict_of(
+                worker.job, Verdict.ERROR, reason=f"mockex: {why}", journal=str(worker.job.journal)
+            )
+        if worker.job.case is PROBE:
+            self._probed(worker.job, verdict)
+        else:
+            self._done(verdict)
+
+    def _probed(self, probe: Job, verdict: CaseVerdict) -> None:
+        """Let the cases of this testee begin, or give them the verdict of the probe."""
+        group = self._groups[probe.testee.name, probe.profile]
+        if verdict.verdict is Verdict.PASS:
+            for job in group.jobs:
+                (self._alone if job.case.alone else self._ready).append(job)
+            return
+        findings = [
+            Finding(
+                check="live",
+                message=f"never went live: {f.message}",
+                at_s=f.at_s,
+                evidence=f.evidence,
+            )
+            for f in verdict.findings
+        ]
+        for job in group.jobs:
+            self._done(
+                verdict_of(
+                    job,
+                    verdict.verdict,
+                    reason=verdict.reason,
+                    findings=findings,
+                    stderr=verdict.stderr,
+                )
+            )
+
+    def _done(self, verdict: CaseVerdict) -> None:
+        self._verdicts.append(verdict)
+        self._tell(verdict)
+
+    # --- ending ---
+
+    def _stop_all(self) -> None:
+        """Tell the workers to stop, which end their testees and close their recordings."""
+        for worker in self._workers.values():
+            with suppress(ProcessLookupError):
+                os.kill(worker.pid, signal.SIGTERM)
+        until = _now() + _STOP_S
+        for worker in self._workers.values():
+            process = psutil.Process(worker.pid)
+            try:
+                process.wait(max(0.1, until - _now()))
+            except psutil.TimeoutExpired:
+                process.kill()
+                process.wait(5)
+
+    def _sweep(self) -> None:
+        """End what testees left behind: as a subreaper we are its parent now."""
+        known = self._strangers | {worker.pid for worker in self._workers.values()}
+        for child in psutil.Process().children(recursive=True):
+            if child.pid not in known:
+                with suppress(psutil.Error):
+                    child.kill()
+                    child.wait(1)
+
+
+def _be_a_worker(job: Job, ours: int, theirs: int) -> None:
+    """The child's side of the fork: never returns."""
+    code = 1
+    try:
+        os.close(ours)
+        die_with_parent()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        verdict = work(job)
+        data = msgspec.json.encode(verdict)
+        while data:
+            data = data[os.write(theirs, data) :]
+        code = 0
+    except BaseException:  # whatever it is, it must not run on in the parent's code
+        traceback.print_exc()
+    finally:
+        os._exit(code)

@@ -1,0 +1,238 @@
+"""One case in a process of its own: exchange, testee, observers, recording, verdict.
+
+Runs in a process forked for it by `scheduler`. Whatever happens, the recording ends with the
+landmark `outcome` if there is a moment left to write it, and the testee is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import traceback
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+import mockex
+from mockex.server.exchange import Exchange
+from mockex.server.journal import Noted
+from mockex_conformance.case import Case, FoundAlready, NotLive, Run, Unseen, Unsupported
+from mockex_conformance.cases.streams import SYMBOLS, default_streams
+from mockex_conformance.checks.base import Check
+from mockex_conformance.description import Description
+from mockex_conformance.errors import CannotRun, TesteeProtocol
+from mockex_conformance.harness.run import CaseRun, Conditions, Gone, default_limit_ms
+from mockex_conformance.judge import judge
+from mockex_conformance.recording import Recording, Terms
+from mockex_conformance.verdict import CaseVerdict, Verdict
+
+# The exchange's clock is compressed, because an adapter only reacts to it (catalogue, section 3).
+SUITE_SETTINGS: dict[str, object] = {
+    "ping_interval_s": 1.0,
+    "pong_deadline_s": 3.0,
+    "lifetime_s": None,
+    "weight_window_s": 10.0,
+    # "it closes at limit + 3 within a second, so that a stall of our own loop fails nobody"
+    "incoming_grace": 2,
+    "count_pongs": False,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One case, one testee, one profile."""
+
+    case: Case
+    testee: Description
+    profile: str
+    conditions: Conditions
+    out: Path
+    turn: int = 1
+
+    @property
+    def stem(self) -> str:
+        """Name of this job's files."""
+        turn = f"-r{self.turn}" if self.turn > 1 else ""
+        return f"{self.testee.name}-{self.profile}-{self.case.number}{turn}"
+
+    @property
+    def journal(self) -> Path:
+        """Where the recording goes, relative to the run's folder."""
+        return Path("journal") / f"{self.stem}.jsonl"
+
+    @property
+    def stderr(self) -> Path:
+        """Where the testee's stderr goes, relative to the run's folder."""
+        return Path("stderr") / f"{self.stem}.txt"
+
+
+def verdict_of(job: Job, verdict: Verdict, *, reason: str = "", **more: Any) -> CaseVerdict:
+    """A line of the record for a job."""
+    testee = str(job.testee.file or job.testee.name)
+    replay = (
+        f"mockex conform {testee} --case {job.case.number} --profile {job.profile} "
+        f"--seed {job.conditions.seed}"
+    )
+    if job.testee.file is None:
+        replay = replay.replace(f" {testee}", "") + " -- " + " ".join(job.testee.command)
+    expected = next(
+        (e.reason for e in job.testee.expect if e.case in (job.case.id, job.case.number)), ""
+    )
+    return CaseVerdict(
+        testee=job.testee.name,
+        case=job.case.id,
+        number=job.case.number,
+        profile=job.profile,
+        verdict=verdict,
+        severity=job.case.severity,
+        level=job.case.level,
+        seed=job.conditions.seed,
+        requirement=job.case.requirement,
+        reason=reason,
+        replay=replay,
+        expected=expected,
+        **{"duration_s": 0.0, "mode": job.testee.modes[0], **more},
+    )
+
+
+def unsupported(job: Job) -> str:
+    """Why the testee cannot run this case, with what to declare; empty if it can."""
+    case, testee = job.case, job.testee
+    if job.profile not in case.profiles:
+        return f"the case is about {' and '.join(case.profiles)}"
+    if job.profile not in testee.profiles:
+        return f"declare {job.profile!r} under `profiles`"
+    if case.level > testee.level:
+        return f"needs level {int(case.level)}; the testee declares `level = {testee.level}`"
+    return ""
+
+
+def work(job: Job) -> CaseVerdict:
+    """Run one job to its verdict."""
+    return asyncio.run(_interruptible(job))
+
+
+async def _interruptible(job: Job) -> CaseVerdict:
+    task = asyncio.ensure_future(_work(job))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await task
+
+
+async def _work(job: Job) -> CaseVerdict:
+    testee = job.testee
+    journal = job.out / job.journal
+    journal.parent.mkdir(parents=True, exist_ok=True)
+    journal.unlink(missing_ok=True)
+    streams = list(testee.streams or default_streams(job.profile))
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    settings = dict(SUITE_SETTINGS)
+    if job.case.settings is not None:
+        settings |= job.case.settings(testee)
+    async with mockex.serve(
+        job.profile,
+        seed=job.conditions.seed,
+        symbols=SYMBOLS,
+        market=job.case.market,
+        settings=settings,
+        journal=journal,
+    ) as exchange:
+        run = CaseRun(
+            exchange,
+            testee,
+            job.conditions,
+            streams=streams,
+            mode=testee.modes[0],
+            stderr=job.out / job.stderr,
+            start_lock=job.out / ".start-lock",
+            least_scale=job.case.least_scale,
+        )
+        terms = _terms(job, run, streams)
+        exchange.journal.append(
+            Noted(t=loop.time(), name="case", detail=msgspec.to_builtins(terms))
+        )
+        outcome = await _act(job.case, run)
+        exchange.journal.append(Noted(t=loop.time(), name="outcome", detail=outcome))
+        verdict, findings, reason = judge(_recording(exchange, terms, outcome), job.case)
+    return verdict_of(
+        job,
+        verdict,
+        reason=reason,
+        duration_s=round(loop.time() - began, 3),
+        mode=run.mode,
+        findings=findings,
+        notes=run.notes,
+        journal=str(job.journal),
+        stderr=str(job.stderr),
+    )
+
+
+def _recording(exchange: Exchange, terms: Terms, outcome: dict[str, Any]) -> Recording:
+    return Recording(exchange.journal.entries, terms, outcome)
+
+
+def _terms(job: Job, run: CaseRun, streams: list[str]) -> Terms:
+    limits: dict[str, float] = {}
+    for name in job.testee.limits.__struct_fields__:
+        with suppress(Unsupported):
+            limits[name] = default_limit_ms(job.testee, name, job.profile)
+    return Terms(
+        case=job.case.id,
+        number=job.case.number,
+        testee=job.testee.name,
+        version=job.testee.version,
+        profile=job.profile,
+        mode=run.mode,
+        level=job.testee.level,
+        k=run.k,
+        scale=run.scale,
+        seed=run.seed,
+        streams=streams,
+        limits=limits,
+        deadline_factor=job.conditions.deadline_factor,
+        quiet_factor=job.conditions.quiet_factor,
+    )
+
+
+async def _act(case: Case, run: CaseRun) -> dict[str, Any]:
+    """The body of the case, then the end of the testee; how it went, for the recording."""
+    checks: list[Check] = []
+    ended, reason = "finished", ""
+    body: Run = run
+    try:
+        if case.starts:
+            await run.start()
+            await run.until_live()
+        checks = list(await case.body(body))
+        if not case.ends_dead:
+            run.note("end")
+    except FoundAlready:
+        ended = "found"
+    except NotLive as late:
+        ended, reason = "not-live", str(late)
+    except Gone:
+        ended, reason = "gone", "the testee's process ended by itself"
+    except Unseen as unseen:
+        ended, reason = "unseen", str(unseen)
+    except (Unsupported, CannotRun) as cannot:
+        ended, reason = "unsupported", str(cannot)
+    except TesteeProtocol as broken:
+        ended, reason = "error", str(broken)
+    except asyncio.CancelledError:
+        ended, reason = "error", "interrupted"
+    except Exception as ours:  # the recording must say what happened, and the testee must go
+        ended, reason = "error", f"mockex: {type(ours).__name__}: {ours}"
+        run.note("traceback", text=traceback.format_exc())
+    run.note("body-over")
+    with suppress(asyncio.CancelledError):
+        await run.stop()
+    checks = checks or list(run.watched)
+    return {
+        "checks": [msgspec.to_builtins(check) for check in checks],
+        "ended": ended,
+        "reason": reason,
+        "notes": run.notes,
+    }

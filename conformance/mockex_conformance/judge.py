@@ -1,0 +1,59 @@
+"""A recording and its case into a verdict: the one code path, live and years later."""
+
+from __future__ import annotations
+
+from itertools import takewhile
+
+import msgspec
+
+from mockex.server.journal import Noted
+from mockex_conformance.case import Case
+from mockex_conformance.checks import Alive, AnyCheck, LiveAtEnd, Recovered
+from mockex_conformance.recording import Recording
+from mockex_conformance.verdict import Finding, Verdict, decide
+
+
+def judge(recording: Recording, case: Case) -> tuple[Verdict, list[Finding], str]:
+    """The verdict, its findings in the order of time, and the reason if it is neither PASS nor
+    FAIL. A dead or silent testee passes nothing: every case ends with `alive`, and unless it ends
+    in a shutdown with `recovered` (catalogue, 6.6)."""
+    outcome = recording.outcome
+    ended, reason = outcome.get("ended", "cut"), outcome.get("reason", "")
+    if ended == "error":
+        return Verdict.ERROR, [], reason
+    if ended == "unsupported":
+        return Verdict.UNSUPPORTED, [], reason
+    # What the harness does to end the testee is not the testee's doing.
+    body = Recording(
+        list(takewhile(lambda e: not (isinstance(e, Noted) and e.name == "body-over"),
+                       recording.entries)),
+        recording.terms,
+        outcome,
+    )  # fmt: skip
+    checks = msgspec.convert(outcome.get("checks", []), list[AnyCheck])
+    given = {type(check) for check in checks}
+    checks += [check for check in (Alive(), Recovered()) if type(check) not in given]
+    if not case.ends_dead:
+        checks.append(LiveAtEnd())
+    findings = [found for check in checks for found in check.judge(body)]
+    if ended == "not-live" and not findings:
+        findings = [
+            Finding(
+                check="recovered",
+                message=f"waited in vain for {reason}",
+                at_s=round(body.entries[-1].t - body.began, 3),
+                fault=body.fault_before(body.entries[-1].t),
+            )
+        ]
+    findings.sort(key=lambda found: found.at_s)
+    inconclusive = {
+        "unseen": reason,
+        "cut": "the recording has no outcome: the run was ended before",
+        "found": "a check that was judged live found what judging the recording does not",
+        "gone": reason,
+    }.get(ended, "")
+    return (
+        decide(findings, inconclusive=inconclusive),
+        findings,
+        inconclusive if not findings else "",
+    )

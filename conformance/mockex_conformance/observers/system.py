@@ -1,0 +1,77 @@
+"""Observer O: what the operating system shows of a testee, for its whole process tree.
+
+Sockets are those it *owns*, to the exchange's ports: an orphan of the kernel in FIN_WAIT is
+nobody's leak (catalogue, section 5).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+
+import psutil
+
+from mockex.server.journal import Sampled
+
+PERIOD_S = 0.2
+_OWNED = ("ESTABLISHED", "SYN_SENT", "CLOSE_WAIT")
+
+
+class Observer:
+    """Samples one process tree until it is gone."""
+
+    def __init__(self, pid: int, ports: frozenset[int], run: int, seen_pids: set[int]) -> None:
+        self._root = psutil.Process(pid)
+        self._ports = ports
+        self._run = run
+        self._seen_pids = seen_pids
+        self._close_wait_since: dict[tuple[int, int], float] = {}
+
+    def sample(self, now: float) -> Sampled | None:
+        """One look; None if the process is gone."""
+        try:
+            tree = [self._root, *self._root.children(recursive=True)]
+        except psutil.Error:
+            return None
+        self._seen_pids.update(process.pid for process in tree)
+        sockets: Counter[str] = Counter()
+        waiting: set[tuple[int, int]] = set()
+        threads = descriptors = rss = 0
+        cpu_s = 0.0
+        for process in tree:
+            with suppress(psutil.Error), process.oneshot():
+                if process.status() == psutil.STATUS_ZOMBIE:
+                    continue
+                for connection in process.net_connections("tcp"):
+                    if connection.raddr and connection.raddr.port in self._ports:
+                        sockets[connection.status] += 1
+                        if connection.status == "CLOSE_WAIT":
+                            waiting.add((process.pid, connection.laddr.port))
+                threads += process.num_threads()
+                descriptors += process.num_fds()
+                rss += process.memory_info().rss
+                times = process.cpu_times()
+                cpu_s += times.user + times.system
+        self._close_wait_since = {key: self._close_wait_since.get(key, now) for key in waiting}
+        oldest = min(self._close_wait_since.values(), default=now)
+        return Sampled(
+            t=now,
+            run=self._run,
+            processes=len(tree),
+            sockets=dict(sockets),
+            threads=threads,
+            descriptors=descriptors,
+            rss_bytes=rss,
+            cpu_s=round(cpu_s, 3),
+            close_wait_s=round(now - oldest, 3),
+            own_sockets={state: sockets[state] for state in _OWNED if sockets[state]},
+        )
+
+    async def run(self, journal: Callable[[Sampled], None]) -> None:
+        """Sample until the process is gone or this is cancelled."""
+        loop = asyncio.get_running_loop()
+        while (sampled := self.sample(loop.time())) is not None:
+            journal(sampled)
+            await asyncio.sleep(PERIOD_S)

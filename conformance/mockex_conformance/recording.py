@@ -1,0 +1,96 @@
+"""A recording: the journal of one case, read back, with the few questions that all checks ask.
+
+The file is the exchange's journal (`mockex.server.journal`): one entry a line. Two landmarks make
+it a case's: `Noted("case")`, directly after `Opened`, says what was run and on what terms, and
+`Noted("outcome")`, the last entry, holds the checks that judge it and how the body ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from mockex.server.journal import AnyEntry, Entry, Faulted, Lagged, Noted
+
+E = TypeVar("E", bound=Entry)
+
+_decoder = msgspec.json.Decoder(AnyEntry)
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """On what terms a case was run: detail of `Noted("case")`."""
+
+    case: str
+    number: str
+    testee: str
+    version: str
+    profile: str
+    mode: str
+    level: int
+    k: int
+    scale: float  # of the testee's time; 1 if it does not scale
+    seed: int
+    streams: list[str]
+    limits: dict[str, float]  # unscaled ms and MiB, declared or default
+    deadline_factor: float = 1.25
+    quiet_factor: float = 1.0
+    supports: list[str] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Entries in order, and the terms. `outcome` is the detail of the last landmark."""
+
+    entries: list[AnyEntry]
+    terms: Terms
+    outcome: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def began(self) -> float:
+        """Loop time of the first entry: findings count from here."""
+        return self.entries[0].t if self.entries else 0.0
+
+    def of(self, kind: type[E]) -> Iterator[E]:
+        """The entries of one kind, in order."""
+        return (entry for entry in self.entries if isinstance(entry, kind))
+
+    def noted(self, name: str) -> list[Noted]:
+        """The landmarks of that name, in order."""
+        return [entry for entry in self.of(Noted) if entry.name == name]
+
+    def lag_s(self, start: float, end: float) -> float:
+        """The largest lag of our own loop recorded in the window: every tolerance is the stated
+        one plus this (catalogue, section 3)."""
+        return max((e.late_s for e in self.of(Lagged) if start <= e.t <= end + e.late_s), default=0)
+
+    def fault_before(self, t: float) -> str:
+        """The last fault that was seen at or before `t`, in words; empty if none."""
+        seen = [e for e in self.of(Faulted) if e.phase == "seen" and e.t <= t]
+        if not seen:
+            return ""
+        last = seen[-1]
+        return " on ".join(filter(None, [last.kind, ", ".join(f"c{c}" for c in last.conns)]))
+
+
+def read_entries(path: Path) -> list[AnyEntry]:
+    """The entries of a journal file; a last line that was cut by a kill is left out.
+
+    Raises:
+        ValueError: a line other than the last is no entry; names file and line.
+    """
+    entries: list[AnyEntry] = []
+    lines = path.read_bytes().split(b"\n")
+    for number, line in enumerate(lines, 1):
+        if not line:
+            continue
+        try:
+            entries.append(_decoder.decode(line))
+        except msgspec.DecodeError as error:
+            if number == len(lines):
+                break
+            raise ValueError(f"{path}:{number}: not an entry of a journal: {error}") from None
+    return entries

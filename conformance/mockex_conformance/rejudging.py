@@ -1,0 +1,162 @@
+"""Recordings judged again, without the testee: `mockex judge`.
+
+The same function judges here and at the end of a case, so the same recording gives the same
+verdict; where the checks have changed since, the difference to the record is named.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+from rich.text import Text
+
+from mockex.errors import MockexError
+from mockex_conformance.case import all_cases
+from mockex_conformance.judge import judge
+from mockex_conformance.recording import Recording, Terms, read_entries
+from mockex_conformance.report.outcome import Outcome, outcome
+from mockex_conformance.report.record import Claim, read_record, settled
+from mockex_conformance.report.terminal import console, show_result
+from mockex_conformance.verdict import CaseVerdict, Level
+
+
+class NoRecording(MockexError):
+    """A file that should be the recording of a case is none."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        self.path = path
+        self.why = why
+        super().__init__(f"{path} cannot be judged: {why}")
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """What judging again gave. `differences` are sentences; `kept` counts verdicts of which there
+    is no recording (nothing was run) and which stand as recorded."""
+
+    result: Outcome
+    claims: list[Claim] = field(default_factory=list)
+    differences: list[str] = field(default_factory=list)
+    kept: int = 0
+    unfinished: bool = False
+    of_a_run: bool = False  # there is a record to differ from
+
+
+def read_recording(path: Path) -> Recording:
+    """The recording of a case, from its file.
+
+    Raises:
+        NoRecording: it is no journal, or a journal of something other than a case.
+    """
+    try:
+        entries = read_entries(path)
+    except ValueError as error:
+        raise NoRecording(path, str(error)) from None
+    recording = Recording(entries, _NO_TERMS)
+    landmarks = recording.noted("case")
+    if not landmarks:
+        raise NoRecording(path, "it has no landmark 'case', so it is no recording of one")
+    try:
+        terms = msgspec.convert(landmarks[0].detail, Terms)
+    except msgspec.ValidationError as error:
+        raise NoRecording(path, f"the terms of its case: {error}") from None
+    ends = recording.noted("outcome")
+    return Recording(entries, terms, ends[-1].detail if ends else {})
+
+
+_NO_TERMS = Terms(
+    case="", number="", testee="", version="", profile="", mode="", level=0, k=1, scale=1.0,
+    seed=0, streams=[], limits={},
+)  # fmt: skip
+
+
+def judge_again(path: Path, *, strict: bool = False) -> Again:
+    """Judge a run's folder, its run.jsonl, or one recording.
+
+    Raises:
+        NoRecord, NoRecording: `path` is neither.
+    """
+    if path.is_dir() or path.name == "run.jsonl":
+        return _run_again(path, strict=strict)
+    return Again(outcome([_judged(path, None)], strict=strict))
+
+
+def _run_again(path: Path, *, strict: bool) -> Again:
+    record = read_record(path)
+    verdicts: list[CaseVerdict] = []
+    differences: list[str] = []
+    kept = 0
+    for old in record.verdicts:
+        file = record.folder / old.journal
+        if not old.journal or not file.exists():
+            kept += 1
+            verdicts.append(old)
+            if old.journal:
+                differences.append(f"{_who(old)}: its recording {file} is gone; not judged again")
+            continue
+        new = _judged(file, old)
+        verdicts.append(new)
+        differences += _differences(old, new)
+    claims = record.run.testees
+    result = outcome(settled(verdicts, record.run), claims, strict=strict or record.run.strict)
+    return Again(result, claims, differences, kept, record.end is None, of_a_run=True)
+
+
+def _judged(path: Path, old: CaseVerdict | None) -> CaseVerdict:
+    recording = read_recording(path)
+    terms = recording.terms
+    case = all_cases().get(terms.case)
+    if case is None:
+        raise NoRecording(path, f"there is no case {terms.case!r} any more")
+    verdict, findings, reason = judge(recording, case)
+    if old is not None:
+        return msgspec.structs.replace(old, verdict=verdict, findings=findings, reason=reason)
+    entries = recording.entries
+    return CaseVerdict(
+        testee=terms.testee,
+        case=case.id,
+        number=case.number,
+        profile=terms.profile,
+        verdict=verdict,
+        severity=case.severity,
+        level=Level(case.level),
+        duration_s=round(entries[-1].t - entries[0].t, 3),
+        seed=terms.seed,
+        requirement=case.requirement,
+        mode=terms.mode,
+        findings=findings,
+        reason=reason,
+        journal=str(path),
+    )
+
+
+def _who(verdict: CaseVerdict) -> str:
+    return f"{verdict.testee} {verdict.profile} {verdict.number}"
+
+
+def _differences(old: CaseVerdict, new: CaseVerdict) -> list[str]:
+    if old.verdict is not new.verdict:
+        return [f"{_who(old)}: {old.verdict} in the record, {new.verdict} now"]
+    before = {finding.message for finding in old.findings}
+    after = {finding.message for finding in new.findings}
+    return [
+        *(f"{_who(old)}: no longer found: {message}" for message in sorted(before - after)),
+        *(f"{_who(old)}: found now: {message}" for message in sorted(after - before)),
+    ]
+
+
+def show(again: Again, *, only_failed: bool = False) -> None:
+    """Print the same table as the run did, and the differences."""
+    out = console(sys.stdout)
+    show_result(out, again.result, again.claims, only_failed=only_failed)
+    if again.kept:
+        out.print(Text(f"{again.kept} without a recording stand as recorded."))
+    if again.unfinished:
+        out.print(Text("The run was ended before its last case: the record has no end line."))
+    for difference in again.differences:
+        out.print(Text(difference, style="bold yellow"))
+    if again.of_a_run and not again.differences:
+        out.print(Text("No verdict and no finding differs from the record."))

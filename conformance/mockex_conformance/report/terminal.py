@@ -1,0 +1,300 @@
+"""A run on the terminal: progress on stderr while it lasts, the result on stdout.
+
+No threads: workers are forked from the process that draws, and a fork copies the locks of a
+drawing thread but not the thread. So the live view is drawn when something happens, never by time.
+Colour and the live view need a terminal; `NO_COLOR` and `CI` switch them off. A verdict is always
+a word, never a colour alone.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+from typing import IO, Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from mockex.cli import ExitCode, hush
+from mockex_conformance.report import text
+from mockex_conformance.report.outcome import Outcome, expectation
+from mockex_conformance.report.record import Claim, column
+from mockex_conformance.verdict import CaseVerdict, Verdict
+
+STYLES = {
+    Verdict.PASS: "green",
+    Verdict.FAIL: "bold red",
+    Verdict.FLAKY: "bold magenta",
+    Verdict.ERROR: "bold yellow",
+    Verdict.INCONCLUSIVE: "yellow",
+    Verdict.UNSUPPORTED: "dim",
+}
+SHORT = {Verdict.INCONCLUSIVE: "INCONCL", Verdict.UNSUPPORTED: "UNSUPP"}
+_FILE_WIDTH = 180  # where nobody looks at columns: lines are cut by who reads them
+_SIDE_BY_SIDE = 4  # as many testees fit beside each other on a usual terminal
+
+
+class QuietConsole(Console):
+    """A console whose reader may go away: the rest is then printed nowhere."""
+
+    def on_broken_pipe(self) -> None:
+        """Called by rich instead of raising."""
+        hush(self.file)
+
+
+def console(stream: IO[str]) -> QuietConsole:
+    """The console for stdout or stderr."""
+    on_terminal = stream.isatty()
+    return QuietConsole(
+        file=stream,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        soft_wrap=not on_terminal,
+        width=None if on_terminal else _FILE_WIDTH,
+        no_color=True if os.environ.get("NO_COLOR") or os.environ.get("CI") else None,
+    )
+
+
+def word(verdict: Verdict, *, short: bool = False) -> Text:
+    """A verdict as a word with its colour."""
+    said = SHORT.get(verdict, verdict.value) if short else verdict.value
+    return Text(said, style=STYLES[verdict])
+
+
+# --- while it runs --------------------------------------------------------------------------------
+
+
+class Progress:
+    """Shows what runs and what came out: a live line on a terminal, plain lines elsewhere."""
+
+    def __init__(self, total: int, stream: IO[str] | None = None) -> None:
+        stream = stream if stream is not None else sys.stderr
+        self._console = console(stream)
+        self._total = total
+        self._running: dict[str, None] = {}
+        self._counts: Counter[Verdict] = Counter()
+        self._live: Live | None = None
+        if stream.isatty() and not os.environ.get("CI"):
+            self._live = Live(
+                self._line(),
+                console=self._console,
+                auto_refresh=False,  # no thread
+                redirect_stdout=False,
+                redirect_stderr=False,
+                transient=True,
+            )
+
+    def __enter__(self) -> Self:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def started(self, what: str) -> None:
+        """A case began."""
+        self._running[what] = None
+        self._draw()
+
+    def ended(self, what: str, verdict: CaseVerdict) -> None:
+        """A case was judged."""
+        self._running.pop(what, None)
+        self._counts[verdict.verdict] += 1
+        if self._live is None or verdict.verdict is not Verdict.PASS:
+            done = self._counts.total()
+            line = Text(f"[{done}/{self._total}] ")
+            line.append_text(word(verdict.verdict))
+            line.append(f" {text.title(verdict)} {verdict.duration_s:.1f} s")
+            if verdict.findings:
+                line.append(f": {verdict.findings[0].message}")
+            elif verdict.reason:
+                line.append(f": {verdict.reason}")
+            self._console.print(line)
+        self._draw()
+
+    def say(self, message: str) -> None:
+        """Print a line among the progress."""
+        self._console.print(Text(message))
+        self._draw()
+
+    def _draw(self) -> None:
+        if self._live is not None:
+            self._live.update(self._line(), refresh=True)
+
+    def _line(self) -> Text:
+        line = Text(f"{self._counts.total()}/{self._total}", style="bold", overflow="ellipsis")
+        for kind, n in self._counts.items():
+            line.append(f"  {n} ", style="not bold")
+            line.append_text(word(kind))
+        if self._running:
+            line.append("  running: " + ", ".join(self._running), style="not bold dim")
+        line.no_wrap = True
+        return line
+
+
+# --- the result -----------------------------------------------------------------------------------
+
+
+def matrix(verdicts: Sequence[CaseVerdict], width: int) -> list[Table]:
+    """Cases against testees. Few testees: a row for each case; many: a row for each testee, and as
+    many tables as the width asks for."""
+    cells = {(column(v), v.mode, v.case): v.verdict for v in verdicts}
+    cases = list(dict.fromkeys((v.number, v.case) for v in verdicts))
+    modes = {v.mode for v in verdicts}
+    owners = list(dict.fromkeys((column(v), v.mode) for v in verdicts))
+
+    def name(owner: tuple[tuple[str, str], str], separator: str) -> str:
+        (testee, profile), mode = owner
+        return testee + separator + profile + (f" {mode}" if len(modes) > 1 else "")
+
+    def cell(owner: tuple[tuple[str, str], str], case: str, *, short: bool) -> Text:
+        verdict = cells.get((*owner, case))
+        return Text("-") if verdict is None else word(verdict, short=short)
+
+    if len(owners) <= _SIDE_BY_SIDE:
+        table = _table("case", "")
+        for owner in owners:
+            table.add_column(name(owner, "\n"), no_wrap=True)
+        for number, case in cases:
+            table.add_row(number, case, *(cell(owner, case, short=False) for owner in owners))
+        return [table]
+    first = max(len(name(owner, " ")) for owner in owners) + 2
+    per = max(1, (width - first) // 10)
+    tables = []
+    for start in range(0, len(cases), per):
+        some = cases[start : start + per]
+        table = _table("testee")
+        for number, _ in some:
+            table.add_column(number, no_wrap=True)
+        for owner in owners:
+            table.add_row(name(owner, " "), *(cell(owner, case, short=True) for _, case in some))
+        tables.append(table)
+    return tables
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in columns:
+        table.add_column(heading, no_wrap=True)
+    return table
+
+
+def show_findings(out: Console, verdicts: Iterable[CaseVerdict]) -> None:
+    """The findings of each verdict that is not a PASS: sentence, rule, moment, fault, seed,
+    command to replay; or the reason why there is none."""
+    for verdict in verdicts:
+        if verdict.verdict is Verdict.PASS:
+            continue
+        line = word(verdict.verdict)
+        out.print()
+        out.print(line.append("  " + text.title(verdict), style="bold"))
+        for finding in verdict.findings:
+            out.print(Text("  " + finding.message))
+            for name, value in text.facts(verdict, finding):
+                out.print(Text(f"    {name:<8}", style="dim").append(value, style="not dim"))
+        if verdict.reason:
+            out.print(Text("  " + verdict.reason))
+        if verdict.expected:
+            out.print(Text("  known: " + verdict.expected))
+        for note in verdict.notes:
+            out.print(Text("  note: " + note))
+
+
+def show_result(
+    out: Console,
+    result: Outcome,
+    claims: Sequence[Claim] = (),
+    *,
+    only_failed: bool = False,
+    where: str = "",
+) -> None:
+    """The table, the findings and the sentence at the end."""
+    shown = result.verdicts
+    if only_failed:
+        shown = [v for v in shown if v.verdict not in (Verdict.PASS, Verdict.UNSUPPORTED)]
+    for table in matrix(shown, out.width):
+        out.print(table)
+        out.print()
+    _show_claims(out, claims)
+    unsupported = [v for v in shown if v.verdict is Verdict.UNSUPPORTED]
+    show_findings(out, [v for v in shown if v.verdict is not Verdict.UNSUPPORTED])
+    _show_unsupported(out, unsupported)
+    for verdict in result.mended:
+        expect = expectation(verdict, claims)
+        assert expect is not None
+        out.print()
+        out.print(
+            Text(
+                f"{text.title(verdict)}: {expect.verdict} was expected ({expect.reason}) and it "
+                "passed: take the [[expect]] out of testee.toml"
+            )
+        )
+    out.print()
+    out.print(Text(sentence(result), style="bold"))
+    if where:
+        out.print(Text(where))
+
+
+def _show_claims(out: Console, claims: Sequence[Claim]) -> None:
+    """What each testee declares that differs from the defaults: it is part of the claim."""
+    usual = Claim(name="").limits
+    for claim in claims:
+        parts = [f"level {claim.level}"]
+        if claim.deliveries_per_stream != 1:
+            parts.append(f"{claim.deliveries_per_stream} deliveries per stream")
+        if claim.scales_time:
+            parts.append("scales time")
+        for name in usual.__struct_fields__:
+            value = getattr(claim.limits, name)
+            if value != getattr(usual, name):
+                parts.append(f"{name} = {value:g}")
+        parts += [f"expects {e.verdict} of {e.case} ({e.reason})" for e in claim.expect]
+        version = f" {claim.version}" if claim.version else ""
+        out.print(Text(f"{claim.name}{version} declares: {', '.join(parts)}", style="dim"))
+
+
+def _show_unsupported(out: Console, verdicts: Sequence[CaseVerdict]) -> None:
+    """One line for each reason, however many cases it holds for."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for verdict in verdicts:
+        groups.setdefault((verdict.testee, verdict.reason), []).append(verdict.number)
+    if groups:
+        out.print()
+    for (testee, reason), numbers in groups.items():
+        some = " ".join(dict.fromkeys(numbers))
+        out.print(word(Verdict.UNSUPPORTED).append(f"  {testee} ({some}): {reason}"))
+
+
+def sentence(result: Outcome) -> str:
+    """The end of the story in one line."""
+    counts = text.counted(result.counts)
+    match result.exit_code:
+        case ExitCode.OK:
+            known = f" {len(result.known)} known." if result.known else ""
+            return f"{counts}. Every required case passes.{known}"
+        case ExitCode.FAILED:
+            parts = []
+            if result.failed:
+                parts.append(f"{len(result.failed)} required failed")
+            if result.mended:
+                parts.append(f"{len(result.mended)} expected to fail passed")
+            if result.unjudged:
+                parts.append(f"{len(result.unjudged)} could not be judged")
+            return f"{counts}. {', '.join(parts).capitalize()}."
+        case ExitCode.UNJUDGED:
+            return f"{counts}. {len(result.unjudged)} could not be judged."
+        case _:
+            return "Nothing was selected."

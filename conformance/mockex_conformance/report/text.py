@@ -1,0 +1,59 @@
+"""What is said about a verdict, in words: the same in the terminal, in JUnit and in HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mockex_conformance.report.record import RunLine
+from mockex_conformance.verdict import CaseVerdict, Finding
+
+
+def title(verdict: CaseVerdict) -> str:
+    """Whose verdict on what."""
+    return f"{verdict.testee} · {verdict.profile} · {verdict.number} {verdict.case}"
+
+
+def moment(finding: Finding) -> str:
+    """When it was found."""
+    return f"{finding.at_s:.3f} s into the case"
+
+
+def facts(verdict: CaseVerdict, finding: Finding) -> list[tuple[str, str]]:
+    """What stands below the sentence of a finding: rule, moment, fault, seed and the command that
+    replays it. Facts that are not known are left out."""
+    rows = [
+        ("rule", f"{verdict.severity}: {verdict.requirement}"),
+        ("moment", moment(finding)),
+        ("fault", finding.fault or "none before it"),
+        ("seed", str(verdict.seed)),
+        ("replay", verdict.replay),
+        ("journal", verdict.journal),
+    ]
+    return [(name, value) for name, value in rows if value]
+
+
+def block(verdict: CaseVerdict) -> str:
+    """All findings of a verdict as plain lines, and its reason and notes."""
+    lines: list[str] = []
+    for finding in verdict.findings:
+        lines.append(finding.message)
+        lines += [f"  {name:<8}{value}" for name, value in facts(verdict, finding)]
+    if verdict.reason:
+        lines.append(verdict.reason)
+    lines += [f"note: {note}" for note in verdict.notes]
+    return "\n".join(lines)
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    """`14 PASS, 2 FAIL`."""
+    return ", ".join(f"{n} {kind}" for kind, n in counts.items()) or "nothing judged"
+
+
+def machine(run: RunLine) -> str:
+    """Versions and machine of a run in one line."""
+    versions = ", ".join(f"{name} {number}" for name, number in run.versions.items())
+    on = run.machine
+    return (
+        f"{versions}; {on.get('system', '?')} {on.get('machine', '')}, "
+        f"{on.get('cores', '?')} cores; seed {run.seed}"
+    )

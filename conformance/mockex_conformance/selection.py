@@ -1,0 +1,58 @@
+"""Which cases a run is about: `--case`, `--exclude`, `--level`, `--severity`."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+
+from mockex.errors import ConfigError
+from mockex_conformance.case import Case
+from mockex_conformance.verdict import Severity
+
+_WILD = frozenset("*?[")
+
+
+def matches(case: Case, pattern: str) -> bool:
+    """Whether `pattern`, an id, a number or a glob over either, means this case. Case does not
+    matter: numbers are typed by hand."""
+    folded = pattern.lower()
+    return fnmatchcase(case.id.lower(), folded) or fnmatchcase(case.number.lower(), folded)
+
+
+def select(
+    cases: Mapping[str, Case],
+    *,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    level: int | None = None,
+    severities: Collection[Severity] = (),
+) -> list[Case]:
+    """The cases that are meant, in the order of the catalogue; none if nothing matches.
+
+    `level` is the highest level wanted, because a higher one includes the lower ones.
+
+    Raises:
+        ConfigError: a pattern without a wildcard that is no case; names the nearest one.
+    """
+    for option, patterns in (("--case", include), ("--exclude", exclude)):
+        for pattern in patterns:
+            _must_be_one(option, pattern, cases.values())
+    return [
+        case
+        for case in cases.values()
+        if (not include or any(matches(case, pattern) for pattern in include))
+        and not any(matches(case, pattern) for pattern in exclude)
+        and (level is None or case.level <= level)
+        and (not severities or case.severity in severities)
+    ]
+
+
+def _must_be_one(option: str, pattern: str, cases: Iterable[Case]) -> None:
+    cases = list(cases)
+    if _WILD & set(pattern) or any(matches(case, pattern) for case in cases):
+        return
+    names = {name.lower(): name for case in cases for name in (case.id, case.number)}
+    near = difflib.get_close_matches(pattern.lower(), names, n=1)
+    hint = f"nearest is {names[near[0]]!r}" if near else "see 'mockex cases'"
+    raise ConfigError(option, pattern, f"the id or number of a case, or a glob ({hint})")

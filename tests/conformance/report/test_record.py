@@ -1,0 +1,150 @@
+"""run.jsonl: what is written is read back, also after a kill."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mockex.errors import ConfigError
+from mockex_conformance.description import Description, Expect
+from mockex_conformance.report.record import (
+    EndLine,
+    NoRecord,
+    RecordWriter,
+    prepare,
+    read_record,
+    run_line,
+    settled,
+)
+from mockex_conformance.verdict import Verdict
+
+from .conftest import MakeVerdict
+
+FIRST = run_line(
+    seed=7,
+    command=["mockex", "conform", "orderly"],
+    testees=[
+        Description(
+            name="orderly", command=["x"], expect=[Expect(case="HB-03", verdict="FAIL", reason="y")]
+        )
+    ],
+    cases=["CONN-01"],
+)
+
+
+def test_a_record_is_read_back_as_it_was_written(tmp_path: Path, make_verdict: MakeVerdict) -> None:
+    path = tmp_path / "run.jsonl"
+    verdicts = [make_verdict("FAIL"), make_verdict("PASS", testee="other")]
+    end = EndLine(exit_code=1, counts={"FAIL": 1, "PASS": 1}, duration_s=3.0)
+    with RecordWriter(path, FIRST) as writer:
+        for verdict in verdicts:
+            writer.add(verdict)
+        writer.end(end)
+    record = read_record(tmp_path)
+    assert (record.run, record.verdicts, record.end) == (FIRST, verdicts, end)
+    types = [json.loads(line)["type"] for line in path.read_text().splitlines()]
+    assert types == ["run", "verdict", "verdict", "end"]
+
+
+def test_a_verdict_is_in_the_file_before_the_writer_is_closed(
+    tmp_path: Path, make_verdict: MakeVerdict
+) -> None:
+    path = tmp_path / "run.jsonl"
+    with RecordWriter(path, FIRST) as writer:
+        writer.add(make_verdict("FAIL"))
+        record = read_record(path)
+    assert [v.verdict for v in record.verdicts] == [Verdict.FAIL]
+    assert record.end is None
+
+
+def test_a_line_that_was_cut_by_a_kill_is_left_out(
+    tmp_path: Path, make_verdict: MakeVerdict
+) -> None:
+    path = tmp_path / "run.jsonl"
+    with RecordWriter(path, FIRST) as writer:
+        writer.add(make_verdict("PASS"))
+        writer.add(make_verdict("FAIL"))
+    path.write_bytes(path.read_bytes()[:-40])
+    assert [v.verdict for v in read_record(path).verdicts] == [Verdict.PASS]
+
+
+def test_a_line_in_the_middle_that_is_no_line_of_a_record_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    with RecordWriter(path, FIRST):
+        pass
+    path.write_bytes(path.read_bytes() + b'{"type":"verdict"}\n' + b"{}\n")
+    with pytest.raises(NoRecord, match=r"run\.jsonl is no record of a run: line 2"):
+        read_record(path)
+
+
+def test_a_folder_without_a_record_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(NoRecord, match=r"there is no run\.jsonl"):
+        read_record(tmp_path)
+    (tmp_path / "run.jsonl").write_bytes(b"")
+    with pytest.raises(NoRecord, match="no line of type 'run'"):
+        read_record(tmp_path)
+
+
+def test_preparing_removes_what_an_earlier_run_left(tmp_path: Path) -> None:
+    prepare(tmp_path)
+    (tmp_path / "run.jsonl").write_text("old")
+    (tmp_path / "journal" / "a.jsonl").write_text("old")
+    (tmp_path / "notes.txt").write_text("mine")
+    prepare(tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["journal", "notes.txt", "stderr"]
+    assert not list((tmp_path / "journal").iterdir())
+
+
+def test_preparing_touches_no_folder_that_is_not_of_a_run(tmp_path: Path) -> None:
+    (tmp_path / "journal").mkdir()
+    (tmp_path / "journal" / "diary.txt").write_text("mine")
+    with pytest.raises(ConfigError, match="'journal'"):
+        prepare(tmp_path)
+    assert (tmp_path / "journal" / "diary.txt").exists()
+
+
+def test_repetitions_that_agree_are_one_verdict(make_verdict: MakeVerdict) -> None:
+    assert [v.verdict for v in settled([make_verdict(), make_verdict()], FIRST)] == [Verdict.PASS]
+
+
+def test_repetitions_that_differ_are_flaky_and_keep_the_findings(
+    make_verdict: MakeVerdict,
+) -> None:
+    (verdict,) = settled([make_verdict(), make_verdict("FAIL"), make_verdict()], FIRST)
+    assert verdict.verdict is Verdict.FLAKY
+    assert verdict.reason == "differs between repetitions: 2 PASS, 1 FAIL"
+    assert len(verdict.findings) == 1
+
+
+def test_profiles_and_modes_are_settled_apart(make_verdict: MakeVerdict) -> None:
+    verdicts = [
+        make_verdict("FAIL", profile="spot"),
+        make_verdict("PASS"),
+        make_verdict("FAIL", mode="raw"),
+    ]
+    assert settled(reversed(verdicts), FIRST) == verdicts
+
+
+def test_verdicts_stand_in_the_order_of_the_run_not_in_that_of_their_end(
+    make_verdict: MakeVerdict,
+) -> None:
+    run = run_line(
+        seed=7,
+        command=[],
+        testees=[Description(name=name, command=["x"]) for name in ("zulu", "alpha")],
+        cases=["RECON-01", "CONN-01"],
+    )
+    came = [
+        make_verdict(testee=testee, number=number, case=number)
+        for testee, number in (
+            ("alpha", "CONN-01"), ("zulu", "CONN-01"), ("alpha", "RECON-01"), ("zulu", "RECON-01"),
+        )
+    ]  # fmt: skip
+    assert [(v.testee, v.number) for v in settled(came, run)] == [
+        ("zulu", "RECON-01"),
+        ("zulu", "CONN-01"),
+        ("alpha", "RECON-01"),
+        ("alpha", "CONN-01"),
+    ]

@@ -1,0 +1,317 @@
+"""The command line: exit codes, messages, the ready line."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import click
+import pytest
+
+from mockex import cli
+from mockex.cli import ExitCode
+from mockex.errors import ConfigError
+
+SERVE = [sys.executable, "-m", "mockex.cli", "serve"]
+READY = re.compile(
+    r"mockex ready ws=ws://127\.0\.0\.1:(\d+) rest=http://127\.0\.0\.1:(\d+) seed=(\d+) pid=(\d+)"
+)
+
+
+@contextmanager
+def serving(*flags: str, env: dict[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
+    """A running `mockex serve`."""
+    with subprocess.Popen(
+        [*SERVE, *flags],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | (env or {}),
+    ) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def serve(*flags: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*SERVE, *flags],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env=os.environ | (env or {}),
+        check=False,
+    )
+
+
+def first_line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline()
+
+
+# --- usage ----------------------------------------------------------------------------------------
+
+
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["--version"]) == ExitCode.OK
+    assert re.fullmatch(r"mockex \S+\n", capsys.readouterr().out)
+
+
+def test_help_lists_own_commands_and_those_of_the_entry_points(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.run(["--help"]) == ExitCode.OK
+    output = capsys.readouterr().out
+    for command in ("serve", "conform", "judge", "demo"):
+        assert re.search(rf"^  {command} ", output, re.MULTILINE), command
+
+
+@pytest.mark.parametrize(
+    ("args", "nearest"),
+    [
+        (["serve", "--prot", "1"], "--port"),
+        (["serve", "--rest_port", "1"], "--rest-port"),
+        (["srve"], "serve"),
+        (["conforn", "x"], "conform"),
+    ],
+)
+def test_what_does_not_exist_is_refused_with_the_nearest_that_does(
+    capsys: pytest.CaptureFixture[str], args: list[str], nearest: str
+) -> None:
+    assert cli.run(args) == ExitCode.USAGE
+    assert nearest in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["serve", "--profile", "margin"],
+        ["serve", "--port", "70000"],
+        ["serve", "--port", "many"],
+        ["serve", "--market", "bull"],
+        ["serve", "--speed", "0"],
+        ["serve", "--exit-after", "-1"],
+        ["serve", "--symbols", " , "],
+        ["serve", "surplus"],
+    ],
+)
+def test_a_value_that_cannot_be_is_wrong_usage_and_is_named(
+    capsys: pytest.CaptureFixture[str], args: list[str]
+) -> None:
+    assert cli.run(args) == ExitCode.USAGE
+    message = capsys.readouterr().err
+    assert args[-1].strip(" ,") in message
+    assert "Traceback" not in message
+
+
+def test_one_port_for_both_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["serve", "--port", "4711", "--rest-port", "4711"]) == ExitCode.USAGE
+    assert "4711" in capsys.readouterr().err
+
+
+def test_a_journal_that_holds_something_is_not_written_to(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    journal = tmp_path / "old.jsonl"
+    journal.write_text("precious\n")
+    assert cli.run(["serve", "--journal", str(journal)]) == ExitCode.USAGE
+    assert str(journal) in capsys.readouterr().err
+    assert journal.read_text() == "precious\n"
+
+
+# --- how commands end -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[BaseException | int]]:
+    """`mockex act` ends with what is in the list: an exception, or an exit code."""
+    ends: list[BaseException | int] = []
+
+    @click.command()
+    @click.option("--how-often", type=int, default=0)
+    @click.pass_context
+    def act(ctx: click.Context, how_often: int) -> None:
+        click.echo(f"often={how_often}")
+        end = ends[0]
+        if isinstance(end, int):
+            ctx.exit(end)
+        raise end
+
+    cli.cli.add_command(act)
+    yield ends
+    del cli.cli.commands["act"]
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "message"),
+    [
+        (0, ExitCode.OK, ""),
+        (7, ExitCode.UNJUDGED, ""),
+        (ConfigError("--x", "y", "z"), ExitCode.USAGE, "--x: 'y' is not usable, expected z"),
+        (click.UsageError("not so"), ExitCode.USAGE, "not so"),
+        (click.Abort(), ExitCode.INTERRUPTED, "interrupted"),
+        (KeyboardInterrupt(), ExitCode.INTERRUPTED, "interrupted"),
+        (FileNotFoundError(2, "No such file", "a.toml"), ExitCode.USAGE, "a.toml: No such file"),
+        (OSError(28, "No space left"), ExitCode.BROKE, "No space left"),
+        (ZeroDivisionError("by 0"), ExitCode.BROKE, "ZeroDivisionError: by 0"),
+    ],
+)
+def test_every_end_has_its_code_and_at_most_a_message(
+    command: list[BaseException | int],
+    capsys: pytest.CaptureFixture[str],
+    end: BaseException | int,
+    code: ExitCode,
+    message: str,
+) -> None:
+    command.append(end)
+    assert cli.run(["act"]) == code
+    output = capsys.readouterr().err
+    assert message in output
+    assert bool(output.strip()) == bool(message)
+    assert "Traceback" not in output
+
+
+def test_a_traceback_is_shown_on_request_only(
+    command: list[BaseException | int],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MOCKEX_TRACEBACK", "1")
+    command.append(ZeroDivisionError("by 0"))
+    assert cli.run(["act"]) == ExitCode.BROKE
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_every_flag_is_an_environment_variable(
+    command: list[BaseException | int],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MOCKEX_ACT_HOW_OFTEN", "5")
+    command.append(0)
+    assert cli.run(["act"]) == ExitCode.OK
+    assert capsys.readouterr().out == "often=5\n"
+
+
+def test_a_command_whose_package_cannot_be_imported_is_reported(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entry = EntryPoint("gone", "mockex_gone.cli:gone", cli.GROUP)
+    monkeypatch.setattr(cli, "entry_points", lambda **_: [entry])
+    assert cli.run(["gone"]) == ExitCode.BROKE
+    assert "mockex_gone" in capsys.readouterr().err
+
+
+# --- serve ----------------------------------------------------------------------------------------
+
+
+def test_the_ready_line_names_ports_that_answer_and_the_seed() -> None:
+    with serving("--seed", "11", "--profile", "spot") as process:
+        match = READY.fullmatch(first_line(process).strip())
+        assert match is not None
+        assert (int(match[3]), int(match[4])) == (11, process.pid)
+        for port in (match[1], match[2]):
+            socket.create_connection(("127.0.0.1", int(port)), timeout=5).close()
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=10)
+        assert (process.returncode, out, err) == (ExitCode.OK, "", "")
+
+
+def test_the_ready_line_is_json_on_request_and_is_written_to_the_file(tmp_path: Path) -> None:
+    ready = tmp_path / "ready.json"
+    done = serve("--json", "--ready-file", str(ready), "--exit-after", "0.1")
+    assert done.returncode == ExitCode.OK
+    facts = json.loads(done.stdout)
+    assert set(facts) == {"ws", "rest", "seed", "pid"}
+    assert json.loads(ready.read_text()) == facts
+    assert [path.name for path in tmp_path.iterdir()] == ["ready.json"]
+
+
+def test_a_ready_file_of_an_earlier_run_does_not_survive_a_failed_start(tmp_path: Path) -> None:
+    ready = tmp_path / "ready"
+    ready.write_text("mockex ready of yesterday\n")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert serve("--port", port, "--ready-file", str(ready)).returncode == ExitCode.USAGE
+    assert not ready.exists()
+
+
+@pytest.mark.parametrize("flag", ["--port", "--rest-port"])
+def test_a_taken_port_is_named(flag: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = serve(flag, port)
+    assert done.returncode == ExitCode.USAGE
+    assert port in done.stderr
+    assert "in use" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_ctrl_c_is_an_interruption_without_a_traceback() -> None:
+    with serving() as process:
+        first_line(process)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=10)
+    assert process.returncode == ExitCode.INTERRUPTED
+    assert err.strip() == "mockex: interrupted"
+
+
+def test_settings_come_from_the_environment_too() -> None:
+    done = serve(
+        "--exit-after", "0.1", env={"MOCKEX_SERVE_SEED": "23", "MOCKEX_SERVE_PROFILE": "spot"}
+    )
+    assert done.returncode == ExitCode.OK
+    assert " seed=23 " in done.stdout
+
+
+def test_a_journal_is_written_from_the_first_entry_on(tmp_path: Path) -> None:
+    journal = tmp_path / "journal.jsonl"
+    done = serve("--journal", str(journal), "--exit-after", "0.3", "--seed", "3")
+    assert done.returncode == ExitCode.OK
+    first = json.loads(journal.read_text().splitlines()[0])
+    assert (first["type"], first["seed"], first["profile"]) == ("opened", 3, "usdm")
+
+
+def test_a_journal_in_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    journal = tmp_path / "nowhere" / "journal.jsonl"
+    done = serve("--journal", str(journal))
+    assert done.returncode == ExitCode.USAGE
+    assert str(journal) in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_closed_stdout_does_not_end_the_exchange_and_is_quiet(tmp_path: Path) -> None:
+    ready = tmp_path / "ready"
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = subprocess.Popen(
+        [*SERVE, "--exit-after", "0.3", "--ready-file", str(ready)],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(writer)
+    _, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (ExitCode.OK, "")
+    assert ready.exists()
+
+
+def test_help_into_a_closed_pipe_is_quiet() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = subprocess.Popen([*SERVE, "--help"], stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    _, err = process.communicate(timeout=20)
+    assert err == ""
