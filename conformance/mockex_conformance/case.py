@@ -1,7 +1,7 @@
 """What a case is written with: the decorator, the registry, and the `Run` that it acts through.
 
-A case only acts. It returns the checks that are to judge the recording; they are values, written
-into the recording, so that it can be judged again without the testee.
+A case only acts. First it names the checks that are to judge the recording; they are values,
+written into it, so that it can be judged again without the testee.
 """
 
 from __future__ import annotations
@@ -64,11 +64,15 @@ class Run(Protocol):
     testee: Description
     seed: int
     k: int
-    stream: str  # the stream of the case's faults: the first wanted one
     mode: str
     scale: float  # of the testee's time
     streams: list[str]  # wanted now
     notes: list[str]  # shown beside the verdict
+
+    @property
+    def stream(self) -> str:
+        """The stream of the case's faults: the first wanted one."""
+        ...
 
     def limit_ms(self, name: str) -> float:
         """A limit of `[limits]`, declared or default, unscaled."""
@@ -146,8 +150,9 @@ class Run(Protocol):
         finding."""
         ...
 
-    def always(self, check: Check) -> Check:
-        """Judge `check` all the time: its first finding ends the case early. Returns it."""
+    def judged_by(self, *checks: Check) -> list[Check]:
+        """Name the checks of the case, first of all: they are judged also if the body ends early,
+        and at-most checks all the time, which ends the case with their first finding."""
         ...
 
     def note(self, name: str, **detail: Any) -> None:
@@ -169,7 +174,7 @@ class Run(Protocol):
         ...
 
 
-CaseBody = Callable[[Run], Awaitable[Sequence["Check"]]]
+CaseBody = Callable[[Run], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -288,6 +288,10 @@ def explain(case_id: str) -> None:
 )
 @click.option("--seed", type=int, default=DEFAULT_SEED, show_default=True, help="Of the run.")
 @click.option("--jobs", type=click.IntRange(1), help="Cases side by side.")
+@click.option(
+    "--repeat", type=click.IntRange(1), default=1, show_default=True,
+    help="Judge each case so often; where verdicts differ it is FLAKY.",
+)  # fmt: skip
 @click.pass_context
 def demo(
     ctx: click.Context,
@@ -297,12 +301,15 @@ def demo(
     every_case: bool,
     seed: int,
     jobs: int | None,
+    repeat: int,
 ) -> None:
     """The incident: the bug grows, its fixes and the reference adapter are judged."""
     from mockex_conformance import demo as demonstration
 
     with sigterm_interrupts():
-        code = demonstration.run(out, quick=quick, every_case=every_case, seed=seed, jobs=jobs)
+        code = demonstration.run(
+            out, quick=quick, every_case=every_case, seed=seed, jobs=jobs, repeat=repeat
+        )
     if open_:
         click.launch((out / "report.html").absolute().as_uri())
     ctx.exit(code)

@@ -7,12 +7,14 @@ Figures and expectations are those of the incident's record and of section 10 of
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from mockex_conformance.verdict import CaseVerdict, Verdict
 
 _NUMBERS = re.compile(r"\(c\d+(, c\d+)*\)|\b\d+(\.\d+)?\b")
+
+_JUDGED = (Verdict.PASS, Verdict.FAIL, Verdict.FLAKY)
 
 LANGUAGES = ("go", "python")
 BUG = "bug"
@@ -241,61 +243,130 @@ class Comparison:
     mends: tuple[CaseVerdict, ...]  # the bug fails it, the fix passes
     leaves: tuple[CaseVerdict, ...]  # both fail
     breaks: tuple[CaseVerdict, ...]  # only the fix fails
+    keeps: tuple[CaseVerdict, ...]  # both pass
+    flaky: tuple[CaseVerdict, ...]  # one of the two came out both ways
     unknown: tuple[CaseVerdict, ...]  # one of the two was not judged
+    before: Mapping[str, Verdict]  # of the bug, by number
+
+    def group_of(self, number: str) -> str:
+        """In which of the groups a case is; empty if it says nothing."""
+        for name in ("mends", "leaves", "breaks", "keeps"):
+            if any(v.number == number for v in getattr(self, name)):
+                return name
+        return ""
 
 
 def compare(verdicts: Sequence[CaseVerdict], testee: str, bug: str) -> Comparison:
-    """What `testee` mends of `bug`. A FLAKY counts as a failure: it is no pass."""
+    """What `testee` mends of `bug`."""
     before = {(v.profile, v.mode, v.case): v for v in verdicts if v.testee == bug}
-    groups: dict[str, list[CaseVerdict]] = {n: [] for n in ("mends", "leaves", "breaks", "unknown")}
+    names = ("mends", "leaves", "breaks", "keeps", "flaky", "unknown")
+    groups: dict[str, list[CaseVerdict]] = {name: [] for name in names}
     for verdict in verdicts:
-        if verdict.testee != testee:
-            continue
-        was = before.get((verdict.profile, verdict.mode, verdict.case))
-        failed = _failed(verdict)
-        had_failed = _failed(was) if was is not None else None
-        if failed is None or had_failed is None:
-            groups["unknown"].append(verdict)
-        elif had_failed:
-            groups["leaves" if failed else "mends"].append(verdict)
-        elif failed:
-            groups["breaks"].append(verdict)
-    return Comparison(testee, bug, **{name: tuple(group) for name, group in groups.items()})
+        if verdict.testee == testee:
+            was = before.get((verdict.profile, verdict.mode, verdict.case))
+            groups[_group(was.verdict if was else None, verdict.verdict)].append(verdict)
+    return Comparison(
+        testee,
+        bug,
+        **{name: tuple(group) for name, group in groups.items()},
+        before={v.number: v.verdict for v in before.values()},
+    )
 
 
-def _failed(verdict: CaseVerdict) -> bool | None:
-    if verdict.verdict in (Verdict.FAIL, Verdict.FLAKY):
-        return True
-    return False if verdict.verdict is Verdict.PASS else None
+def _group(was: Verdict | None, now: Verdict) -> str:
+    match was, now:
+        case Verdict.FLAKY, _ if now in _JUDGED:
+            return "flaky"
+        case _, Verdict.FLAKY if was in _JUDGED:
+            return "flaky"
+        case Verdict.FAIL, Verdict.PASS:
+            return "mends"
+        case Verdict.FAIL, Verdict.FAIL:
+            return "leaves"
+        case Verdict.PASS, Verdict.FAIL:
+            return "breaks"
+        case Verdict.PASS, Verdict.PASS:
+            return "keeps"
+        case _:
+            return "unknown"
 
 
 def paragraphs(
     comparisons: Sequence[Comparison], rounds: Mapping[str, Rounds] | None = None
 ) -> list[tuple[str, str]]:
     """A heading and a paragraph for each fix; languages of which the same is to be said share
-    one."""
-    groups: dict[tuple[object, ...], list[Comparison]] = {}
+    one.
+
+    Both languages hold the same program. A case on which they differ, or that came out both ways,
+    is not credited to the fix: one lucky run would look like a mend.
+    """
+    by_variant: dict[str, list[Comparison]] = {}
     for comparison in comparisons:
-        said = tuple(
-            tuple(v.number for v in group)
-            for group in (
-                comparison.mends,
-                comparison.leaves,
-                comparison.breaks,
-                comparison.unknown,
+        by_variant.setdefault(variant_of(comparison.testee), []).append(comparison)
+    told = []
+    for same in by_variant.values():
+        doubts = _doubts(same)
+        groups: dict[tuple[object, ...], list[Comparison]] = {}
+        for comparison in same:
+            certain = _without(comparison, doubts)
+            said = tuple(
+                tuple(v.number for v in group)
+                for group in (certain.mends, certain.leaves, certain.breaks, certain.unknown)
             )
+            live = _live_sentence(comparison, rounds or {})
+            groups.setdefault((said, live), []).append(certain)
+        for group in groups.values():
+            body = " ".join([paragraph(group[0], rounds), *doubts.values()])
+            told.append((", ".join(c.testee for c in group), body))
+    return told
+
+
+def _doubts(same: Sequence[Comparison]) -> dict[str, str]:
+    """A sentence for each case that the languages, or repetitions, disagree on."""
+    numbers = dict.fromkeys(
+        v.number for c in same for v in (*c.mends, *c.leaves, *c.breaks, *c.keeps, *c.flaky)
+    )
+    doubts = {}
+    for number in numbers:
+        kinds = {kind for c in same if (kind := c.group_of(number))}
+        flaky = any(v.number == number for c in same for v in c.flaky)
+        if len(kinds) < 2 and not flaky:
+            continue
+        facts = ", ".join(
+            f"{name} {verdict}"
+            for c in same
+            for name, verdict in ((c.bug, c.before.get(number)), (c.testee, _of(c, number)))
+            if verdict is not None
         )
-        live = _live_sentence(comparison, rounds or {})
-        groups.setdefault((variant_of(comparison.testee), said, live), []).append(comparison)
-    return [
-        (", ".join(c.testee for c in group), paragraph(group[0], rounds))
-        for group in groups.values()
-    ]
+        doubts[number] = (
+            f"{number} tells nothing of the fix, it came out both ways ({facts}): "
+            f"`mockex conform {same[0].bug} --case {number} --repeat 10` shows how often."
+        )
+    return doubts
+
+
+def _of(comparison: Comparison, number: str) -> Verdict | None:
+    c = comparison
+    groups = (*c.mends, *c.leaves, *c.breaks, *c.keeps, *c.flaky, *c.unknown)
+    return next((v.verdict for v in groups if v.number == number), None)
+
+
+def _without(comparison: Comparison, numbers: Collection[str]) -> Comparison:
+    def certain(group: tuple[CaseVerdict, ...]) -> tuple[CaseVerdict, ...]:
+        return tuple(v for v in group if v.number not in numbers)
+
+    return replace(
+        comparison,
+        mends=certain(comparison.mends),
+        leaves=certain(comparison.leaves),
+        breaks=certain(comparison.breaks),
+        keeps=certain(comparison.keeps),
+    )
 
 
 def paragraph(comparison: Comparison, rounds: Mapping[str, Rounds] | None = None) -> str:
     """What the fix does and does not mend, in sentences made of verdicts and findings."""
-    judged = comparison.mends + comparison.leaves + comparison.breaks
+    judged = comparison.mends + comparison.leaves + comparison.breaks + comparison.keeps
     if not judged and comparison.unknown:
         reasons = dict.fromkeys(v.reason for v in comparison.unknown if v.reason)
         return "It was not judged. " + " ".join(reasons)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import takewhile
-
 import msgspec
 
-from mockex.server.journal import Noted
+from mockex.server.journal import AnyEntry, Noted
 from mockex_conformance.case import Case
 from mockex_conformance.checks import Alive, AnyCheck, LiveAtEnd, Recovered
 from mockex_conformance.recording import Recording
@@ -24,12 +22,7 @@ def judge(recording: Recording, case: Case) -> tuple[Verdict, list[Finding], str
     if ended == "unsupported":
         return Verdict.UNSUPPORTED, [], reason
     # What the harness does to end the testee is not the testee's doing.
-    body = Recording(
-        list(takewhile(lambda e: not (isinstance(e, Noted) and e.name == "body-over"),
-                       recording.entries)),
-        recording.terms,
-        outcome,
-    )  # fmt: skip
+    body = Recording(_until_body_over(recording.entries), recording.terms, outcome)
     checks = msgspec.convert(outcome.get("checks", []), list[AnyCheck])
     given = {type(check) for check in checks}
     checks += [check for check in (Alive(), Recovered()) if type(check) not in given]
@@ -57,3 +50,10 @@ def judge(recording: Recording, case: Case) -> tuple[Verdict, list[Finding], str
         findings,
         inconclusive if not findings else "",
     )
+
+
+def _until_body_over(entries: list[AnyEntry]) -> list[AnyEntry]:
+    for index, entry in enumerate(entries):
+        if isinstance(entry, Noted) and entry.name == "body-over":
+            return entries[: index + 1]
+    return entries

@@ -73,7 +73,10 @@ class Recording:
         if not seen:
             return ""
         last = seen[-1]
-        return " on ".join(filter(None, [last.kind, ", ".join(f"c{c}" for c in last.conns)]))
+        names = [f"c{c}" for c in last.conns[:5]]
+        if len(last.conns) > 5:
+            names.append(f"{len(last.conns) - 5} more")
+        return " on ".join(filter(None, [last.kind, ", ".join(names)]))
 
 
 def read_entries(path: Path) -> list[AnyEntry]:

@@ -97,9 +97,36 @@ def test_a_fix_mends_leaves_and_breaks_by_the_verdicts_alone() -> None:
 _WORD = {"P": "PASS", "F": "FAIL", "U": "UNSUPPORTED"}
 
 
-def test_a_flaky_case_is_not_mended() -> None:
-    found = compare([judged(BUG, "A", "FAIL"), judged(FIX, "A", "FLAKY")], FIX, BUG)
-    assert [v.number for v in found.leaves] == ["A"]
+def test_a_flaky_case_is_neither_mended_nor_left() -> None:
+    found = compare([judged(BUG, "A", "FLAKY"), judged(FIX, "A", "PASS")], FIX, BUG)
+    assert [v.number for v in found.flaky] == ["A"]
+    assert not found.mends
+    assert "A tells nothing of the fix" in paragraphs([found])[0][1]
+
+
+def test_a_case_on_which_the_languages_differ_is_not_credited_to_the_fix() -> None:
+    came = {"incident-go-bug": "FAIL", "incident-go-fix3": "PASS",
+            "incident-python-bug": "PASS", "incident-python-fix3": "PASS"}  # fmt: skip
+    verdicts = [
+        v
+        for testee, close in came.items()
+        for v in (
+            judged(testee, "CONN-01", "FAIL" if testee.endswith("bug") else "PASS"),
+            judged(testee, "CLOSE-02", close),
+        )
+    ]
+    comparisons = [
+        compare(verdicts, f"incident-{language}-fix3", f"incident-{language}-bug")
+        for language in ("go", "python")
+    ]
+    ((heading, text),) = paragraphs(comparisons)
+    assert heading == "incident-go-fix3, incident-python-fix3"
+    assert "It mends 1 case: CONN-01" in text
+    assert (
+        "CLOSE-02 tells nothing of the fix, it came out both ways (incident-go-bug FAIL, "
+        "incident-go-fix3 PASS, incident-python-bug PASS, incident-python-fix3 PASS)"
+    ) in text
+    assert "mockex conform incident-go-bug --case CLOSE-02 --repeat 10" in text
 
 
 def test_the_paragraph_is_made_of_rules_and_findings() -> None:

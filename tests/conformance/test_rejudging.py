@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -14,7 +13,6 @@ from mockex.cli import ExitCode
 from mockex.server.journal import AnyEntry, Noted, Opened
 from mockex_conformance import rejudging
 from mockex_conformance.case import Case, Run
-from mockex_conformance.checks.base import Check
 from mockex_conformance.recording import Recording, Terms
 from mockex_conformance.rejudging import NoRecording, judge_again, read_recording
 from mockex_conformance.report.record import EndLine, RecordWriter, run_line
@@ -28,8 +26,8 @@ TERMS = Terms(
 )  # fmt: skip
 
 
-async def _body(_run: Run) -> Sequence[Check]:
-    return []
+async def _body(_run: Run) -> None:
+    return
 
 
 CASE = Case(CASE_ID, "CONN-01", Severity.MUST, Level.L0, _body, "A rule.")

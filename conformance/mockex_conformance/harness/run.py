@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mockex.errors import FaultError
 from mockex.faults import (
     AcceptThenClose,
     CloseWith,
@@ -124,7 +125,7 @@ class CaseRun:
         self._launched_at = 0.0
         self._starts = 0
         self._ending = False
-        self._always: list[Check] = []
+        self.checks: list[Check] = []
         self._found = False
         self._pulse = asyncio.Event()
         self._answers: dict[int, asyncio.Future[protocol.Response]] = {}
@@ -368,9 +369,9 @@ class CaseRun:
 
     def _look(self, entry: AnyEntry) -> None:
         """Every entry: judge what is judged all the time, wake whoever waits."""
-        if not self._found and self._always:
+        if not self._found and self.checks:
             connections = self.exchange.connections
-            self._found = any(check.live(connections, entry) for check in self._always)
+            self._found = any(check.live(connections, entry) for check in self.checks)
         self._pulse.set()
 
     def _check(self) -> None:
@@ -415,7 +416,10 @@ class CaseRun:
     async def until_live(self, within_s: float = LIVE_WITHIN_S) -> None:
         """Every wanted stream flows. Raises NotLive."""
         self.note("awaiting-live", within_s=within_s, since=self._launched_at)
-        await self._until(lambda: self._flowing(self._launched_at), within_s, "live")
+        await self._until(lambda: self._flowing(self._launched_at), within_s + 0.5, "live")
+        # Once more: a testee that dies of its first event has not been live.
+        first_at = self._now()
+        await self._until(lambda: self._flowing(first_at), within_s, "a second event")
         self.note("live")
 
     async def until_events(self, n: int, stream: str | None = None) -> None:
@@ -467,7 +471,10 @@ class CaseRun:
             fault = replace(fault, stream=self.stream)
         if not isinstance(fault, _ON_ATTEMPTS):
             self._remember_loss()
-        return self.exchange.inject(fault)
+        try:
+            return self.exchange.inject(fault)
+        except FaultError as error:
+            raise Unseen(str(error)) from None
 
     async def cause(self, fault: Fault) -> Handle:
         """Inject and wait until it is seen."""
@@ -545,15 +552,11 @@ class CaseRun:
 
     # --- recording ---
 
-    def always(self, check: Check) -> Check:
-        """Judge `check` all the time."""
-        self._always.append(check)
-        return check
-
-    @property
-    def watched(self) -> tuple[Check, ...]:
-        """The checks that are judged all the time."""
-        return tuple(self._always)
+    def judged_by(self, *checks: Check) -> list[Check]:
+        """The checks of the case: judged also if the body ends early, and all the time where they
+        can be."""
+        self.checks += checks
+        return list(checks)
 
     def note(self, name: str, **detail: Any) -> None:
         """Set a landmark."""

@@ -266,7 +266,7 @@ class _Scheduler:
         findings = [
             Finding(
                 check="live",
-                message=f"never went live: {f.message}",
+                message=f"never went live: {f.message.removeprefix('never went live: ')}",
                 at_s=f.at_s,
                 evidence=f.evidence,
             )

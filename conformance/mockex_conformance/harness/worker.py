@@ -21,7 +21,6 @@ from mockex.server.exchange import Exchange
 from mockex.server.journal import Noted
 from mockex_conformance.case import Case, FoundAlready, NotLive, Run, Unseen, Unsupported
 from mockex_conformance.cases.streams import SYMBOLS, default_streams
-from mockex_conformance.checks.base import Check
 from mockex_conformance.description import Description
 from mockex_conformance.errors import CannotRun, TesteeProtocol
 from mockex_conformance.harness.run import CaseRun, Conditions, Gone, default_limit_ms
@@ -199,14 +198,13 @@ def _terms(job: Job, run: CaseRun, streams: list[str]) -> Terms:
 
 async def _act(case: Case, run: CaseRun) -> dict[str, Any]:
     """The body of the case, then the end of the testee; how it went, for the recording."""
-    checks: list[Check] = []
     ended, reason = "finished", ""
     body: Run = run
     try:
         if case.starts:
             await run.start()
             await run.until_live()
-        checks = list(await case.body(body))
+        await case.body(body)
         if not case.ends_dead:
             run.note("end")
     except FoundAlready:
@@ -229,9 +227,8 @@ async def _act(case: Case, run: CaseRun) -> dict[str, Any]:
     run.note("body-over")
     with suppress(asyncio.CancelledError):
         await run.stop()
-    checks = checks or list(run.watched)
     return {
-        "checks": [msgspec.to_builtins(check) for check in checks],
+        "checks": [msgspec.to_builtins(check) for check in run.checks],
         "ended": ended,
         "reason": reason,
         "notes": run.notes,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from mockex.server.journal import AnyEntry, Faulted
+from mockex.server.journal import AnyEntry, Faulted, Noted
 from mockex.server.views import Connections
 
 Scale = Callable[[float], float]
@@ -38,7 +38,8 @@ class Steps:
 
 
 def deliveries_over_time(entries: Iterable[AnyEntry], stream: str, title: str) -> Steps:
-    """Live deliveries of `stream` as the journal shows them."""
+    """Live deliveries of `stream` as the journal shows them, up to the landmark `body-over`: what
+    follows is the suite ending the testee."""
     view = Connections()
     began: float | None = None
     end = 0.0
@@ -47,6 +48,9 @@ def deliveries_over_time(entries: Iterable[AnyEntry], stream: str, title: str) -
     for entry in entries:
         if began is None:
             began = entry.t
+        if isinstance(entry, Noted) and entry.name == "body-over":
+            end = max(entry.t - began, end)
+            break
         at = max(entry.t - began, end)  # a late beat is journaled under the time it was due
         end = at
         view.apply(entry)

@@ -276,7 +276,9 @@ def abandons_socket() -> None:
     @asynccontextmanager
     async def kept(self: Link) -> AsyncIterator[Socket]:
         async with opened(self) as connection:
-            # A second descriptor keeps the socket open whatever the library does with the first.
+            # A second descriptor keeps the socket open whatever the library does with the first,
+            # and no half-close may tell the peer.
+            connection.transport.can_write_eof = lambda: False
             _KEPT.append(os.dup(connection.transport.get_extra_info("socket").fileno()))
             yield connection
 

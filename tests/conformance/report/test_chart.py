@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from mockex.server.journal import AnyEntry
+from mockex.server.journal import AnyEntry, Ended, Noted
 from mockex_conformance.report.chart import deliveries_over_time, describe, nice_ticks, svg
 
 from .conftest import STREAM
@@ -19,6 +19,15 @@ def test_a_leak_is_a_staircase(leaky_journal: list[AnyEntry]) -> None:
     assert [at for at, _ in steps.points] == pytest.approx([0, 2, 2.25, 2.35, 4, 4.25, 4.35, 4.45])
     assert steps.marks == ((2.0, "Reset"), (4.0, "Reset"))
     assert steps.until_s == 5.0
+
+
+def test_the_end_of_the_testee_is_not_part_of_the_chart(leaky_journal: list[AnyEntry]) -> None:
+    leaky_journal += [
+        Noted(t=106.0, name="body-over"),
+        *(Ended(t=106.5, conn=conn, by="client", how="fin") for conn in (4, 5, 6)),
+    ]
+    steps = deliveries_over_time(leaky_journal, STREAM, "bug")
+    assert (steps.last, steps.until_s) == (3, 6.0)
 
 
 def test_another_stream_is_not_counted(leaky_journal: list[AnyEntry]) -> None:

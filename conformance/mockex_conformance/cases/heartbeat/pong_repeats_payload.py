@@ -1,10 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from mockex_conformance.case import Run, case
 from mockex_conformance.checks import PongRepeats, Recovered
-from mockex_conformance.checks.base import Check
 
 _PAYLOADS: tuple[bytes, ...] = (
     b"1780272000123",
@@ -18,20 +15,20 @@ _APART_S = 0.3
 
 
 @case("heartbeat/pong-repeats-payload", "HB-01")
-async def pong_repeats_payload(run: Run) -> Sequence[Check]:
+async def pong_repeats_payload(run: Run) -> None:
     """Every ping is answered by a pong with the same payload.
 
     Pings with 13 digits, empty, with 1 byte, with 125 bytes, with zero bytes and with bytes that
     are no UTF-8; then three back to back, of which the last answer is enough. A pong that is
     missing, later than a second or altered fails the case.
     """
+    run.judged_by(PongRepeats(within_ms=1000), Recovered())
     for payload in _PAYLOADS:
         _ping(run, payload)
         await run.sleep(_APART_S)
     for payload in (b"first", b"second", b"third"):
         _ping(run, payload)
     await run.sleep(1.5)
-    return [PongRepeats(within_ms=1000), Recovered()]
 
 
 def _ping(run: Run, payload: bytes) -> None:

@@ -1,17 +1,14 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from mockex.faults import AcceptThenClose, Reset
 from mockex_conformance.case import Run, case
 from mockex_conformance.checks import AttemptRate, Recovered
-from mockex_conformance.checks.base import Check
 
 _PHASE_MS = 6_000
 
 
 @case("reconnect/flapping-server-backs-off", "RECON-03", least_scale=0.5)
-async def flapping_server_backs_off(run: Run) -> Sequence[Check]:
+async def flapping_server_backs_off(run: Run) -> None:
     """A handshake that succeeds is not yet a good connection: the delay starts over only later.
 
     Three phases of 6 s, with `stable_ms` of good data between them, in which every handshake
@@ -20,6 +17,7 @@ async def flapping_server_backs_off(run: Run) -> Sequence[Check]:
     than `reconnect_cap_ms`, fail the case. Not scaled below one half: an event comes 100 ms after
     a subscription whatever the scale, and that wait alone would then look like a back-off.
     """
+    run.judged_by(AttemptRate(), Recovered())
     for events in (0, 1, 1):
         await run.until_stable()
         flapping = run.inject(AcceptThenClose(ms=_PHASE_MS, events=events))
@@ -29,4 +27,3 @@ async def flapping_server_backs_off(run: Run) -> Sequence[Check]:
         await run.until_ended(flapping)
         run.note("attempts-counted-end")
         await run.until_recovered(run.limit_ms("reconnect_cap_ms"))
-    return [AttemptRate(), Recovered()]

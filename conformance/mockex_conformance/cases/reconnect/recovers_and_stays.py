@@ -1,29 +1,24 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from mockex_conformance.case import Run, case
 from mockex_conformance.cases.losses import lose, shuffled
 from mockex_conformance.checks import DeliveriesAtMost, Recovered, Stays
-from mockex_conformance.checks.base import Check
 
 _QUIET_S = 2.0
 
 
 @case("reconnect/recovers-and-stays", "RECON-01")
-async def recovers_and_stays(run: Run) -> Sequence[Check]:
+async def recovers_and_stays(run: Run) -> None:
     """After any kind of loss data flow again in the declared time, and are then left alone.
 
     Every kind of loss once, the first after `stable_ms` of data and so within
     `reconnect_first_ms`, the others within `reconnect_cap_ms`. After each recovery an attempt, or
     a close by the testee, within two quiet seconds fails the case.
     """
-    at_most = run.always(DeliveriesAtMost(k=run.k, streams=run.streams))
-    stays = Stays()
+    run.judged_by(Recovered(), DeliveriesAtMost(k=run.k, streams=run.streams), Stays())
     await run.until_stable()
     for fault in shuffled(run):
         await lose(run, fault)
         await run.until_recovered()
         run.note("quiet", window_s=_QUIET_S)
         await run.sleep(_QUIET_S)
-    return [Recovered(), at_most, stays]

@@ -1,21 +1,19 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from mockex.faults import Outage
 from mockex_conformance.case import Run, case
 from mockex_conformance.checks import AttemptRate, Recovered
-from mockex_conformance.checks.base import Check
 
 
 @case("reconnect/refused-port-backs-off", "RECON-02")
-async def refused_port_backs_off(run: Run) -> Sequence[Check]:
+async def refused_port_backs_off(run: Run) -> None:
     """While the port is closed the testee tries at a bearable rate, and is soon back after it.
 
     For 20 s every attempt is accepted and reset; then, after a recovery, the port refuses for 5 s,
     which is judged by the recovery alone. Too many attempts in any window, or a recovery later
     than `reconnect_cap_ms` after the end, fail the case.
     """
+    run.judged_by(AttemptRate(), Recovered())
     cap_ms = run.limit_ms("reconnect_cap_ms")
     run.note("attempts-counted", connections=len(run.exchange.connections.live()))
     outage = await run.cause(Outage(how="abort", ms=20_000))
@@ -25,4 +23,3 @@ async def refused_port_backs_off(run: Run) -> Sequence[Check]:
     outage = await run.cause(Outage(how="refuse", ms=5_000))
     await run.until_ended(outage)
     await run.until_recovered(cap_ms)
-    return [AttemptRate(), Recovered()]

@@ -1,27 +1,23 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from mockex_conformance.case import Run, case
 from mockex_conformance.checks import ClosedByTestee, NoAttempt, SilentAfterClose
-from mockex_conformance.checks.base import Check
 from mockex_conformance.verdict import Level
 
 _AT_LEAST_S = 6.0
 
 
 @case("shutdown/stays-closed", "CLOSE-02", level=Level.L2, ends_dead=True)
-async def stays_closed(run: Run) -> Sequence[Check]:
+async def stays_closed(run: Run) -> None:
     """After `close` nothing is connected, nothing connects again, and no event is presented.
 
     The testee is told to close while live and is then watched for twice `reconnect_first_ms`, at
     least 6 s. A connection that stays open, an attempt, or an event after the answer fails the
     case.
     """
-    close_ms = run.limit_ms("close_ms")
-    closed_s = run.deadline_s(close_ms)
+    closed_s = run.deadline_s(run.limit_ms("close_ms"))
+    run.judged_by(ClosedByTestee(within_s=closed_s), NoAttempt(), SilentAfterClose())
     run.note("close-asked")
     await run.request("close", within_s=closed_s)
     run.note("closed")
     await run.sleep(max(_AT_LEAST_S, run.quiet_s(2 * run.limit_ms("reconnect_first_ms"))))
-    return [ClosedByTestee(within_s=closed_s), NoAttempt(), SilentAfterClose()]

@@ -1,19 +1,16 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from mockex.faults import HangUpgrade, Outage, Reset, Stall
 from mockex.server.injector import Handle
 from mockex_conformance.case import Run, Unsupported, case
 from mockex_conformance.cases.streams import busy, choose
 from mockex_conformance.checks import Alive, Terminates
-from mockex_conformance.checks.base import Check
 
 _OUTAGE_MS = 5_000
 
 
 @case("shutdown/terminates", "CLOSE-01", starts=False, ends_dead=True)
-async def terminates(run: Run) -> Sequence[Check]:
+async def terminates(run: Run) -> None:
     """SIGTERM ends the process and its sockets within `close_ms`, whatever it was doing.
 
     The signal comes while the testee is live, while it waits between two attempts, during a
@@ -21,6 +18,7 @@ async def terminates(run: Run) -> Sequence[Check]:
     events a second. A process that is still there, an exit code other than 0, 143 or the signal
     itself, or anything of its group that is left fails the case.
     """
+    run.judged_by(Terminates(), Alive())
     one = list(run.streams)
     for what, prepare in (
         ("live", None),
@@ -43,7 +41,6 @@ async def terminates(run: Run) -> Sequence[Check]:
         await run.until_live()
         await run.until_events(10)
         await _end(run, "under 2,000 events a second")
-    return [Terminates(), Alive()]
 
 
 async def _end(run: Run, what: str) -> None:

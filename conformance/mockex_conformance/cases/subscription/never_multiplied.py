@@ -1,13 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from mockex.faults import CloseWith, Fault, Fin, Outage, Reset
 from mockex_conformance.case import Run, case
 from mockex_conformance.cases.losses import describe, lose
 from mockex_conformance.cases.streams import books, choose
 from mockex_conformance.checks import NeverMultiplied, Recovered, SubscriptionsEqual
-from mockex_conformance.checks.base import Check
 
 _LOSSES: tuple[Fault, ...] = (
     Reset(all=True),
@@ -24,13 +21,14 @@ _LOSSES: tuple[Fault, ...] = (
 
 
 @case("subscription/never-multiplied", "SUB-03", starts=False)
-async def never_multiplied(run: Run) -> Sequence[Check]:
+async def never_multiplied(run: Run) -> None:
     """The tenth reconnect asks for no more than the first.
 
     With 12 streams the testee loses ten connections, the fifth time to a port that refuses for
     5 s. More names or more requests in total after the tenth loss than after the first, or a name
     on two connections, fail the case.
     """
+    run.judged_by(Recovered(), NeverMultiplied(), SubscriptionsEqual())
     wanted = choose(run, books(12))
     await run.start(streams=wanted)
     await run.until_live()
@@ -39,4 +37,3 @@ async def never_multiplied(run: Run) -> Sequence[Check]:
         await run.until_recovered()
         run.note("census")
         run.note("subscriptions", streams=wanted, after=describe(fault))
-    return [Recovered(), NeverMultiplied(), SubscriptionsEqual()]

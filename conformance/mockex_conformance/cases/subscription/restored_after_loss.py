@@ -1,13 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from mockex.faults import CloseWith, CutFrame, Fault, Fin, Reset, SlowUpgrade
 from mockex_conformance.case import Run, case
 from mockex_conformance.cases.losses import describe, lose
 from mockex_conformance.cases.streams import books, choose
 from mockex_conformance.checks import Recovered, SubscriptionsEqual
-from mockex_conformance.checks.base import Check
 
 _LOSSES: tuple[Fault, ...] = (
     Reset(),
@@ -20,12 +17,13 @@ _SLOW_MS = 3000
 
 
 @case("subscription/restored-after-loss", "SUB-02", starts=False)
-async def restored_after_loss(run: Run) -> Sequence[Check]:
+async def restored_after_loss(run: Run) -> None:
     """After a loss the set of streams is what it was before.
 
     With 12 streams the testee loses five connections in five ways, the third time with a slow
     handshake to follow. Any difference between the streams before and after fails the case.
     """
+    run.judged_by(Recovered(), SubscriptionsEqual())
     wanted = choose(run, books(12))
     await run.start(streams=wanted)
     await run.until_live()
@@ -38,4 +36,3 @@ async def restored_after_loss(run: Run) -> Sequence[Check]:
             limit_ms += _SLOW_MS
         await run.until_recovered(limit_ms)
         run.note("subscriptions", streams=wanted, after=describe(fault))
-    return [Recovered(), SubscriptionsEqual()]
