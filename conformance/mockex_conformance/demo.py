@@ -177,7 +177,7 @@ def show_rounds(out: Console, measured: Sequence[Rounds]) -> None:
         wanted = story.LIVE_EXPECTED.get(story.variant_of(rounds.testee), ())
         table.add_row(
             rounds.testee,
-            live or f"not measured: {rounds.skipped or rounds.ended}",
+            live or "not measured",
             " ".join(str(n) for n in wanted[: len(rounds.rounds)]),
         )
     out.print(table)
@@ -244,12 +244,18 @@ def show_story(
 def headline(measured: Sequence[Rounds], verdicts: Sequence[CaseVerdict]) -> str:
     """The demo in one sentence, made from what came out."""
     grew = [r for r in measured if story.variant_of(r.testee) == story.BUG and len(r.rounds) > 1]
-    failed_by: dict[str, set[str]] = {}
+    missed: dict[str, set[str]] = {}  # by variant: what did not pass
+    failed: dict[str, set[str]] = {}
     for verdict in verdicts:
         if verdict.verdict is not Verdict.UNSUPPORTED:
-            failed = failed_by.setdefault(story.variant_of(verdict.testee), set())
-            if verdict.verdict is not Verdict.PASS:
-                failed.add(verdict.number)
+            variant = story.variant_of(verdict.testee)
+            for found, kinds in (
+                (missed, set(Verdict) - {Verdict.PASS}),
+                (failed, {Verdict.FAIL, Verdict.FLAKY}),
+            ):
+                found.setdefault(variant, set()).update(
+                    [verdict.number] if verdict.verdict in kinds else []
+                )
     parts = []
     if grew:
         least = min(r.rounds[-1].deliveries for r in grew)
@@ -258,22 +264,19 @@ def headline(measured: Sequence[Rounds], verdicts: Sequence[CaseVerdict]) -> str
         parts.append(
             f"After {n} resets the bug holds {least} connections where one is right, in {languages}"
         )
-    fixes = [fix for fix in story.FIXES if fix in failed_by]
-    clean = [fix for fix in fixes if not failed_by[fix]]
-    if fixes:
-        left = set.intersection(*(failed_by[fix] for fix in fixes))
-        if not clean:
-            also = f" (all fail {', '.join(sorted(left))})" if left else ""
-            parts.append(f"none of the fixes passes every case{also}")
-        else:
-            verb = "passes" if len(clean) == 1 else "pass"
-            parts.append(f"of the fixes {_and(clean)} {verb} every case")
-    if story.REFERENCE in failed_by:
-        failed = failed_by[story.REFERENCE]
-        parts.append(
-            "the reference adapter passes" if not failed
-            else f"the reference adapter does not pass {', '.join(sorted(failed))}"
-        )  # fmt: skip
+    fixes = [fix for fix in story.FIXES if fix in missed]
+    clean = [fix for fix in fixes if not missed[fix]]
+    if clean:
+        verb = "passes" if len(clean) == 1 else "pass"
+        parts.append(f"of the fixes {_and(clean)} {verb} every case")
+    elif fixes:
+        left = set.intersection(*(failed[fix] for fix in fixes))
+        also = f" (all fail {', '.join(sorted(left))})" if left else ""
+        parts.append(f"none of the fixes passes every case{also}")
+    if story.REFERENCE in missed:
+        numbers = ", ".join(sorted(missed[story.REFERENCE]))
+        how = f"does not pass {numbers}" if numbers else "passes"
+        parts.append(f"the reference adapter {how}")
     return ("; ".join(parts) or "Nothing could be judged") + "."
 
 

@@ -1,100 +1,17 @@
-"""The demo: what it measures is what the exchange really did."""
+"""The demo: what it says is made of what came out."""
 
 from __future__ import annotations
 
-import asyncio
 import io
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from websockets.asyncio.client import connect
 
-import mockex
 from mockex.cli import ExitCode
-from mockex.faults import Reset
-from mockex.server.exchange import Exchange
-from mockex_conformance import demo, measuring
-from mockex_conformance.harness.load import find
+from mockex_conformance import demo
 from mockex_conformance.incident import Round, Rounds
 from mockex_conformance.report.terminal import console
 from mockex_conformance.verdict import CaseVerdict, Finding, Level, Severity, Verdict
-
-
-@pytest.fixture
-async def exchange() -> AsyncIterator[Exchange]:
-    async with mockex.serve(profile=measuring.PROFILE, market="steady", seed=7) as opened:
-        yield opened
-
-
-def url(exchange: Exchange) -> str:
-    return f"{exchange.ws_url}/public/stream?streams={measuring.STREAM}"
-
-
-async def test_traffic_is_what_one_client_receives_times_the_deliveries(
-    exchange: Exchange,
-) -> None:
-    async with connect(url(exchange)) as one:
-        single = await measuring.traffic(exchange, steps=5)
-        size = len(await one.recv(decode=False))
-        async with connect(url(exchange)), connect(url(exchange)):
-            triple = await measuring.traffic(exchange, steps=5)
-    # Ten events a second; the moments of two flushes are known to a few ms of half a second.
-    assert single == pytest.approx(10 * size / measuring.KB, rel=0.08)
-    assert triple == pytest.approx(3 * single, rel=0.08)
-
-
-async def test_settled_means_delivered_and_nothing_moving(
-    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(measuring, "SETTLED_S", 0.2)
-    settling = asyncio.create_task(measuring.settle(exchange))
-    async with connect(url(exchange)):
-        await exchange.journal.wait(lambda _: exchange.live(measuring.STREAM) == 1)
-        assert not settling.done()
-        async with connect(url(exchange)):
-            await settling
-        assert exchange.live(measuring.STREAM) <= 2
-    times = [e.t for e in exchange.journal.entries if measuring.moves(e)]
-    assert exchange.loop_time() - times[1] >= 0.2
-
-
-async def test_a_testee_that_does_not_come_back_never_settles(
-    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(measuring, "LIVE_S", 0.2)
-    async with connect(url(exchange)):
-        await exchange.journal.wait(lambda _: exchange.live(measuring.STREAM) == 1)
-        await exchange.inject(Reset(all=True)).seen()
-        with pytest.raises(TimeoutError):
-            await measuring.settle(exchange)
-
-
-async def test_the_bug_grows_by_one_delivery_and_its_traffic_with_it(tmp_path: Path) -> None:
-    for folder in ("journal", "stderr"):
-        (tmp_path / folder).mkdir()
-    (testee,) = find("incident-python-bug")
-    how = measuring.Measuring(rounds=1, steps=5)
-    (measured,) = await measuring.measure_all([testee], {}, tmp_path, 7, how)
-    before, after = measured.rounds
-    assert (before.deliveries, after.deliveries) == (1, 2)
-    assert (before.sockets, after.sockets) == (1, 2)
-    assert after.kb_s == pytest.approx(2 * before.kb_s, rel=0.1)
-    (chart,) = measuring.rounds_charts([measured], tmp_path)
-    assert (chart.most, chart.last) == (2, 2)
-    assert [kind for _, kind in chart.marks] == ["Reset"]
-
-
-async def test_what_cannot_run_here_is_not_started(tmp_path: Path) -> None:
-    (testee,) = find("incident-go-bug")
-    (measured,) = await measuring.measure_all(
-        [testee], {testee.name: "its build needs 'go'"}, tmp_path, 7, measuring.QUICK
-    )
-    assert (measured.rounds, measured.skipped) == ((), "its build needs 'go'")
-
-
-# --- telling --------------------------------------------------------------------------------------
 
 
 def judged(testee: str, number: str, verdict: str, **more: Any) -> CaseVerdict:

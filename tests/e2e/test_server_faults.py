@@ -150,7 +150,8 @@ async def test_resume_deliver_sends_the_backlog_in_order_then_a_ping(
     await exchange.inject(Stall()).seen(within_s=2)
     await asyncio.sleep(0.35)
     await exchange.inject(Resume(backlog="deliver")).seen(within_s=2)
-    chain, pings = [], 0
+    chain: list[tuple[int, int]] = []
+    pings = 0
     while len(chain) < 6:
         opcode, payload = await client.frame()
         if opcode == 9:

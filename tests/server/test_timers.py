@@ -31,7 +31,11 @@ async def test_a_cancelled_timer_never_calls() -> None:
 async def test_a_callback_may_set_a_timer_that_is_due_at_once() -> None:
     loop = asyncio.get_running_loop()
     timers, done = Timers(loop), loop.create_future()
-    timers.after(0, lambda: timers.after(0, lambda: done.set_result(None)) and None)
+
+    def again() -> None:
+        timers.after(0, lambda: done.set_result(None))
+
+    timers.after(0, again)
     await asyncio.wait_for(done, 1)
 
 

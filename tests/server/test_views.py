@@ -89,13 +89,14 @@ def test_an_attempt_is_pending_until_it_is_upgraded_refused_or_over() -> None:
 
 def test_a_flush_counts_for_every_member_of_its_audience_at_that_time() -> None:
     view = Deliveries()
-    for entry in [
+    entries: list[AnyEntry] = [
         Joined(t=1, conn=1, audience=5),
         Joined(t=1, conn=2, audience=5),
         Delivered(t=2, audience=5, step=1, streams={S: Batch(10, 11, 2, 600)}),
         Left(t=3, conn=2, audience=5),
         Delivered(t=4, audience=5, step=2, streams={S: Batch(12, 12, 1, 300)}),
-    ]:
+    ]
+    for entry in entries:
         view.apply(entry)
     assert (view.events(1, S), view.events(2, S), view.events(3, S)) == (3, 2, 0)
     assert view.tallies[(1, S)].bytes == 900
