@@ -108,7 +108,7 @@ _only_failed = click.option(
 @click.option(
     "--jobs",
     type=click.IntRange(1),
-    help="Cases side by side. Default: twice the cores, at least 4.",
+    help="Cases side by side. Default: four times the cores.",
 )
 @click.option("--seed", type=int, default=DEFAULT_SEED, show_default=True, help="Of the run.")
 @click.option(

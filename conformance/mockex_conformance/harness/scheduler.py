@@ -16,7 +16,7 @@ import subprocess
 import sys
 import traceback
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,6 +56,7 @@ class Plan:
     cases: Sequence[Case]
     out: Path
     profiles: Sequence[str] = ()  # none: those of each testee
+    rows: Mapping[str, Collection[str]] | None = None  # testee to the only case numbers for it
     repeat: int = 1
     jobs: int | None = None
     seed: int = 7
@@ -78,7 +79,12 @@ class Plan:
     @property
     def side_by_side(self) -> int:
         """How many waiting cases run at once: they mostly sleep."""
-        return self.jobs or max(4, 2 * (os.cpu_count() or 1))
+        return self.jobs or max(4, 4 * (os.cpu_count() or 1))
+
+    def cases_of(self, testee: Description) -> list[Case]:
+        """On which cases a testee is judged."""
+        row = None if self.rows is None else self.rows.get(testee.name, ())
+        return [case for case in self.cases if row is None or case.number in row]
 
     def profiles_of(self, testee: Description) -> list[str]:
         """On which profiles a testee is judged."""
@@ -156,7 +162,7 @@ class _Scheduler:
             for profile in plan.profiles_of(testee):
                 probe = Job(PROBE, testee, profile, plan.conditions, plan.out)
                 group = _Group(probe)
-                for case in plan.cases:
+                for case in plan.cases_of(testee):
                     for turn in range(1, plan.repeat + 1):
                         job = Job(case, testee, profile, plan.conditions, plan.out, turn)
                         why = failed or unsupported(job)

@@ -23,6 +23,7 @@ from mockex_conformance.case import Case, FoundAlready, NotLive, Run, Unseen, Un
 from mockex_conformance.cases.streams import SYMBOLS, default_streams
 from mockex_conformance.description import Description
 from mockex_conformance.errors import CannotRun, TesteeProtocol
+from mockex_conformance.harness.load import own_testees
 from mockex_conformance.harness.run import CaseRun, Conditions, Gone, default_limit_ms
 from mockex_conformance.judge import judge
 from mockex_conformance.recording import Recording, Terms
@@ -68,9 +69,14 @@ class Job:
         return Path("stderr") / f"{self.stem}.txt"
 
 
+def _ours(file: Path) -> bool:
+    return file.is_relative_to(own_testees().resolve())
+
+
 def verdict_of(job: Job, verdict: Verdict, *, reason: str = "", **more: Any) -> CaseVerdict:
     """A line of the record for a job."""
-    testee = str(job.testee.file or job.testee.name)
+    file = job.testee.file
+    testee = job.testee.name if file is None or _ours(file) else str(file)
     replay = (
         f"mockex conform {testee} --case {job.case.number} --profile {job.profile} "
         f"--seed {job.conditions.seed}"
