@@ -2,7 +2,7 @@
 
 MockexError
 ├── DescriptionError   a testee.toml cannot be used: names file, line and the nearest valid spelling
-├── TesteeProtocol     a testee's line is no message of the protocol: the verdict is ERROR
+├── ProtocolBroken     a testee's line is no message of the protocol: the verdict is ERROR
 └── CannotRun          a testee cannot run here (exit 127, a build that failed): UNSUPPORTED
 """
 
@@ -18,7 +18,7 @@ class DescriptionError(ConfigError):
         super().__init__(f"{where}: {setting}", value, expected)
 
 
-class TesteeProtocol(MockexError):
+class ProtocolBroken(MockexError):
     """A testee broke the protocol (adapter-protocol, sections 3 to 7)."""
 
     def __init__(self, problem: str, line: str = "", expected: str = "") -> None:

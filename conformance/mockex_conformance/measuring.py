@@ -18,7 +18,7 @@ from mockex.server.exchange import Exchange
 from mockex.server.journal import AnyEntry, Attempted, Closed, Delivered, Ended, Said, Sampled
 from mockex_conformance.case import NotLive
 from mockex_conformance.description import Description
-from mockex_conformance.errors import CannotRun, TesteeProtocol
+from mockex_conformance.errors import CannotRun, ProtocolBroken
 from mockex_conformance.harness.run import CaseRun, Conditions
 from mockex_conformance.incident import Round, Rounds
 from mockex_conformance.recording import read_entries
@@ -156,7 +156,7 @@ async def measure(testee: Description, out: Path, seed: int, how: Measuring) -> 
                 done.append(await measure_round(exchange, number, how.steps, since))
         except CannotRun as error:
             return Rounds(testee.name, PROFILE, skipped=str(error))
-        except (TimeoutError, NotLive, TesteeProtocol) as error:
+        except (TimeoutError, NotLive, ProtocolBroken) as error:
             ended = f"ended in round {len(done)}: {error or 'the stream is not delivered'}"
         finally:
             testing.note("body-over")

@@ -190,7 +190,7 @@ class World:
 
     async def until(self, met: Callable[[], object], within_s: float = 5.0) -> None:
         async with asyncio.timeout(within_s):
-            while not met():  # noqa: ASYNC110 - conditions of many kinds, all of them brief
+            while not met():
                 await asyncio.sleep(0.005)
 
 

@@ -66,7 +66,7 @@ class Witness:
 
     async def until(self, met: Callable[[], object], within_s: float = 10.0) -> None:
         async with asyncio.timeout(within_s):
-            while not met():  # noqa: ASYNC110 - conditions of many kinds, all of them brief
+            while not met():
                 await asyncio.sleep(0.01)
 
     async def until_fresh(self) -> None:

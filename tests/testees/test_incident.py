@@ -34,7 +34,7 @@ def described(language: str, variant: str) -> dict[str, Any]:
 
 async def until(condition: Callable[[], Any], within_s: float = 15.0) -> None:
     async with asyncio.timeout(within_s):
-        while not condition():  # noqa: ASYNC110 - most of it happens in other processes
+        while not condition():
             await asyncio.sleep(0.01)
 
 

@@ -31,7 +31,7 @@ def files(tmp_path: Path) -> Path:
 
 async def until(condition: Callable[[], Any]) -> None:
     async with asyncio.timeout(15):
-        while not condition():  # noqa: ASYNC110 - it happens in another process
+        while not condition():
             await asyncio.sleep(0.01)
 
 

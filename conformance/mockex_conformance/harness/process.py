@@ -21,7 +21,7 @@ from typing import IO, Any
 
 import psutil
 
-from mockex_conformance.errors import CannotRun, TesteeProtocol
+from mockex_conformance.errors import CannotRun, ProtocolBroken
 from mockex_conformance.harness import protocol
 
 _PR_SET_PDEATHSIG = 1
@@ -117,7 +117,7 @@ class Process:
         self.seen_pids: set[int] = set()  # of the whole tree, added to by the observer
         self.pid = 0
         self.code: int | None = None
-        self.broken: TesteeProtocol | None = None
+        self.broken: ProtocolBroken | None = None
         self.gone = asyncio.Event()
 
     async def start(self, lock: Path) -> None:
@@ -176,11 +176,11 @@ class Process:
     def _line(self, line: bytes) -> None:
         try:
             if len(line) > protocol.MAX_LINE_BYTES:
-                raise TesteeProtocol(
+                raise ProtocolBroken(
                     "a line longer than 1 MiB", line[:200].decode("utf-8", "replace")
                 )
             self._told(protocol.read(line))
-        except TesteeProtocol as error:
+        except ProtocolBroken as error:
             self.broken = self.broken or error
             self.gone.set()
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from mockex_conformance.errors import TesteeProtocol
+from mockex_conformance.errors import ProtocolBroken
 
 PROTOCOL = 1
 MAX_LINE_BYTES = 1 << 20
@@ -122,20 +122,20 @@ def read(line: bytes) -> Notification | Response:
     """Read a line that begins with `{`.
 
     Raises:
-        TesteeProtocol: it is no valid message; says what was expected.
+        ProtocolBroken: it is no valid message; says what was expected.
     """
     text = line.decode("utf-8", "replace")
     try:
         message = msgspec.json.decode(line)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise TesteeProtocol(f"no JSON: {error}", text, "one JSON-RPC 2.0 object a line") from None
+        raise ProtocolBroken(f"no JSON: {error}", text, "one JSON-RPC 2.0 object a line") from None
     if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
-        raise TesteeProtocol("no JSON-RPC 2.0", text, 'a member "jsonrpc" with the value "2.0"')
+        raise ProtocolBroken("no JSON-RPC 2.0", text, 'a member "jsonrpc" with the value "2.0"')
     if isinstance(message.get("method"), str):
         return _notification(message["method"], message.get("params", {}), text)
     number = message.get("id")
     if not isinstance(number, int) or not ("result" in message or "error" in message):
-        raise TesteeProtocol(
+        raise ProtocolBroken(
             "neither a notification nor a response",
             text,
             "`method`, or `id` with `result` or `error`",
@@ -144,18 +144,18 @@ def read(line: bytes) -> Notification | Response:
     if failure is not None and not (
         isinstance(failure, dict) and isinstance(failure.get("code"), int)
     ):
-        raise TesteeProtocol("bad error", text, 'an error {"code": integer, "message": text}')
+        raise ProtocolBroken("bad error", text, 'an error {"code": integer, "message": text}')
     return Response(number, message.get("result"), failure)
 
 
 def _notification(method: str, params: Any, text: str) -> Notification:
     if not isinstance(params, dict):
-        raise TesteeProtocol("params must be an object", text, "see adapter-protocol, section 5")
+        raise ProtocolBroken("params must be an object", text, "see adapter-protocol, section 5")
     kind = NOTIFICATIONS.get(method)
     if kind is not None:
         try:
             msgspec.convert(params, kind)
         except msgspec.ValidationError as error:
             members = ", ".join(kind.__struct_fields__)
-            raise TesteeProtocol(f"bad {method!r}: {error}", text, f"params {members}") from None
+            raise ProtocolBroken(f"bad {method!r}: {error}", text, f"params {members}") from None
     return Notification(method, params)

@@ -54,7 +54,7 @@ from mockex_conformance.case import (
 )
 from mockex_conformance.checks.base import Check
 from mockex_conformance.description import Description
-from mockex_conformance.errors import CannotRun, TesteeProtocol
+from mockex_conformance.errors import CannotRun, ProtocolBroken
 from mockex_conformance.harness import protocol
 from mockex_conformance.harness.process import Process, environment, fill
 from mockex_conformance.observers.system import Observer
@@ -253,14 +253,14 @@ class CaseRun:
                 lambda: any(said(e) for e in self.journal.of(Said)), HELLO_WITHIN_S, "hello"
             )
         except NotLive:
-            raise TesteeProtocol(
+            raise ProtocolBroken(
                 f"no `hello` within {HELLO_WITHIN_S:g} s of the start",
                 expected='{"jsonrpc":"2.0","method":"hello","params":{"protocol":1,…}} as the '
                 "first line on stdout, or `level = 0`",
             ) from None
         first = next(e for e in self.journal.of(Said) if said(e))
         if first.method != "hello" or first.params.get("protocol") != protocol.PROTOCOL:
-            raise TesteeProtocol(
+            raise ProtocolBroken(
                 f"the first message was {first.method!r} with protocol "
                 f"{first.params.get('protocol')!r}",
                 expected="`hello` with protocol 1",
@@ -271,7 +271,7 @@ class CaseRun:
         """Whoever answers everything with *ok* is refused (adapter-protocol, 3.7)."""
         answer = await self._ask("mockex-probe-unknown-method", SEEN_WITHIN_S, {})
         if answer.error is None or answer.error.get("code") != protocol.UNKNOWN_METHOD:
-            raise TesteeProtocol(
+            raise ProtocolBroken(
                 "an unknown method was not refused",
                 str(answer.error or answer.result),
                 f"error {protocol.UNKNOWN_METHOD}; or claim a lower `level`",

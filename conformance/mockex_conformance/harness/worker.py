@@ -22,7 +22,7 @@ from mockex.server.journal import Noted
 from mockex_conformance.case import Case, FoundAlready, NotLive, Run, Unseen, Unsupported
 from mockex_conformance.cases.streams import SYMBOLS, default_streams
 from mockex_conformance.description import Description
-from mockex_conformance.errors import CannotRun, TesteeProtocol
+from mockex_conformance.errors import CannotRun, ProtocolBroken
 from mockex_conformance.harness.load import own_testees
 from mockex_conformance.harness.run import CaseRun, Conditions, Gone, default_limit_ms
 from mockex_conformance.judge import judge
@@ -223,7 +223,7 @@ async def _act(case: Case, run: CaseRun) -> dict[str, Any]:
         ended, reason = "unseen", str(unseen)
     except (Unsupported, CannotRun) as cannot:
         ended, reason = "unsupported", str(cannot)
-    except TesteeProtocol as broken:
+    except ProtocolBroken as broken:
         ended, reason = "error", str(broken)
     except asyncio.CancelledError:
         ended, reason = "error", "interrupted"

@@ -1,0 +1,221 @@
+"""Testees that misbehave as programs: each gets a clear verdict, and nothing of it is left."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import psutil
+import pytest
+
+from mockex_conformance.case import all_cases
+from mockex_conformance.description import Description, Limits
+from mockex_conformance.harness.scheduler import Plan, Started, run
+from mockex_conformance.recording import read_entries
+from mockex_conformance.verdict import CaseVerdict, Verdict
+
+pytestmark = pytest.mark.timeout(120)
+
+# A right testee of level 0 in a few lines: what the bad ones are made of.
+CLIENT = """\
+import asyncio, os, signal, sys, time
+from websockets.asyncio.client import connect
+URL = os.environ["MOCKEX_WS_URL"] + "/public/stream?streams=" + os.environ["MOCKEX_STREAMS"]
+async def feed():
+    while True:
+        try:
+            async with connect(URL, ping_interval=None, proxy=None) as ws:
+                async for _ in ws:
+                    pass
+        except OSError:
+            pass
+        except Exception:
+            pass
+        await asyncio.sleep(0.05)
+"""
+LIMITS = Limits(
+    reconnect_first_ms=1000, reconnect_cap_ms=1000, handshake_timeout_ms=1500, stable_ms=500,
+    close_ms=500,
+)  # fmt: skip
+HELLO = (
+    'print(\'{"jsonrpc":"2.0","method":"hello","params":{"protocol":%d,"name":"x",'
+    '"version":"1","supports":[]}}\', flush=True)\n'
+)
+
+
+def judged(
+    tmp_path: Path, script: str, case: str = "CONN-06", *, level: int = 0, **more: object
+) -> CaseVerdict:
+    program = tmp_path / "program.py"
+    program.write_text(script)
+    testee = Description(
+        name="bad",
+        command=["{python}", str(program)],
+        cwd=tmp_path,
+        level=level,
+        limits=LIMITS,
+        **more,  # type: ignore[arg-type]
+    )
+    found: list[CaseVerdict] = []
+
+    def keep(event: Started | CaseVerdict) -> None:
+        if isinstance(event, CaseVerdict):
+            found.append(event)
+
+    cases = [c for c in all_cases().values() if c.number == case]
+    run(Plan(testees=[testee], cases=cases, out=tmp_path / "out", profiles=["usdm"]), keep)
+    (verdict,) = found
+    assert _left(program) == [], "nothing of the testee is left"
+    return verdict
+
+
+def _left(program: Path) -> list[int]:
+    found = []
+    for process in psutil.process_iter(["cmdline", "status"]):
+        line = process.info["cmdline"] or []
+        if str(program) in line and process.info["status"] != psutil.STATUS_ZOMBIE:
+            found.append(process.pid)
+    return found
+
+
+def test_the_right_one_passes(tmp_path: Path) -> None:
+    verdict = judged(tmp_path, CLIENT + "asyncio.run(feed())\n")
+    assert verdict.verdict is Verdict.PASS, verdict
+
+
+def test_one_that_cannot_be_started_is_named(tmp_path: Path) -> None:
+    testee = Description(name="absent", command=["/nonexistent/adapter"], cwd=tmp_path)
+    found: list[CaseVerdict] = []
+    cases = [c for c in all_cases().values() if c.number == "CONN-01"]
+    plan = Plan(testees=[testee], cases=cases, out=tmp_path / "out", profiles=["usdm"])
+    run(plan, lambda e: found.append(e) if isinstance(e, CaseVerdict) else None)
+    assert found[0].verdict is Verdict.UNSUPPORTED
+    assert "cannot start '/nonexistent/adapter'" in found[0].reason
+    assert "No such file" in found[0].reason
+
+
+def test_exit_127_means_cannot_run_here(tmp_path: Path) -> None:
+    verdict = judged(
+        tmp_path, 'import sys\nprint("no libfoo here", file=sys.stderr)\nsys.exit(127)\n'
+    )
+    assert verdict.verdict is Verdict.UNSUPPORTED
+    assert "no libfoo here" in verdict.reason
+
+
+def test_a_build_that_fails_is_shown(tmp_path: Path) -> None:
+    verdict = judged(tmp_path, "", build=["sh", "-c", "echo wrong flag; exit 3"])
+    assert verdict.verdict is Verdict.UNSUPPORTED
+    assert "its build failed with 3: wrong flag" in verdict.reason
+
+
+def test_a_build_tool_that_is_missing_is_named(tmp_path: Path) -> None:
+    verdict = judged(tmp_path, "", build=["no-such-compiler"])
+    assert verdict.verdict is Verdict.UNSUPPORTED
+    assert "'no-such-compiler', which is not on PATH" in verdict.reason
+
+
+def test_an_early_exit_is_a_finding(tmp_path: Path) -> None:
+    verdict = judged(tmp_path, "raise SystemExit(9)\n")
+    assert verdict.verdict is Verdict.FAIL
+    assert "ended by itself with exit code 9" in verdict.findings[0].message
+
+
+def test_level_1_without_hello_is_an_error_of_the_protocol(tmp_path: Path) -> None:
+    script = 'print(\'{"jsonrpc":"2.0","method":"state","params":{"state":"live"}}\', flush=True)\n'
+    verdict = judged(tmp_path, script + "import time\ntime.sleep(60)\n", level=1)
+    assert verdict.verdict is Verdict.ERROR
+    assert "the first message was 'state'" in verdict.reason
+
+
+def test_another_protocol_is_refused(tmp_path: Path) -> None:
+    verdict = judged(tmp_path, HELLO % 2 + "import time\ntime.sleep(60)\n", level=1)
+    assert verdict.verdict is Verdict.ERROR
+    assert "expected: `hello` with protocol 1" in verdict.reason
+
+
+def test_a_line_that_is_no_message_is_shown(tmp_path: Path) -> None:
+    verdict = judged(
+        tmp_path, HELLO % 1 + 'print("{oops", flush=True)\nimport time\ntime.sleep(60)\n', level=1
+    )
+    assert verdict.verdict is Verdict.ERROR
+    assert "line: {oops" in verdict.reason
+
+
+def test_whoever_answers_everything_with_ok_is_refused(tmp_path: Path) -> None:
+    answer = (
+        "import json, sys\nfor line in sys.stdin:\n"
+        '    print(json.dumps({"jsonrpc":"2.0","id":json.loads(line)["id"],"result":{}}), '
+        "flush=True)\n"
+    )
+    verdict = judged(tmp_path, HELLO % 1 + answer, level=2)
+    assert verdict.verdict is Verdict.ERROR
+    assert "an unknown method was not refused" in verdict.reason
+
+
+def test_prints_and_a_flood_cost_neither_memory_nor_the_verdict(tmp_path: Path) -> None:
+    flood = (
+        "import threading\n"
+        "def flood():\n"
+        "    sys.stdout.write('y' * (3 << 20) + '\\n')\n"
+        "    for _ in range(30000): sys.stdout.write('garbage ' * 100 + '\\n')\n"
+        "    sys.stdout.flush()\n"
+        "threading.Thread(target=flood, daemon=True).start()\n"
+    )
+    script = CLIENT + HELLO % 1 + flood + "asyncio.run(feed())\n"
+    verdict = judged(tmp_path, script, level=1)
+    assert verdict.verdict is Verdict.PASS, verdict
+    kept = (tmp_path / "out" / verdict.stderr).stat().st_size
+    assert (1 << 20) < kept < (20 << 20)
+
+
+def test_what_it_forked_is_found_and_ended(tmp_path: Path) -> None:
+    fork = (
+        "if os.fork() == 0:\n    os.setsid()\n    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "    time.sleep(300)\n"
+    )
+    script = CLIENT + fork + "asyncio.run(feed())\n"
+    verdict = judged(tmp_path, script, case="CLOSE-01")
+    assert verdict.verdict is Verdict.FAIL
+    assert "left processes behind" in verdict.findings[0].message
+
+
+def test_one_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
+    script = CLIENT + "signal.signal(signal.SIGTERM, signal.SIG_IGN)\nasyncio.run(feed())\n"
+    verdict = judged(tmp_path, script)
+    assert verdict.verdict is Verdict.PASS, verdict
+
+
+def test_the_environment_holds_what_is_documented_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOCKEX_CASE", "CONN-06")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    seen = tmp_path / "seen.txt"
+    script = f"import os\nopen({str(seen)!r}, 'w').write('\\n'.join(sorted(os.environ)))\n"
+    judged(tmp_path, script)
+    names = set(seen.read_text().split())
+    assert {n for n in names if n.startswith("MOCKEX_")} == {
+        "MOCKEX_WS_URL",
+        "MOCKEX_REST_URL",
+        "MOCKEX_PROFILE",
+        "MOCKEX_MODE",
+        "MOCKEX_STREAMS",
+    }
+    assert "PYTHONUNBUFFERED" in names
+    assert "http_proxy" not in names
+
+
+def test_a_recording_cut_by_a_kill_is_readable(tmp_path: Path) -> None:
+    verdict = judged(tmp_path, CLIENT + "asyncio.run(feed())\n")
+    file = tmp_path / "out" / verdict.journal
+    whole = read_entries(file)
+    os.truncate(file, file.stat().st_size - 20)
+    assert read_entries(file) == whole[:-1]
+
+
+def test_a_case_that_needs_more_than_the_limit_is_unsupported(tmp_path: Path) -> None:
+    verdict = judged(
+        tmp_path, CLIENT + "asyncio.run(feed())\n", case="HB-03"
+    )  # stall_detect_ms is 600,000 by default on usdm
+    assert verdict.verdict is Verdict.UNSUPPORTED
+    assert "lower `stall_detect_ms` or raise `--case-limit`" in verdict.reason

@@ -1,0 +1,132 @@
+"""testee.toml: what is wrong with it is named with file, line and the nearest valid spelling."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mockex.errors import ConfigError
+from mockex_conformance.harness.load import find, find_all, from_command, load, own_testees
+
+GOOD = """\
+[testee]
+name = "orderly"
+command = ["python", "-m", "orderly"]
+level = 2
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    file = folder / "testee.toml"
+    file.write_text(text)
+    return file
+
+
+def test_a_short_description_gets_every_default(tmp_path: Path) -> None:
+    testee = load(write(tmp_path, GOOD))
+    assert (testee.name, testee.level, testee.profiles) == ("orderly", 2, ["spot", "usdm"])
+    assert testee.limits.reconnect_cap_ms == 30_000
+    assert testee.cwd == tmp_path.resolve()
+
+
+def test_every_table_is_read(tmp_path: Path) -> None:
+    text = GOOD + (
+        'cwd = ".."\n[testee.env]\nLOG = "debug"\n[limits]\nclose_ms = 100\n'
+        '[[expect]]\ncase = "HB-03"\nverdict = "FAIL"\nreason = "no watchdog"\n'
+        '[mutant]\nmust_fail = ["CONN-01"]\n[also_fails]\nCONN-02 = "the same"\n'
+    )
+    testee = load(write(tmp_path, text), known_cases=["HB-03"])
+    assert testee.env == {"LOG": "debug"}
+    assert testee.limits.close_ms == 100
+    assert testee.expect[0].reason == "no watchdog"
+    assert testee.must_fail == ["CONN-01"]
+    assert testee.also_fails == {"CONN-02": "the same"}
+    assert testee.cwd == tmp_path.parent.resolve()
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        (GOOD + "scale_time = true\n", 5, "'scales_time' (the nearest)"),
+        (GOOD + "[limit]\nclose_ms = 5\n", 5, "'limits' (the nearest)"),
+        (GOOD + '[limits]\nclose_ms = "5"\n', 6, "Expected `float"),
+        (GOOD + "[limits]\nclose_ms = 60000\n", 6, "above 0, at most 15000"),
+        (GOOD.replace("level = 2", "level = 3"), 4, "0, 1 or 2"),
+        (GOOD.replace("orderly", "Order Ly", 1), 2, "[a-z0-9-]+"),
+        (GOOD + 'profiles = ["coinm"]\n', 5, "'spot', 'usdm'"),
+        (GOOD + 'entry = "no colon"\n', 5, "'package.module:function'"),
+        (
+            GOOD + '[[expect]]\ncase = "HB-04x"\nverdict = "FAIL"\nreason = ""\n',
+            6,
+            "'HB-03' (the nearest)",
+        ),
+        (
+            GOOD + '[[expect]]\ncase = "HB-03"\nverdict = "BAD"\nreason = ""\n',
+            7,
+            "FAIL, INCONCLUSIVE, UNSUPPORTED",
+        ),
+    ],
+)
+def test_what_cannot_be_is_named_with_its_line(
+    tmp_path: Path, text: str, line: int, says: str
+) -> None:
+    file = write(tmp_path, text)
+    with pytest.raises(ConfigError) as error:
+        load(file, known_cases=["HB-03", "CONN-01"])
+    assert f"{file}:{line}" in str(error.value)
+    assert says in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("[testee\n", "valid TOML"), ("", "a table with name and command"), ("[testee]\n", "name")],
+)
+def test_a_file_that_is_no_description_is_named(tmp_path: Path, text: str, says: str) -> None:
+    file = write(tmp_path, text)
+    with pytest.raises(ConfigError) as error:
+        load(file)
+    assert str(file) in str(error.value)
+    assert says in str(error.value)
+
+
+def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="a readable file"):
+        load(tmp_path)
+    (tmp_path / "testee.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="a readable file"):
+        load(tmp_path)
+
+
+def test_a_command_line_is_a_testee_of_level_0() -> None:
+    testee = from_command(["node", "My Adapter.js"])
+    assert (testee.name, testee.level, testee.command[0]) == ("my-adapter", 0, "node")
+
+
+def test_our_own_testees_are_found_by_name_and_by_folder() -> None:
+    assert find("reference")[0].level == 2
+    assert {t.name for t in find("mutants")} >= {"two-owners", "silent"}
+    assert own_testees().is_dir()
+
+
+def test_an_unknown_testee_is_told_the_nearest_ones() -> None:
+    with pytest.raises(ConfigError, match="nearest: two-owners"):
+        find("two-owner")
+
+
+def test_a_folder_without_a_description_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"a folder with a testee\.toml"):
+        find(str(tmp_path))
+
+
+def test_two_testees_of_one_name_are_refused(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name, GOOD)
+    with pytest.raises(ConfigError, match="each name once"):
+        find_all([str(tmp_path)])
+
+
+def test_every_description_of_ours_is_valid() -> None:
+    names = [load(file).name for file in own_testees().rglob("testee.toml")]
+    assert len(names) == len(set(names)) > 30

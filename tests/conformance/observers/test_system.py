@@ -1,0 +1,77 @@
+"""Observer O against a process whose sockets, threads and children are known."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from mockex_conformance.observers.system import Observer
+
+PROGRAM = """\
+import socket, subprocess, sys, threading
+port = int(sys.argv[1])
+kept = [socket.create_connection(("127.0.0.1", port)) for _ in range(3)]
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+print("ready", flush=True)
+sys.stdin.readline()
+child.kill()
+child.wait()
+"""
+
+
+@pytest.fixture
+def started() -> Iterator[list[subprocess.Popen[str]]]:
+    processes: list[subprocess.Popen[str]] = []
+    yield processes
+    for process in processes:
+        process.communicate("done\n", timeout=10)
+
+
+async def test_a_tree_is_counted_with_its_sockets(started: list[subprocess.Popen[str]]) -> None:
+    accepted: list[asyncio.StreamWriter] = []
+    server = await asyncio.start_server(lambda r, w: accepted.append(w), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(port)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    started.append(process)
+    assert process.stdout is not None
+    await asyncio.to_thread(process.stdout.readline)
+    pids: set[int] = set()
+    observer = Observer(process.pid, frozenset({port}), 1, pids)
+    first = observer.sample(10.0)
+    assert first is not None
+    assert first.own_sockets == {"ESTABLISHED": 3}
+    assert first.processes == len(pids) == 2
+    assert first.threads == 3
+    assert first.descriptors >= 6
+    async with asyncio.timeout(5):
+        while len(accepted) < 3:
+            await asyncio.sleep(0)
+    accepted[0].close()
+    await accepted[0].wait_closed()
+    async with asyncio.timeout(5):
+        while (second := observer.sample(11.0)) and "CLOSE_WAIT" not in second.own_sockets:
+            await asyncio.sleep(0.01)
+    later = observer.sample(14.0)
+    assert later is not None
+    assert later.own_sockets == {"ESTABLISHED": 2, "CLOSE_WAIT": 1}
+    assert later.close_wait_s == 3.0
+    server.close()
+    for writer in accepted[1:]:
+        writer.close()
+
+
+def test_a_process_that_is_gone_gives_no_sample() -> None:
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    observer = Observer(process.pid, frozenset(), 1, set())
+    process.communicate(b"\n")
+    assert observer.sample(0.0) is None
