@@ -244,13 +244,15 @@ class Signalled(Entry, frozen=True, tag="signalled"):
 class Exited(Entry, frozen=True, tag="exited"):
     """The testee's process is gone. `code` as of `subprocess`: negative is a signal.
 
-    `expected`: the suite had asked for it. `left` lists what of its group was still alive.
+    `expected`: the suite had asked for it. `left` lists what of its group was still alive,
+    `last_words` is the last line of its stderr.
     """
 
     run: int
     code: int
     expected: bool
     left: list[str] = []
+    last_words: str = ""
 
 
 class Said(Entry, frozen=True, tag="said"):

@@ -35,6 +35,8 @@ class Alive(Check, frozen=True, tag="alive"):
             if not entry.expected:
                 how = f"exit code {entry.code}" if entry.code >= 0 else f"signal {-entry.code}"
                 message = f"the testee's process ended by itself with {how}"
+                if entry.last_words:
+                    message += f"; its last words: {entry.last_words}"
                 return [finding(self, recording, message, entry.t, code=entry.code)]
         return []
 

@@ -322,7 +322,14 @@ class CaseRun:
     def _exited(self, number: int, process: Process, code: int) -> None:
         left = [f"{p.pid}" for p in process.left()]
         self.journal.append(
-            Exited(t=self._now(), run=number, code=code, expected=self._ending, left=left)
+            Exited(
+                t=self._now(),
+                run=number,
+                code=code,
+                expected=self._ending,
+                left=left,
+                last_words=process.last_words()[:500],
+            )
         )
         self._pulse.set()
 

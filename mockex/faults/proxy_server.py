@@ -1,0 +1,157 @@
+"""The Toxiproxy server as a process: found, started, watched, ended.
+
+It is never built or fetched here (`ci/run.py` does that). What can go wrong with it is measured:
+with its port taken it stays alive without an API, and an undrained pipe for its log stops it. So
+it picks its own port, logs errors into a file, and is believed only when it answers for a name that
+nobody else can know.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import sys
+import tempfile
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from mockex.errors import LinkError, ToxiproxyUnavailable
+from mockex.faults.toxiproxy import Api
+
+VERSION = "2.12.0"
+_MODULE_LINE = f"mod\tgithub.com/Shopify/toxiproxy/v2\tv{VERSION}\t".encode()
+_HOST = "127.0.0.1"
+_START_S = 5.0
+_STOP_S = 3.0
+_POLL_S = 0.01
+_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyServer:
+    """A running server. `pid` is the server's, not the guard's."""
+
+    host: str
+    port: int
+    pid: int
+
+
+def _is_ours(binary: Path) -> bool:
+    """Whether it is the version that was measured; its own word for that is not to be trusted."""
+    try:
+        return _MODULE_LINE in binary.read_bytes()
+    except OSError:
+        return False
+
+
+def find_server() -> Path:
+    """The server's binary: MOCKEX_TOXIPROXY_BIN, then PATH, then `.cache` of this folder.
+
+    Raises:
+        ToxiproxyUnavailable: none of them has it; lists what was tried.
+    """
+    steps: list[tuple[str, str]] = []
+    named = os.environ.get("MOCKEX_TOXIPROXY_BIN")
+    on_path = shutil.which("toxiproxy-server")
+    cached = Path(".cache") / f"toxiproxy-server-{VERSION}"
+    for what, where in (
+        ("MOCKEX_TOXIPROXY_BIN", named),
+        ("toxiproxy-server on PATH", on_path),
+        (str(cached), str(cached) if cached.exists() else None),
+    ):
+        if where is None:
+            steps.append((what, "not there"))
+        elif _is_ours(Path(where)):
+            return Path(where).resolve()
+        else:
+            steps.append((what, f"{where} is no Toxiproxy {VERSION}"))
+    steps.append(("python3 ci/run.py test", "builds it, if Go 1.23 or newer is on PATH"))
+    raise ToxiproxyUnavailable(steps)
+
+
+@asynccontextmanager
+async def running(
+    binary: Path | None = None, *, log: Path | None = None
+) -> AsyncIterator[ProxyServer]:
+    """Run a server of our own for as long as the block lasts; it ends with us, however we end.
+
+    Raises:
+        ToxiproxyUnavailable: no binary.
+        LinkError: it does not start.
+    """
+    program = binary or find_server()
+    with tempfile.TemporaryDirectory(prefix="mockex-toxiproxy-") as folder:
+        guard, server = await _start(program, Path(folder), log or Path(folder) / "log.txt")
+        try:
+            yield server
+        finally:
+            await _stop(guard)
+
+
+async def _start(
+    program: Path, folder: Path, log: Path
+) -> tuple[asyncio.subprocess.Process, ProxyServer]:
+    for _ in range(_TRIES):
+        nonce = f"mockex-{uuid.uuid4().hex}"
+        config = folder / f"{nonce}.json"
+        proxy = {"name": nonce, "listen": f"{_HOST}:0", "upstream": f"{_HOST}:1", "enabled": False}
+        config.write_text(json.dumps([proxy]))
+        with log.open("ab") as output:
+            guard = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "mockex.faults._guard", str(program),
+                "-host", _HOST, "-port", "0", "-config", str(config),
+                stdin=asyncio.subprocess.PIPE, stdout=output, stderr=output,
+                env={**os.environ, "LOG_LEVEL": "error"},
+            )  # fmt: skip
+        try:
+            async with asyncio.timeout(_START_S):
+                return guard, await _ready(guard, nonce)
+        except (TimeoutError, LinkError):
+            await _stop(guard)
+        except BaseException:
+            await _stop(guard)
+            raise
+    raise LinkError(f"{program} did not start {_TRIES} times in a row; its log: {_last_words(log)}")
+
+
+def _last_words(log: Path) -> str:
+    return log.read_text("utf-8", "replace").strip()[-500:] or "empty"
+
+
+async def _ready(guard: asyncio.subprocess.Process, nonce: str) -> ProxyServer:
+    """Wait for the port that it picked, and for the name that only ours knows."""
+    while guard.returncode is None:
+        with suppress(psutil.Error):
+            for child in psutil.Process(guard.pid).children():
+                for listening in child.net_connections("tcp"):
+                    if listening.status != psutil.CONN_LISTEN:
+                        continue
+                    server = ProxyServer(_HOST, listening.laddr.port, child.pid)
+                    async with Api(server.host, server.port) as api:
+                        await api.get(f"/proxies/{nonce}")
+                    return server
+        await asyncio.sleep(_POLL_S)
+    raise LinkError(f"the server ended with {guard.returncode} before it listened")
+
+
+async def _stop(guard: asyncio.subprocess.Process) -> None:
+    """Close its stdin, which ends the server; by force if that is not enough."""
+    if guard.returncode is None:
+        assert guard.stdin is not None
+        guard.stdin.close()
+    try:
+        async with asyncio.timeout(_STOP_S):
+            await guard.wait()
+    except TimeoutError:
+        with suppress(psutil.Error):
+            for child in psutil.Process(guard.pid).children():
+                child.kill()
+        guard.kill()
+        await guard.wait()
