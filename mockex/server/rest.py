@@ -6,6 +6,7 @@ costs its weight as well (O).
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
@@ -174,7 +175,7 @@ class Rest:
     def _error(
         self, status: int, code: int, msg: str, weight: int, *, retry_after_s: int | None = None
     ) -> RestResponse:
-        body = f'{{"code":{code},"msg":"{msg}"}}'.encode()
+        body = json.dumps({"code": code, "msg": msg}, separators=(",", ":")).encode()
         headers = [] if retry_after_s is None else [("retry-after", str(retry_after_s))]
         return self._response(status, body, weight, headers=headers, retry_after_s=retry_after_s)
 

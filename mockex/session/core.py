@@ -204,7 +204,9 @@ class Session:
         if interval_s is None:
             return None
         turn = (now - _PING_PHASE * interval_s) // interval_s + 1
-        return (turn + _PING_PHASE) * interval_s
+        next_s = (turn + _PING_PHASE) * interval_s
+        # Rounding may give the very moment that it was called for.
+        return next_s if next_s > now + 1e-6 else next_s + interval_s
 
     def _pong_due_s(self) -> float | None:
         deadline_s = self._profile.pong_deadline_s

@@ -1,0 +1,105 @@
+"""Names, profiles, clocks and faults: small values, checked once, when they are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from mockex import faults as f
+from mockex.clock import Clock, wall_clock_ms
+from mockex.errors import ConfigError
+from mockex.names import Kind, StreamName, parse, well_formed
+from mockex.profile import SPOT, USDM, profile_named
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["ethusdc@depth", "!miniTicker@arr", "btc_usdt_250926@trade", "abc@kline_1m@+08:00",
+     "listenkey123", "这是测试币456@trade", "ETHUSDC@trade", "a.b-c@x"],
+)  # fmt: skip
+def test_well_formed_names(name: str) -> None:
+    assert well_formed(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "@@@x###", "a b@trade", "a@", "@trade", "a@tr ade", "!", "a\n"]
+)
+def test_malformed_names(name: str) -> None:
+    assert not well_formed(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("a@trade", StreamName("a@trade", "a", Kind.TRADE)),
+        ("a@depth", StreamName("a@depth", "a", Kind.DIFF_DEPTH)),
+        ("a@depth@100ms", StreamName("a@depth@100ms", "a", Kind.DIFF_DEPTH, None, 100)),
+        ("a@depth5", StreamName("a@depth5", "a", Kind.PARTIAL_DEPTH, 5)),
+        ("a@depth20@500ms", StreamName("a@depth20@500ms", "a", Kind.PARTIAL_DEPTH, 20, 500)),
+        ("A@trade", None),
+        ("a@trade@100ms", None),
+        ("a@depth@7ms", None),
+        ("a@depth7", None),
+        ("a@kline_1m", None),
+        ("!bookTicker", None),
+        ("@trade", None),
+    ],
+)
+def test_names_are_read_or_mean_nothing(name: str, read: StreamName | None) -> None:
+    assert parse(name) == read
+
+
+def test_a_clock_maps_both_ways_at_its_speed() -> None:
+    clock = Clock(opened_at=100.0, epoch_ms=5_000, speed=10.0)
+    assert clock.exchange_s(101.5) == 15.0
+    assert clock.loop_s(15.0) == 101.5
+    assert clock.unix_ms(15.0) == 20_000
+    with pytest.raises(ValueError, match="speed must be positive"):
+        Clock(0, 0, 0)
+
+
+def test_the_wall_clock_is_in_this_century() -> None:
+    assert 1_700_000_000_000 < wall_clock_ms() < 4_000_000_000_000
+
+
+def test_a_profile_is_found_by_name_and_changed_by_setting() -> None:
+    assert profile_named("usdm") is USDM
+    assert SPOT.with_(ping_interval_s=1.0).ping_interval_s == 1.0
+    with pytest.raises(ConfigError, match="one of spot, usdm"):
+        profile_named("coinm")
+    with pytest.raises(ConfigError, match="profile setting"):
+        SPOT.with_(ping_intervall_s=1.0)
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: f.AfterEvents(0), "n must be at least 1"),
+        (lambda: f.Every(0, 1), "seconds must be positive"),
+        (lambda: f.Every(1, 0), "times must be at least 1"),
+        (lambda: f.Stall(scope="stream"), "needs the name of a stream"),
+        (lambda: f.ServerShutdown(lead_ms=-1), "lead_ms must be at least 0"),
+        (lambda: f.Outage(), "exactly one"),
+        (lambda: f.Outage(ms=1, attempts=1), "exactly one"),
+        (lambda: f.Outage(how="refuse", attempts=3), "refused attempts cannot be counted"),
+        (lambda: f.SlowUpgrade(ms=-1), "ms must be at least 0"),
+        (lambda: f.SlowUpgrade(ms=1, attempts=0), "attempts must be at least 1"),
+        (lambda: f.HangUpgrade(attempts=0), "attempts must be at least 1"),
+        (lambda: f.RefuseUpgrade(status=101), "status must be from 200 to 599"),
+        (lambda: f.RefuseUpgrade(attempts=0), "attempts must be at least 1"),
+        (lambda: f.AcceptThenClose(ms=0), "ms must be at least 1"),
+        (lambda: f.AcceptThenClose(ms=1, after_ms=-1), "after_ms must be at least 0"),
+        (lambda: f.AcceptThenClose(ms=1, events=-1), "events must be at least 0"),
+        (lambda: f.Latency(delay_ms=-1), "delay_ms must be at least 0"),
+        (lambda: f.Latency(delay_ms=1, jitter_ms=2), "jitter_ms must be from 0 to delay_ms"),
+    ],
+)
+def test_a_fault_that_cannot_be_is_not_made(make: Callable[[], object], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        make()
+
+
+def test_faults_are_equal_when_their_fields_are() -> None:
+    assert f.Reset(stream="a@trade") == f.Reset(stream="a@trade")
+    assert f.Reset() != f.Fin()
