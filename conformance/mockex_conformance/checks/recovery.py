@@ -59,22 +59,23 @@ class Recovered(Check, frozen=True, tag="recovered"):
         """One finding for the first landmark that was not met in time."""
         waiting: Noted | None = None
         streams = recording.terms.streams
-        behind = list(streams)
+        behind = streams
         for entry, connections, deliveries in _Flow(recording.entries).states():
             if isinstance(entry, Noted):
                 if entry.name in ("awaiting-live", "awaiting-recovery"):
                     waiting = entry
-                    streams = entry.detail.get("streams", streams)
+                    streams = behind = entry.detail.get("streams", streams)
                 elif entry.name == "no-attempt":
                     return [self._no_attempt(recording, entry)]
             if waiting is None:
                 continue
             since, within_s = waiting.detail["since"], waiting.detail["within_s"]
+            late = entry.t > since + within_s
+            if late and entry.t > since + within_s + recording.lag_s(since, entry.t):
+                return [self._late(recording, waiting, behind)]
             behind = missing(streams, recording.terms.k, since, connections, deliveries)
             if not behind:
                 waiting = None
-            elif entry.t > since + within_s + recording.lag_s(since, entry.t):
-                return [self._late(recording, waiting, behind)]
         return []
 
     def _late(self, recording: Recording, waiting: Noted, behind: list[str]) -> Finding:

@@ -1,0 +1,606 @@
+"""Every check on recordings made by hand: seen to fail once, and to pass once."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import msgspec
+import pytest
+
+from mockex.server.journal import (
+    Answered,
+    AnyEntry,
+    Asked,
+    Attempted,
+    Batch,
+    Closed,
+    Delivered,
+    Ended,
+    Exited,
+    Faulted,
+    HalfClosed,
+    Joined,
+    Lagged,
+    Launched,
+    Left,
+    Noted,
+    Opened,
+    Pinged,
+    Ponged,
+    Received,
+    Refused,
+    Said,
+    Sampled,
+    Signalled,
+    Subscribed,
+    Upgraded,
+)
+from mockex.server.views import Connections
+from mockex_conformance.case import Case, Run
+from mockex_conformance.checks import (
+    Alive,
+    AttemptRate,
+    ClosedByTestee,
+    DeliveriesAtMost,
+    Flat,
+    LiveAtEnd,
+    NeverMultiplied,
+    NoAttempt,
+    OneUpgradePerLoss,
+    PongRepeats,
+    Recovered,
+    SilentAfterClose,
+    Stays,
+    SubscriptionsEqual,
+    Terminates,
+    TrafficFlat,
+)
+from mockex_conformance.checks.base import Check
+from mockex_conformance.judge import judge
+from mockex_conformance.recording import Recording, Terms
+from mockex_conformance.verdict import Finding, Level, Severity, Verdict
+
+S = "ethusdc@depth5@100ms"
+AT_MOST = DeliveriesAtMost(k=1, streams=[S])
+
+
+class Tape:
+    """Writes a recording, one line of happening at a time. Times in seconds from 0."""
+
+    def __init__(self, *, scale: float = 1.0) -> None:
+        self.terms = Terms(
+            case="x", number="X-01", testee="t", version="1", profile="usdm", mode="combined",
+            level=2, k=1, scale=scale, seed=7, streams=[S], limits={"close_ms": 2000.0},
+        )  # fmt: skip
+        self.entries: list[AnyEntry] = [
+            Opened(
+                t=0.0,
+                version="",
+                profile="usdm",
+                dated="",
+                seed=7,
+                epoch_ms=0,
+                speed=1.0,
+                ws_port=1,
+                rest_port=2,
+            )
+        ]
+        self.faults = 0
+
+    def add(self, *entries: AnyEntry) -> Tape:
+        self.entries += entries
+        return self
+
+    def note(self, t: float, name: str, **detail: Any) -> Tape:
+        return self.add(Noted(t=t, name=name, detail=detail))
+
+    def attempt(self, t: float, conn: int) -> Tape:
+        return self.add(Attempted(t=t, conn=conn, peer_port=conn))
+
+    def connect(self, t: float, conn: int, *streams: str) -> Tape:
+        """An attempt that is upgraded and subscribes by its URL, in an audience of its own."""
+        return self.attempt(t, conn).add(
+            Upgraded(t=t, conn=conn, target="/", route="", mode="combined"),
+            Subscribed(t=t, conn=conn, streams=list(streams or (S,)), via="url"),
+            Joined(t=t, conn=conn, audience=conn),
+        )
+
+    def event(
+        self, t: float, conn: int, *, step: int = 0, events: int = 1, size: int = 100
+    ) -> Tape:
+        batch = Batch(1, 1, events, size)
+        return self.add(Delivered(t=t, audience=conn, step=step, streams={S: batch}))
+
+    def fault(self, t: float, kind: str, *conns: int) -> Tape:
+        """A fault of the exchange that ends these connections with a RST."""
+        self.faults += 1
+        number = self.faults
+        self.add(Faulted(t=t, fault=number, kind=kind, phase="injected"))
+        for conn in conns:
+            self.add(Left(t=t, conn=conn, audience=conn))
+            self.add(Ended(t=t, conn=conn, by="server", how="rst"))
+        return self.add(Faulted(t=t, fault=number, kind=kind, phase="seen", conns=list(conns)))
+
+    @property
+    def recording(self) -> Recording:
+        return Recording(self.entries, self.terms)
+
+    def found(self, check: Check) -> list[Finding]:
+        return check.judge(self.recording)
+
+    def says(self, check: Check) -> str:
+        found = self.found(check)
+        assert found, "the check must see this"
+        return found[0].message
+
+
+# --- deliveries ---
+
+
+def test_a_connection_that_is_replaced_by_one_is_right() -> None:
+    assert Tape().connect(1, 1).fault(2, "Reset", 1).connect(3, 2).found(AT_MOST) == []
+
+
+def test_two_deliveries_are_named_with_stream_connections_and_growth() -> None:
+    tape = Tape().connect(1, 1).fault(2, "Reset", 1).connect(3, 2).connect(3.5, 3)
+    (finding,) = tape.found(AT_MOST)
+    assert finding.message == (
+        f"stream {S} is delivered on 2 live connections (c2, c3); exactly 1 is allowed; one more "
+        "than before the loss"
+    )
+    assert (finding.at_s, finding.fault) == (3.5, "Reset on c1")
+    assert finding.evidence["connections"] == [2, 3]
+
+
+def test_doubling_is_told_from_growth_by_one() -> None:
+    tape = Tape().connect(1, 1).connect(1, 2)
+    check = DeliveriesAtMost(k=2, streams=[S])
+    tape.fault(2, "Reset", 1, 2)
+    for conn in (3, 4, 5, 6):
+        tape.connect(3, conn)
+    assert "twice as many as before the loss" in tape.says(check)
+
+
+def test_a_surplus_that_goes_away_is_found_all_the_same() -> None:
+    tape = Tape().connect(1, 1).connect(2, 2).fault(2.2, "Reset", 2).event(9, 1)
+    assert len(tape.found(AT_MOST)) == 1
+
+
+def test_an_overlap_may_last_so_long_and_our_own_lag_is_added() -> None:
+    check = DeliveriesAtMost(k=1, streams=[S], overlap_ms=500)
+
+    def overlapping(seconds: float) -> Tape:
+        return Tape().connect(1, 1).connect(2, 2).fault(2 + seconds, "Reset", 1).event(9, 2)
+
+    assert overlapping(0.4).found(check) == []
+    assert len(overlapping(0.6).found(check)) == 1
+    late = overlapping(0.6)
+    late.entries.insert(-6, Lagged(t=2.1, late_s=0.2))
+    assert late.found(check) == []
+
+
+def test_pending_attempts_count_where_they_are_asked_for() -> None:
+    check = DeliveriesAtMost(k=1, streams=[S], pending=True)
+    one = Tape().connect(1, 1).fault(2, "Reset", 1).attempt(3, 2)
+    assert one.found(check) == []
+    two = Tape().connect(1, 1).fault(2, "Reset", 1).attempt(3, 2).attempt(3.4, 3).event(5, 1)
+    assert "has 2 connections, dialling or live, (c2, c3)" in two.says(check)
+    assert two.found(AT_MOST) == []
+
+
+def test_only_the_strict_form_is_judged_live() -> None:
+    connections = _fold(Tape().connect(1, 1).connect(2, 2))
+    entry = Upgraded(t=2, conn=2, target="", route="", mode="raw")
+    assert AT_MOST.live(connections, entry)
+    assert not AT_MOST.live(connections, Lagged(t=2, late_s=1))
+    assert not DeliveriesAtMost(k=1, streams=[S], overlap_ms=5).live(connections, entry)
+    assert not Alive().live(connections, entry)
+
+
+def _fold(tape: Tape) -> Connections:
+    view = Connections()
+    for entry in tape.entries:
+        view.apply(entry)
+    return view
+
+
+# --- recovery ---
+
+
+def recovering(event_at: float | None) -> Tape:
+    tape = Tape().connect(1, 1).fault(2, "Reset", 1)
+    tape.note(2, "awaiting-recovery", since=2.0, within_s=1.0, limit_ms=0, streams=[S])
+    tape.connect(2.5, 2)
+    if event_at is not None:
+        tape.event(event_at, 2)
+    return tape.note(5, "body-over")
+
+
+def test_a_recovery_in_time_is_right() -> None:
+    assert recovering(2.9).found(Recovered()) == []
+
+
+@pytest.mark.parametrize("event_at", [3.2, None])
+def test_a_late_recovery_and_none_are_found(event_at: float | None) -> None:
+    tape = recovering(event_at)
+    assert tape.says(Recovered()) == f"not recovered: no events of {S} within 1.0 s of the fault"
+
+
+def test_an_event_before_the_fault_is_no_recovery() -> None:
+    tape = Tape().connect(1, 1).event(1.5, 1)
+    tape.note(2, "awaiting-recovery", since=2.0, within_s=1.0, streams=[S]).note(4, "x")
+    assert len(tape.found(Recovered())) == 1
+
+
+def test_a_testee_that_never_went_live_is_found() -> None:
+    tape = Tape().note(0, "awaiting-live", since=0.0, within_s=15.0).note(15.5, "body-over")
+    assert "never went live" in tape.says(Recovered())
+
+
+def test_no_attempt_at_all_is_its_own_sentence() -> None:
+    tape = Tape().note(5, "no-attempt", fault="HangUpgrade", within_s=3.0)
+    assert tape.says(Recovered()) == "not recovered: no attempt to connect within 3.0 s"
+
+
+def test_what_is_not_delivered_at_the_end_is_found() -> None:
+    assert Tape().connect(1, 1).note(2, "end").found(LiveAtEnd()) == []
+    dead = Tape().connect(1, 1).fault(1.5, "Reset", 1).note(2, "end")
+    assert "not delivered at the end" in dead.says(LiveAtEnd())
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        (Attempted(t=3, conn=9, peer_port=9), "a new connection (c9)"),
+        (Closed(t=3, conn=1, by="client", code=1000), "the testee ended c1"),
+        (HalfClosed(t=3, conn=1, by="client"), "the testee ended c1"),
+        (Ended(t=3, conn=1, by="client", how="rst"), "the testee reset c1"),
+    ],
+)
+def test_unrest_in_a_quiet_phase_is_found(entry: AnyEntry, says: str) -> None:
+    quiet = Tape().connect(1, 1).note(2, "quiet", window_s=2.0).add(entry)
+    assert says in quiet.says(Stays())
+    later = Tape().connect(1, 1).note(0.5, "quiet", window_s=2.0).add(entry)
+    assert later.found(Stays()) == []
+
+
+def attempts(times: list[float], *, scale: float = 1.0, end: bool = True) -> Tape:
+    tape = Tape(scale=scale).note(0, "attempts-counted", connections=1)
+    for number, at in enumerate(times, 1):
+        tape.attempt(at, number)
+    return tape.note(1e6, "attempts-counted-end") if end else tape
+
+
+def test_a_retry_every_10_ms_is_found_with_the_worst_window() -> None:
+    for end in (True, False):
+        tape = attempts([n / 100 for n in range(100)], end=end)
+        assert "100 attempts in 0.99 s; 7 are bearable" in tape.says(AttemptRate())
+
+
+@pytest.mark.parametrize("scale", [0.1, 1.0])
+def test_correct_full_jitter_never_fails_the_rate(scale: float) -> None:
+    random = Random(5)
+    for _ in range(300):
+        now, times = 0.0, []
+        for attempt in range(12):
+            times.append(now)
+            ceiling = min(30.0, 0.5 * 2 ** max(0, attempt - 1))
+            now += 0.001 + (random.uniform(0, ceiling) * scale if attempt else 0.0)
+        assert attempts(times, scale=scale).found(AttemptRate()) == []
+
+
+def test_attempts_outside_a_phase_are_not_counted() -> None:
+    tape = Tape()
+    for number in range(50):
+        tape.attempt(number / 1000, number)
+    assert tape.found(AttemptRate()) == []
+
+
+def test_an_attempt_after_close_is_found() -> None:
+    assert Tape().connect(1, 1).note(2, "closed").found(NoAttempt()) == []
+    again = Tape().connect(1, 1).note(2, "closed").attempt(7.5, 2)
+    assert "connected again (c2) 5.50 s after it was closed" in again.says(NoAttempt())
+
+
+def test_two_upgrades_for_one_loss_are_found() -> None:
+    check = OneUpgradePerLoss()
+    right = Tape().connect(1, 1).connect(1, 2).fault(2, "Reset", 1, 2).connect(3, 3).connect(3, 4)
+    assert right.found(check) == []
+    wrong = Tape().connect(1, 1).fault(2, "Fin", 1).connect(3, 2).connect(4, 3)
+    assert wrong.says(check) == "2 connections (c2, c3) replaced 1 lost by Fin"
+
+
+# --- subscriptions and traffic ---
+
+
+def test_missing_surplus_and_doubled_streams_are_named() -> None:
+    check = SubscriptionsEqual()
+    right = (
+        Tape()
+        .connect(1, 1, "a@trade", "b@trade")
+        .note(2, "subscriptions", streams=["a@trade", "b@trade"])
+    )
+    assert right.found(check) == []
+    tape = Tape().connect(1, 1, "a@trade", "c@trade").connect(1, 2, "a@trade")
+    tape.note(2, "subscriptions", streams=["a@trade", "b@trade"], after="Reset")
+    assert tape.says(check) == (
+        "subscriptions after Reset: b@trade missing; c@trade surplus; a@trade on more connections "
+        "than allowed"
+    )
+
+
+def census(*requests: str) -> Tape:
+    """One connection after another, each sent one of these texts; a census after each."""
+    tape = Tape()
+    for conn, text in enumerate(requests, 1):
+        tape.attempt(conn, conn).add(
+            Upgraded(t=conn, conn=conn, target="/", route="", mode="raw"),
+            Received(t=conn, conn=conn, opcode="text", size=len(text), text=text),
+        )
+        tape.note(conn, "census").fault(conn, "Reset", conn)
+    return tape
+
+
+ONE = '{"method":"SUBSCRIBE","params":["a@trade"],"id":1}'
+TWO = '{"method":"SUBSCRIBE","params":["a@trade","a@trade"],"id":1}'
+
+
+def test_a_list_that_grows_is_found() -> None:
+    assert census(ONE, ONE, ONE).found(NeverMultiplied()) == []
+    assert census(TWO, ONE).found(NeverMultiplied()) == []
+    assert census(ONE).found(NeverMultiplied()) == []
+    assert "2 names were asked for, 1 after the first" in census(ONE, TWO).says(NeverMultiplied())
+    cut = census(ONE, TWO[:-5] + ',"x"')
+    assert "the list grows" in cut.says(NeverMultiplied())
+    other = '{"method":"LIST_SUBSCRIPTIONS","id":1}'
+    assert census(ONE, "[]", other).found(NeverMultiplied()) == []
+
+
+def test_more_requests_than_after_the_first_loss_are_found() -> None:
+    tape = census(ONE)
+    tape.attempt(5, 5).add(Upgraded(t=5, conn=5, target="/", route="", mode="raw"))
+    for _ in range(3):
+        tape.add(Received(t=5, conn=5, opcode="text", size=9, text='{"method":"X"}'))
+    assert "3 requests were sent, 1 after the first" in tape.note(6, "census").says(
+        NeverMultiplied()
+    )
+
+
+def traffic(*rounds: list[tuple[int, int]]) -> Tape:
+    """Measurements of (events, bytes) for each step."""
+    tape = Tape().connect(1, 1)
+    step = 0
+    for measured in rounds:
+        tape.note(2, "measure")
+        for events, size in measured:
+            step += 1
+            tape.event(2, 1, step=step, events=events, size=size)
+        tape.note(3, "measured", when="after the losses")
+    return tape
+
+
+def test_flat_traffic_is_right_and_twice_as_much_is_found() -> None:
+    check = TrafficFlat(streams=[S])
+    assert traffic([(1, 100)] * 5, [(1, 101)] * 5).found(check) == []
+    doubled = traffic([(1, 100)] * 5, [(2, 200)] * 5)
+    messages = [found.message for found in doubled.found(check)]
+    assert f"stream {S}: 2 events a step instead of 1, in 5 of 5 steps after the losses" in messages
+    assert "200 bytes a step after the losses, 100 before: x 2.00" in messages
+    assert len(traffic([(1, 100)] * 5, [(1, 103)] * 5).found(check)) == 1
+    assert traffic([(1, 100)] * 5).found(check) == []
+    assert traffic([], [(1, 100)]).found(check) == []
+
+
+# --- heartbeat ---
+
+
+def ping(tape: Tape, t: float, payload: bytes) -> Tape:
+    return tape.add(Pinged(t=t, conn=1, payload=payload.hex()))
+
+
+def pong(tape: Tape, t: float, payload: bytes) -> Tape:
+    return tape.add(Ponged(t=t, conn=1, payload=payload.hex()))
+
+
+def test_a_pong_settles_its_ping_and_those_before() -> None:
+    tape = Tape().connect(1, 1)
+    for payload in (b"a", b"b", b"c"):
+        ping(tape, 2, payload)
+    assert pong(tape, 2.5, b"c").event(9, 1).found(PongRepeats()) == []
+
+
+def test_a_missing_late_or_altered_pong_is_found() -> None:
+    missing = ping(Tape().connect(1, 1), 2, b"x").event(9, 1)
+    assert "payload b'x' on c1 was not answered" in missing.says(PongRepeats())
+    late = pong(ping(Tape().connect(1, 1), 2, b"x"), 3.5, b"x")
+    assert len(late.found(PongRepeats())) == 1
+    altered = pong(ping(Tape().connect(1, 1), 2, b"x"), 2.1, b"").event(9, 1)
+    assert "a pong with payload b'' came instead" in altered.says(PongRepeats())
+
+
+def test_our_lag_and_the_end_of_the_connection_are_no_fault_of_the_testee() -> None:
+    lagged = pong(ping(Tape().connect(1, 1), 2, b"x").add(Lagged(t=2.9, late_s=0.6)), 3.5, b"x")
+    assert lagged.found(PongRepeats()) == []
+    ended = ping(Tape().connect(1, 1), 2, b"x").fault(2.5, "Reset", 1).connect(9, 2)
+    assert ended.found(PongRepeats()) == []
+    unasked = pong(Tape().connect(1, 1), 2, b"unasked").event(9, 1)
+    assert unasked.found(PongRepeats()) == []
+
+
+# --- process ---
+
+
+def test_an_exit_that_nobody_asked_for_is_found_with_its_last_words() -> None:
+    asked = Tape().add(Exited(t=5, run=1, code=1, expected=True))
+    assert asked.found(Alive()) == []
+    died = Tape().add(Exited(t=5, run=1, code=3, expected=False, last_words="KeyError: 'e'"))
+    assert died.says(Alive()).endswith("with exit code 3; its last words: KeyError: 'e'")
+    killed = Tape().add(Exited(t=5, run=1, code=-11, expected=False))
+    assert killed.says(Alive()).endswith("with signal 11")
+
+
+def sampled(
+    t: float, *, sockets: int = 1, threads: int = 1, fds: int = 9, wait: float = 0
+) -> Sampled:
+    return Sampled(
+        t=t, run=1, processes=1, sockets={"ESTABLISHED": sockets}, threads=threads,
+        descriptors=fds, rss_bytes=1, cpu_s=0, close_wait_s=wait,
+        own_sockets={"ESTABLISHED": sockets},
+    )  # fmt: skip
+
+
+def flat_tape(*after: Sampled) -> Tape:
+    tape = Tape()
+    for t in (1, 2, 3):
+        tape.add(sampled(t)).note(t, "baseline")
+    return tape.note(4, "baseline-taken").add(*after)
+
+
+@pytest.mark.parametrize("metric", ["sockets", "threads", "descriptors"])
+def test_growth_above_the_slack_is_found_by_its_maximum(metric: Any) -> None:
+    check = Flat(metric=metric, n=30)
+    within = sampled(5, sockets=6, threads=6, fds=14)
+    beyond = sampled(6, sockets=7, threads=7, fds=15)
+    assert flat_tape(within, sampled(7)).found(check) == []
+    assert f"{metric} after 30 reconnects" in flat_tape(beyond, sampled(7)).says(check)
+    assert Tape().add(beyond).found(check) == []
+
+
+def test_a_socket_in_close_wait_is_found_after_two_seconds() -> None:
+    check = Flat(metric="sockets", n=30)
+    assert flat_tape(sampled(5, wait=1.9)).found(check) == []
+    assert "in CLOSE_WAIT for 2.1 s" in flat_tape(sampled(5, wait=2.1)).says(check)
+    assert flat_tape(sampled(5, wait=2.1)).found(Flat(metric="threads", n=30)) == []
+
+
+def ended(took_s: float, code: int, *, left: list[str] | None = None, kill: bool = False) -> Tape:
+    tape = Tape().add(Launched(t=0, run=1, pid=1, command=[], streams=[], mode="raw"))
+    tape.note(1, "situation", what="live").add(Signalled(t=1, run=1, signal="SIGTERM"))
+    if kill:
+        tape.add(Signalled(t=1 + took_s, run=1, signal="SIGKILL"))
+    return tape.add(Exited(t=1 + took_s, run=1, code=code, expected=True, left=left or []))
+
+
+def test_sigterm_ends_it_in_time_with_all_it_had() -> None:
+    for code in (0, 143, -15):
+        assert ended(0.5, code).found(Terminates()) == []
+    assert ended(0.5, 1).says(Terminates()).startswith("SIGTERM while live ended it with 1")
+    assert "still there 3.5 s after SIGTERM" in ended(4.0, 0).says(Terminates())
+    assert "still there" in ended(3.6, -9, kill=True).says(Terminates())
+    assert "left processes behind: 77" in ended(0.5, 0, left=["77"]).says(Terminates())
+    unasked = Tape().add(Exited(t=1, run=1, code=1, expected=False))
+    assert unasked.found(Terminates()) == []
+
+
+def test_a_connection_that_outlives_close_is_found() -> None:
+    check = ClosedByTestee(within_s=1.0)
+    asked = Tape().connect(1, 1).note(2, "close-asked")
+    assert asked.add(Closed(t=2.5, conn=1, by="client", code=1000)).note(9, "x").found(check) == []
+    still = Tape().connect(1, 1).note(2, "close-asked").note(3.5, "x")
+    assert still.says(check) == "c1 still open 1.0 s after `close`"
+    lagged = Tape().connect(1, 1).note(2, "close-asked").add(Lagged(t=3, late_s=1.0)).note(3.5, "x")
+    assert lagged.found(check) == []
+
+
+def closing(*more: AnyEntry) -> Tape:
+    return Tape().add(Asked(t=1, run=1, id=4, method="close"), *more)
+
+
+def test_close_is_answered_and_nothing_is_presented_after_it() -> None:
+    check = SilentAfterClose()
+    event = Said(t=3, run=1, method="event", params={"stream": S})
+    answer = Answered(t=2, run=1, id=4, result={})
+    assert closing(Said(t=1.5, run=1, method="event"), answer).found(check) == []
+    assert f"an event of {S} was presented after" in closing(answer, event).says(check)
+    assert closing().says(check) == "`close` was never answered"
+    refused = Answered(t=2, run=1, id=4, error={"code": -32000})
+    assert "`close` was refused" in closing(refused).says(check)
+    assert Tape().found(check) == []
+
+
+# --- judging ---
+
+
+async def _body(run: Run) -> None:
+    raise NotImplementedError
+
+
+CASE = Case("x", "X-01", Severity.MUST, Level.L0, _body, "It is so.")
+
+
+def outcome(tape: Tape, ended: str, *checks: Check, reason: str = "") -> Recording:
+    tape.note(90, "body-over")
+    detail = {
+        "checks": [msgspec.to_builtins(check) for check in checks],
+        "ended": ended,
+        "reason": reason,
+        "notes": [],
+    }
+    # What the harness does afterwards is nobody's finding.
+    tape.add(Exited(t=95, run=1, code=-9, expected=False))
+    tape.note(99, "outcome", **detail)
+    return Recording(tape.entries, tape.terms, detail)
+
+
+def live() -> Tape:
+    return Tape().connect(1, 1).event(2, 1).note(3, "end")
+
+
+def test_a_recording_without_findings_passes() -> None:
+    assert judge(outcome(live(), "finished", AT_MOST), CASE) == (Verdict.PASS, [], "")
+
+
+def test_findings_come_in_the_order_of_time_and_go_before_an_unseen_fault() -> None:
+    tape = live().connect(4, 2).add(Exited(t=3.5, run=1, code=1, expected=False))
+    verdict, findings, reason = judge(outcome(tape, "unseen", AT_MOST, reason="never"), CASE)
+    assert (verdict, reason) == (Verdict.FAIL, "")
+    assert [f.check for f in findings] == ["alive", "deliveries_at_most"]
+
+
+@pytest.mark.parametrize(
+    ("ended", "verdict"),
+    [
+        ("unseen", Verdict.INCONCLUSIVE),
+        ("unsupported", Verdict.UNSUPPORTED),
+        ("error", Verdict.ERROR),
+        ("found", Verdict.INCONCLUSIVE),
+        ("gone", Verdict.INCONCLUSIVE),
+    ],
+)
+def test_how_the_body_ended_decides_where_nothing_was_found(ended: str, verdict: Verdict) -> None:
+    judged, findings, reason = judge(outcome(live(), ended, AT_MOST, reason="why"), CASE)
+    assert (judged, findings) == (verdict, [])
+    assert reason
+
+
+def test_what_was_awaited_in_vain_is_a_finding() -> None:
+    verdict, findings, _ = judge(outcome(live(), "not-live", reason="an answer to 'close'"), CASE)
+    assert verdict is Verdict.FAIL
+    assert findings[0].message == "waited in vain for an answer to 'close'"
+
+
+def test_a_recording_that_was_cut_is_inconclusive() -> None:
+    verdict, _, reason = judge(Recording(live().entries, live().terms), CASE)
+    assert verdict is Verdict.INCONCLUSIVE
+    assert "no outcome" in reason
+
+
+def test_a_dead_testee_passes_nothing() -> None:
+    tape = Tape().connect(1, 1).fault(2, "Reset", 1).note(3, "end")
+    verdict, findings, _ = judge(outcome(tape, "finished"), CASE)
+    assert (verdict, findings[0].check) == (Verdict.FAIL, "live_at_end")
+
+
+def test_judging_the_file_gives_what_judging_the_run_gave() -> None:
+    recording = outcome(live().connect(4, 2), "found", AT_MOST)
+    lines = [msgspec.json.encode(entry) for entry in recording.entries]
+    entries = [msgspec.json.decode(line, type=AnyEntry) for line in lines]
+    again = Recording(entries, recording.terms, entries[-1].detail)  # type: ignore[union-attr]
+    assert judge(again, CASE) == judge(recording, CASE)
+
+
+def test_a_refused_attempt_is_neither_pending_nor_live() -> None:
+    check = DeliveriesAtMost(k=1, streams=[S], pending=True)
+    tape = Tape().attempt(1, 1).add(Refused(t=1, conn=1, target="", status=503, reason=""))
+    assert tape.attempt(2, 2).event(9, 2).found(check) == []
