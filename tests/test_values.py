@@ -102,4 +102,4 @@ def test_a_fault_that_cannot_be_is_not_made(make: Callable[[], object], says: st
 
 def test_faults_are_equal_when_their_fields_are() -> None:
     assert f.Reset(stream="a@trade") == f.Reset(stream="a@trade")
-    assert f.Reset() != f.Fin()
+    assert f.Reset(all=True) != f.Reset()

@@ -596,7 +596,7 @@ def test_judging_the_file_gives_what_judging_the_run_gave() -> None:
     recording = outcome(live().connect(4, 2), "found", AT_MOST)
     lines = [msgspec.json.encode(entry) for entry in recording.entries]
     entries = [msgspec.json.decode(line, type=AnyEntry) for line in lines]
-    again = Recording(entries, recording.terms, entries[-1].detail)  # type: ignore[union-attr]
+    again = Recording(entries, recording.terms, entries[-1].detail)
     assert judge(again, CASE) == judge(recording, CASE)
 
 
