@@ -194,6 +194,7 @@ class Case:
     least_scale: float = 0.0  # below it the market's own 100 ms would hide what is looked for
     settings: Callable[[Any], dict[str, object]] | None = None  # of the profile, from the testee
     market: str = "steady"
+    step_ms: int = 100  # of the market: shorter steps make a burst on the streams in real time
 
 
 REGISTRY: dict[str, Case] = {}
@@ -212,6 +213,7 @@ def case(
     least_scale: float = 0.0,
     settings: Callable[[Any], dict[str, object]] | None = None,
     market: str = "steady",
+    step_ms: int = 100,
 ) -> Callable[[CaseBody], CaseBody]:
     """Register the decorated function as the case `id`, `number` in the catalogue."""
 
@@ -231,6 +233,7 @@ def case(
             least_scale=least_scale,
             settings=settings,
             market=market,
+            step_ms=step_ms,
         )
         return body
 

@@ -1,7 +1,8 @@
 """The seeded market: one seed gives one market for ever, whatever stands beside a symbol.
 
 Every symbol has a generator of its own, seeded by the run's seed and its name. A step of the market
-is 100 ms; in a step the book of a symbol gets a few updates, each with an id of its own.
+is 100 ms unless told otherwise; in a step the book of a symbol gets a few updates, each with an id
+of its own.
 
 Three kinds: `walk` inserts, changes, removes and trades around a price that drifts; `steady`
 changes the quantities of the best bid and ask at every step and keeps the length of every text, so
@@ -138,8 +139,6 @@ class _Symbol:
 class Market:
     """All symbols. `truth` answers for everything that happened."""
 
-    step_ms = 100
-
     def __init__(
         self,
         instruments: Sequence[Instrument],
@@ -147,9 +146,13 @@ class Market:
         seed: int,
         profile: Profile,
         kind: str = "walk",
+        step_ms: int = 100,
     ) -> None:
         if kind not in KINDS:
             raise ConfigError("market", kind, "one of " + ", ".join(KINDS))
+        if not 1 <= step_ms <= 100 or 100 % step_ms:
+            raise ConfigError("step_ms", step_ms, "a divisor of 100, in ms")
+        self.step_ms = step_ms
         self.instruments = {i.symbol: i for i in instruments}
         self._kind = kind
         self._symbols = [_Symbol(i, seed, shared_ids=profile.shared_ids) for i in instruments]

@@ -241,6 +241,8 @@ class Connection(asyncio.Protocol):
         session = self._session
         if session is None or self._ended_by == "server":
             return False
+        if self._closing and frame.opcode is not InOpcode.CLOSE:
+            return True  # what they sent before they read our close frame
         now = self._exchange.now()
         effects: list[Effect] = []
         match frame.opcode:
@@ -257,7 +259,7 @@ class Connection(asyncio.Protocol):
             case _:
                 effects = self._received_data(session, frame, now)
         self._perform(effects)
-        return not self._closing
+        return True
 
     def _received_data(self, session: Session, frame: Frame, now: float) -> list[Effect]:
         if frame.opcode is not InOpcode.CONT:

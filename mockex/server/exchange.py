@@ -58,6 +58,7 @@ class Exchange:
         seed: int,
         symbols: Sequence[str],
         market: str,
+        step_ms: int,
         speed: float,
         journal: Path | None,
         wire: Wire,
@@ -278,6 +279,7 @@ async def serve(
     seed: int = 0,
     symbols: Sequence[str] = DEFAULT_SYMBOLS,
     market: str = "walk",
+    step_ms: int = 100,
     settings: Mapping[str, object] | None = None,
     speed: float = 1.0,
     port: int = 0,
@@ -286,8 +288,8 @@ async def serve(
 ) -> AsyncIterator[Exchange]:
     """Run an exchange on 127.0.0.1 for as long as the block lasts.
 
-    `settings` changes settings of the profile (`Profile.with_`); `speed` is exchange seconds per
-    second; `journal` a file that gets the journal as JSON lines.
+    `settings` changes settings of the profile (`Profile.with_`); the market moves every `step_ms`;
+    `speed` is exchange seconds per second; `journal` a file that gets the journal as JSON lines.
 
     Raises:
         ConfigError: an unknown profile, setting or market, a symbol that cannot be, a taken port.
@@ -300,6 +302,7 @@ async def serve(
         seed=seed,
         symbols=symbols,
         market=market,
+        step_ms=step_ms,
         speed=speed,
         journal=Path(journal) if journal is not None else None,
         wire=SocketWire(),

@@ -29,7 +29,7 @@ from mockex.faults import (
     SlowUpgrade,
     Stall,
 )
-from mockex.server.journal import Attempted, Delivered, Ended, Faulted, HalfClosed, Upgraded
+from mockex.server.journal import Attempted, Closed, Delivered, Ended, Faulted, HalfClosed, Upgraded
 
 DEPTH = "ethusdc@depth5@100ms"
 TARGET = f"/public/stream?streams={DEPTH}"
@@ -111,6 +111,18 @@ async def test_a_close_frame_that_is_never_answered_still_ends_tcp(
     client = await live(exchange, raw)
     await exchange.inject(CloseWith(code=1000)).seen(within_s=2)
     assert await client.until_end(within_s=4) == "fin"
+
+
+async def test_the_answer_to_a_close_frame_is_seen_behind_other_frames(
+    make_exchange: Make, raw: Make
+) -> None:
+    exchange = await make_exchange()
+    client = await live(exchange, raw)
+    await exchange.inject(CloseWith(code=1000)).seen(within_s=2)
+    # One segment: a pong, and the close frame behind it (both masked with zeros).
+    await client.send(b"\x8a\x80\0\0\0\0" + b"\x88\x82\0\0\0\0\x03\xe8")
+    assert await client.until_end(within_s=1.0) == "fin"
+    assert [e.by for e in exchange.journal.of(Closed)] == ["server", "client"]
 
 
 @pytest.mark.parametrize("then", ["fin", "reset"])

@@ -109,5 +109,13 @@ def test_an_unknown_kind_is_refused_with_those_there_are() -> None:
         market(kind="random")
 
 
+def test_a_step_may_be_shorter_and_must_divide_100_ms() -> None:
+    made = Market(instruments(SPOT, ["ETHUSDC"]), seed=1, profile=SPOT, step_ms=10)
+    assert [c.at_ms for c in made.advance(30)] == [10, 20, 30]
+    for wrong in (0, 30, 200):
+        with pytest.raises(ConfigError, match="a divisor of 100"):
+            Market(instruments(SPOT, ["ETHUSDC"]), seed=1, profile=SPOT, step_ms=wrong)
+
+
 def test_sides_are_numbered_as_the_history_stores_them() -> None:
     assert (Side.BID, Side.ASK) == (0, 1)

@@ -142,6 +142,7 @@ async def _work(job: Job) -> CaseVerdict:
         seed=job.conditions.seed,
         symbols=SYMBOLS,
         market=job.case.market,
+        step_ms=job.case.step_ms,
         settings=settings,
         journal=journal,
     ) as exchange:

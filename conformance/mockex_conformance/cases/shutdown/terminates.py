@@ -9,12 +9,12 @@ from mockex_conformance.checks import Alive, Terminates
 _OUTAGE_MS = 5_000
 
 
-@case("shutdown/terminates", "CLOSE-01", starts=False, ends_dead=True)
+@case("shutdown/terminates", "CLOSE-01", starts=False, ends_dead=True, step_ms=10)
 async def terminates(run: Run) -> None:
     """SIGTERM ends the process and its sockets within `close_ms`, whatever it was doing.
 
     The signal comes while the testee is live, while it waits between two attempts, during a
-    handshake that is never answered, on a connection that has gone silent, and under some 2,000
+    handshake that is never answered, on a connection that has gone silent, and under 2,000
     events a second. A process that is still there, an exit code other than 0, 143 or the signal
     itself, or anything of its group that is left fails the case.
     """
