@@ -29,6 +29,7 @@ class ProtocolBroken(MockexError):
             text += f"\n  line: {shown}"
         if expected:
             text += f"\n  expected: {expected}"
+        text += "\n  messages: docs/point-your-adapter.md, section 4"
         super().__init__(text)
 
 

@@ -78,7 +78,8 @@ def fit(points: Sequence[tuple[float, float]]) -> Line | None:
         return None
     sxy = sum((x - mean_x) * (y - mean_y) for x, y in points)
     slope = sxy / sxx
-    intercept = mean_y - slope * mean_x
+    # Rounded far below what is shown: a rest of 1e-16 must not be told as "-0.000".
+    intercept = round(mean_y - slope * mean_x, 9) + 0.0
     rest = sum((y - slope * x - intercept) ** 2 for x, y in points)
     total = sum((y - mean_y) ** 2 for _, y in points)
     return Line(slope, intercept, 1.0 - rest / total if total else 1.0)

@@ -107,7 +107,7 @@ async def test_each_lost_connection_is_replaced_by_exactly_one(world: World) -> 
 
 async def test_book_is_the_true_one_after_a_loss_and_after_a_hole(world: World) -> None:
     exchange = world.exchange
-    async with world.feed(DIFF, scale=0.02) as feed:
+    async with world.feed(DIFF, scale=0.05) as feed:
         reader = Reader(feed)
 
         def true() -> bool:
@@ -188,7 +188,7 @@ async def test_wish_to_reconnect_twenty_times_is_one_wish(world: World) -> None:
 
 
 async def test_connection_without_a_sign_of_life_is_cut_and_replaced(world: World) -> None:
-    async with world.feed(PICTURE, scale=0.02):
+    async with world.feed(PICTURE, scale=0.05):
         await world.until(opened(world.exchange, 1))
         peer = world.exchange.live[0]
         peer.silent = True
@@ -198,7 +198,7 @@ async def test_connection_without_a_sign_of_life_is_cut_and_replaced(world: Worl
 
 async def test_quiet_connection_that_answers_pings_is_kept(spot: World) -> None:
     spot.exchange.mute.add(TRADES)
-    async with spot.feed(TRADES, scale=0.02) as feed:
+    async with spot.feed(TRADES, scale=0.05) as feed:
         reader = Reader(feed)
         await spot.until(lambda: reader.of(Stale))
         await asyncio.sleep(1.5)
@@ -208,7 +208,7 @@ async def test_quiet_connection_that_answers_pings_is_kept(spot: World) -> None:
 
 
 async def test_busy_stream_that_falls_silent_is_named_and_asked_for_again(spot: World) -> None:
-    async with spot.feed(PICTURE, TRADES, scale=0.02) as feed:
+    async with spot.feed(PICTURE, TRADES, scale=0.05) as feed:
         reader = Reader(feed)
         await spot.until(lambda: len(reader.ids(TRADES)) > 10)
         spot.exchange.mute.add(TRADES)
@@ -241,7 +241,7 @@ async def test_second_lost_acknowledgement_replaces_the_connection(world: World)
 async def test_refused_stream_is_named_and_the_others_live(spot: World) -> None:
     bad = "ethusdc@nothing"
     spot.exchange.bad.add(bad)
-    async with spot.feed(PICTURE, bad, TRADES, scale=0.02) as feed:
+    async with spot.feed(PICTURE, bad, TRADES, scale=0.1) as feed:
         reader = Reader(feed)
         await spot.until(lambda: reader.of(Refused))
         await spot.until(lambda: feed.state == "live" and reader.ids(TRADES))
@@ -307,7 +307,7 @@ async def test_handshake_refused_with_a_time_is_not_repeated_before_it(spot: Wor
 
 async def test_snapshots_obey_a_refusal_and_come_after_it(spot: World) -> None:
     spot.exchange.snapshots = [lambda: (429, {"Retry-After": "1"}, b"{}")]
-    async with spot.feed(DIFF, "btcusdc@depth", scale=0.02) as feed:
+    async with spot.feed(DIFF, "btcusdc@depth", scale=0.05) as feed:
         await spot.until(lambda: feed.book("ethusdc") and feed.book("btcusdc"))
         first, second, *_ = spot.exchange.snapshot_times
         assert second - first >= 1.0
@@ -316,7 +316,7 @@ async def test_snapshots_obey_a_refusal_and_come_after_it(spot: World) -> None:
 async def test_useless_snapshots_are_not_fetched_without_pause(spot: World) -> None:
     bodies = [b"<html>", b"", b'{"lastUpdateId":0,"bids":[],"asks":[]}', b'{"lastUpd']
     spot.exchange.snapshots = [partial(answer, body) for body in bodies]
-    async with spot.feed(DIFF, scale=0.02) as feed:
+    async with spot.feed(DIFF, scale=0.05) as feed:
         await spot.until(lambda: feed.book("ethusdc"))
         times = spot.exchange.snapshot_times
         assert len(times) == 5
@@ -395,7 +395,7 @@ async def test_names_that_cannot_be_change_nothing(spot: World) -> None:
 
 
 async def test_book_goes_with_its_stream_and_moves_to_another_one(spot: World) -> None:
-    async with spot.feed(DIFF, "ethusdc@depth", scale=0.02) as feed:
+    async with spot.feed(DIFF, "ethusdc@depth", scale=0.05) as feed:
         reader = Reader(feed)
         await spot.until(lambda: feed.book("ethusdc"))
         feed.unsubscribe(DIFF)

@@ -132,7 +132,9 @@ class Terminates(Check, frozen=True, tag="terminates"):
         what: str,
     ) -> list[Finding]:
         took_s = entry.t - told.t
-        if killed or took_s > limit_s + recording.lag_s(told.t, entry.t):
+        late = took_s > limit_s + recording.lag_s(told.t, entry.t)
+        # What it left behind was waited for until the limit: that alone is not its own lateness.
+        if killed or (late and not entry.left):
             message = f"still there {limit_s:.1f} s after SIGTERM while {what}"
         elif entry.code not in (0, 143, -15):
             message = f"SIGTERM while {what} ended it with {entry.code}; 0, 143 or SIGTERM is right"

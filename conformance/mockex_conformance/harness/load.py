@@ -7,21 +7,26 @@ file, line, value and the nearest valid spelling.
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import tomllib
 from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 
 from mockex.errors import ConfigError
+from mockex.names import well_formed
 from mockex_conformance.description import CEILINGS, Description, Expect, Limits
 from mockex_conformance.errors import DescriptionError
 
 _NAME = re.compile(r"[a-z0-9-]+")
 _ENTRY = re.compile(r"[\w.]+:\w+")
 _TABLES = ("testee", "limits", "expect", "mutant", "also_fails", "may_fail")
+_EXPECTED = ("FAIL", "INCONCLUSIVE", "UNSUPPORTED")
+_HEADER = re.compile(r"""^\s*\[\[?\s*["']?([\w.-]+)["']?\s*\]""")
 
 
 class _Testee(msgspec.Struct, forbid_unknown_fields=True):
@@ -70,18 +75,33 @@ def load(path: Path, *, known_cases: Iterable[str] = ()) -> Description:
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise DescriptionError(str(file), "TOML", path.name, f"valid TOML ({error})") from None
+        # "(at line 3, column 5)", or "(at end of document)": its attribute came with Python 3.14
+        at = re.search(r"at line (\d+)", str(error))
+        where = f"{file}:{int(at[1]) if at else max(1, len(text.splitlines()))}"
+        raise DescriptionError(where, "TOML", path.name, f"valid TOML ({error})") from None
     reader = _Reader(file, text)
     for table in data:
         if table not in _TABLES:
-            reader.unknown(table, _TABLES)
+            reader.unknown("", table, _TABLES)
     if "testee" not in data:
         raise DescriptionError(f"{file}:1", "[testee]", None, "a table with name and command")
     testee = reader.convert("testee", data["testee"], _Testee)
     limits = reader.convert("limits", data.get("limits", {}), Limits)
     mutant = reader.convert("mutant", data.get("mutant", {}), _Mutant)
-    expect = [reader.convert("expect", item, Expect) for item in data.get("expect", [])]
-    reader.check(testee, limits, expect, frozenset(known_cases))
+    expect = reader.convert("expect", data.get("expect", []), list[dict[str, Any]])
+    expect = [reader.convert("expect", item, Expect, n) for n, item in enumerate(expect, 1)]
+    also_fails = reader.convert("also_fails", data.get("also_fails", {}), dict[str, str])
+    may_fail = reader.convert("may_fail", data.get("may_fail", {}), dict[str, str])
+    reader.check(testee, limits, expect)
+    known = frozenset(known_cases)
+    if known:
+        for number, item in enumerate(expect, 1):
+            reader.known_case("expect", "case", item.case, known, number)
+        for case in mutant.must_fail:
+            reader.known_case("mutant", "must_fail", case, known)
+        for table, named in (("also_fails", also_fails), ("may_fail", may_fail)):
+            for case in named:
+                reader.known_case(table, case, case, known)
     values = {f: getattr(testee, f) for f in testee.__struct_fields__ if f != "cwd"}
     return Description(
         **values,
@@ -89,10 +109,14 @@ def load(path: Path, *, known_cases: Iterable[str] = ()) -> Description:
         limits=limits,
         expect=expect,
         must_fail=mutant.must_fail,
-        also_fails=reader.convert("also_fails", data.get("also_fails", {}), dict[str, str]),
-        may_fail=reader.convert("may_fail", data.get("may_fail", {}), dict[str, str]),
+        also_fails=also_fails,
+        may_fail=may_fail,
         file=file.resolve(),
     )
+
+
+def _some_of(values: list[str], known: set[str]) -> bool:
+    return bool(values) and set(values) <= known and len(set(values)) == len(values)
 
 
 class _Reader:
@@ -102,28 +126,45 @@ class _Reader:
         self._file = file
         self._lines = text.splitlines()
 
-    def where(self, key: str) -> str:
-        """`file:line` of the first line that sets `key`."""
-        pattern = re.compile(rf"""^\s*\[*\s*["']?{re.escape(key)}["']?\s*(=|\]|\.)""")
-        for number, line in enumerate(self._lines, 1):
-            if pattern.match(line):
-                return f"{self._file}:{number}"
-        return str(self._file)
+    def where(self, table: str, key: str, number: int = 1) -> str:
+        """`file:line` of the line that sets `key` in the `number`th table of that name, else of
+        that table, else the file. An empty name is the file's own table: its keys are tables."""
+        setting = re.compile(rf"""^\s*["']?{re.escape(key)}["']?\s*(=|\.)""")
+        current, seen, header_at = "", int(not table), 0
+        for at, line in enumerate(self._lines, 1):
+            if header := _HEADER.match(line):
+                current = header[1]
+                seen += current == table
+                if (current == table and seen == number) or current == f"{table}.{key}".lstrip("."):
+                    header_at = at
+            elif current == table and seen == number and setting.match(line):
+                return f"{self._file}:{at}"
+        return f"{self._file}:{header_at}" if header_at else str(self._file)
 
-    def unknown(self, key: str, known: Iterable[str]) -> None:
+    def unknown(self, table: str, key: str, known: Iterable[str], number: int = 1) -> NoReturn:
         """Raise for a key that does not exist."""
         names = sorted(known)
         close = difflib.get_close_matches(key, names, n=1)
         hint = f"{close[0]!r} (the nearest)" if close else "one of " + ", ".join(names)
-        raise DescriptionError(self.where(key), "unknown key", key, hint)
+        raise DescriptionError(self.where(table, key, number), "unknown key", key, hint)
 
-    def convert(self, table: str, value: Any, kind: Any) -> Any:
-        """`value` as `kind`."""
+    def known_case(
+        self, table: str, key: str, case: str, known: Iterable[str], number: int = 1
+    ) -> None:
+        """Raise for a case that does not exist."""
+        if case in known:
+            return
+        close = difflib.get_close_matches(case, sorted(known), n=1)
+        hint = f"{close[0]!r} (the nearest)" if close else "an id or number of `mockex cases`"
+        raise DescriptionError(self.where(table, key, number), key, case, hint)
+
+    def convert(self, table: str, value: Any, kind: Any, number: int = 1) -> Any:
+        """`value` of the `number`th table of that name as `kind`."""
         fields = getattr(kind, "__struct_fields__", ())
         if isinstance(value, dict) and fields:
             for key in value:
                 if key not in fields:
-                    self.unknown(key, fields)
+                    self.unknown(table, key, fields, number)
         try:
             return msgspec.convert(value, kind)
         except msgspec.ValidationError as error:
@@ -131,11 +172,9 @@ class _Reader:
             key = (found[1] if found else "") or table
             shown = value.get(key) if isinstance(value, dict) else value
             what = str(error).split(" - at ")[0]
-            raise DescriptionError(self.where(key), key, shown, what) from None
+            raise DescriptionError(self.where(table, key, number), key, shown, what) from None
 
-    def check(
-        self, testee: _Testee, limits: Limits, expect: list[Expect], known_cases: frozenset[str]
-    ) -> None:
+    def check(self, testee: _Testee, limits: Limits, expect: list[Expect]) -> None:
         """What types cannot say."""
         rules: list[tuple[str, Any, bool, str]] = [
             ("name", testee.name, bool(_NAME.fullmatch(testee.name)), "[a-z0-9-]+"),
@@ -149,31 +188,24 @@ class _Reader:
             ("entry", testee.entry, not testee.entry or bool(_ENTRY.fullmatch(testee.entry)),
              "'package.module:function'"),
             ("profiles", testee.profiles,
-             bool(testee.profiles) and set(testee.profiles) <= {"spot", "usdm"}, "'spot', 'usdm'"),
-            ("modes", testee.modes, bool(testee.modes) and set(testee.modes) <= {"raw", "combined"},
-             "'raw', 'combined'"),
+             _some_of(testee.profiles, {"spot", "usdm"}), "'spot', 'usdm', each once"),
+            ("modes", testee.modes, _some_of(testee.modes, {"raw", "combined"}),
+             "'raw', 'combined', each once"),
+            ("streams", testee.streams, all(map(well_formed, testee.streams)), "stream names"),
         ]  # fmt: skip
         for key, value, right, expected in rules:
             if not right:
-                raise DescriptionError(self.where(key), key, value, expected)
+                raise DescriptionError(self.where("testee", key), key, value, expected)
         for name, ceiling in CEILINGS.items():
             value = getattr(limits, name)
             if value is not None and not 0 < value <= ceiling:
                 raise DescriptionError(
-                    self.where(name), name, value, f"above 0, at most {ceiling:g}"
+                    self.where("limits", name), name, value, f"above 0, at most {ceiling:g}"
                 )
-        for item in expect:
-            if known_cases and item.case not in known_cases:
-                close = difflib.get_close_matches(item.case, sorted(known_cases), n=1)
-                hint = f"{close[0]!r} (the nearest)" if close else "an id of `mockex cases`"
-                raise DescriptionError(self.where("case"), "case", item.case, hint)
-            if item.verdict not in ("FAIL", "INCONCLUSIVE", "UNSUPPORTED"):
-                raise DescriptionError(
-                    self.where("verdict"),
-                    "verdict",
-                    item.verdict,
-                    "FAIL, INCONCLUSIVE, UNSUPPORTED",
-                )
+        for number, item in enumerate(expect, 1):
+            if item.verdict not in _EXPECTED:
+                where = self.where("expect", "verdict", number)
+                raise DescriptionError(where, "verdict", item.verdict, ", ".join(_EXPECTED))
 
 
 def own_testees() -> Path:
@@ -183,8 +215,20 @@ def own_testees() -> Path:
     return installed if installed.is_dir() else here.parent / "testees"
 
 
+def _descriptions(folder: Path) -> list[Path]:
+    """Every testee.toml in and below a folder, but not in hidden ones: an environment of a
+    published client has ten thousand files."""
+    found: list[Path] = []
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        if "testee.toml" in files:
+            found.append(Path(place, "testee.toml"))
+    return sorted(found)
+
+
 def find(selector: str, *, known_cases: Iterable[str] = ()) -> list[Description]:
-    """Testees by path (file or folder, folders are searched), or by the name of one of ours.
+    """Testees by path (file or folder, folders are searched), or of ours by name, folder or glob
+    over names.
 
     Raises:
         ConfigError: nothing of that name.
@@ -194,13 +238,14 @@ def find(selector: str, *, known_cases: Iterable[str] = ()) -> list[Description]
     if path.is_file():
         return [load(path, known_cases=known)]
     if path.is_dir():
-        files = sorted(path.rglob("testee.toml"))
+        files = _descriptions(path)
         if files:
             return [load(file, known_cases=known) for file in files]
         raise ConfigError("TESTEE", selector, "a folder with a testee.toml in or below it")
-    ours = {load(f, known_cases=known).name: f for f in sorted(own_testees().rglob("testee.toml"))}
-    if selector in ours:
-        return [load(ours[selector], known_cases=known)]
+    ours = {load(file).name: file for file in _descriptions(own_testees())}
+    named = [file for name, file in ours.items() if fnmatchcase(name, selector)]
+    if named:
+        return [load(file, known_cases=known) for file in named]
     folder = own_testees() / selector
     if folder.is_dir():
         return find(str(folder), known_cases=known)

@@ -1,8 +1,11 @@
 """A testee as a process: started, fed, listened to, ended; nothing of it is left.
 
 The process gets a session of its own, so that everything it forks can be found and ended, and dies
-with us (parent-death signal on Linux). Its output is drained whatever it prints: messages are kept,
-prints go to the stderr file up to a limit, and an endless line costs no memory.
+with us (parent-death signal on Linux). What it forks may leave that session and lose its parent: it
+then comes to us, because we adopt orphans, and is known by its environment.
+
+Its output is drained whatever it prints: messages are kept, prints go to the stderr file up to a
+limit, an endless line costs no memory, and a file that it writes itself is cut when it grows huge.
 """
 
 from __future__ import annotations
@@ -25,14 +28,32 @@ from mockex_conformance.errors import CannotRun, ProtocolBroken
 from mockex_conformance.harness import protocol
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 _MOST_PRINTED = 16 << 20  # bytes of prints that are kept
+_MOST_WRITTEN = 256 << 20  # bytes of a file that the testee writes itself, before it is cut
+_MOST_MESSAGES_PER_S = 20_000  # ten times the busiest case; each stays in the journal
+_MOST_SAID = 256 << 20  # bytes of messages in all
 _START_POLL_S = 0.005
+_LEFT_POLL_S = 0.02
+_KILLED_WITHIN_S = 5.0
 
 
 def die_with_parent() -> None:
     """The kernel kills this process when its parent dies (prctl(2); Linux only)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def adopt_orphans() -> None:
+    """What loses its parent below this process becomes its child, not that of init (prctl(2))."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def _become_testee() -> None:
+    """Between fork and exec. A signal that we ignore would be ignored by the testee as well."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    die_with_parent()
 
 
 def environment(
@@ -49,6 +70,19 @@ def environment(
     return {**kept, "PYTHONUNBUFFERED": "1", **settings, **own}
 
 
+def _dead(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return True
+
+
+def _name(process: psutil.Process) -> str:
+    with suppress(psutil.Error):
+        return f"{process.pid} {process.name()}"
+    return str(process.pid)
+
+
 def fill(text: str, values: Mapping[str, str]) -> str:
     """Fill in `{ws_url}` and the other placeholders of section 1; other braces stay."""
     for name, value in values.items():
@@ -57,7 +91,8 @@ def fill(text: str, values: Mapping[str, str]) -> str:
 
 
 class _Lines(asyncio.Protocol):
-    """Splits stdout into lines without ever holding more than one."""
+    """Splits stdout into lines without ever holding more than one. `on_print` may get many at
+    once."""
 
     def __init__(self, on_line: Callable[[bytes], None], on_print: Callable[[bytes], None]) -> None:
         self._on_line = on_line
@@ -66,17 +101,20 @@ class _Lines(asyncio.Protocol):
         self._skipping = False  # the rest of a line that was too long
 
     def data_received(self, data: bytes) -> None:
-        *lines, rest = (self._buffer + data).split(b"\n")
+        whole, end, rest = (self._buffer + data).rpartition(b"\n")
         self._buffer = rest
-        for line in lines:
-            self._take(line)
+        if end and not self._skipping and b"{" not in whole:
+            self._on_print(whole)  # a flood of prints is not worth a loop
+        elif end:
+            for line in whole.split(b"\n"):
+                self._take(line)
         if len(self._buffer) > protocol.MAX_LINE_BYTES:
             self._take(self._buffer)
             self._buffer, self._skipping = b"", True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._buffer:
-            self._take(self._buffer)
+        if self._buffer and not self._skipping:
+            self._on_print(self._buffer)  # without its end it is no message
 
     def _take(self, line: bytes) -> None:
         if self._skipping:
@@ -88,7 +126,11 @@ class _Lines(asyncio.Protocol):
 
 
 class Process:
-    """One start of one testee. `told` gets notifications and responses as they come."""
+    """One start of one testee. `told` gets notifications and responses as they come, `changed` is
+    called when it exits (`code`) or breaks the protocol (`broken`).
+
+    First `start`, then `listen`; `kill` and `close` at the end, whatever happened before.
+    """
 
     def __init__(
         self,
@@ -99,7 +141,7 @@ class Process:
         stderr: Path,
         talks: bool,
         told: Callable[[protocol.Notification | protocol.Response], None],
-        exited: Callable[[int], None],
+        changed: Callable[[], None],
     ) -> None:
         self._command = command
         self._cwd = cwd
@@ -107,18 +149,21 @@ class Process:
         self._stderr_path = stderr
         self._talks = talks
         self._told = told
-        self._on_exit = exited
+        self._changed = changed
         self._popen: subprocess.Popen[bytes]
         self._stderr: IO[bytes]
         self._stdin: asyncio.WriteTransport | None = None
         self._stdout: asyncio.BaseTransport | None = None
         self._pidfd = -1
         self._printed = 0
-        self.seen_pids: set[int] = set()  # of the whole tree, added to by the observer
+        self._said = 0
+        self._said_this_second = 0
+        self._second_began = 0.0
+        self._exit = asyncio.Event()
+        self.seen: set[psutil.Process] = set()  # of the whole tree, added to by the observer
         self.pid = 0
         self.code: int | None = None
         self.broken: ProtocolBroken | None = None
-        self.gone = asyncio.Event()
 
     async def start(self, lock: Path) -> None:
         """Start it. Only one process of the run starts at a time, by a lock on a file, which the
@@ -137,12 +182,13 @@ class Process:
                 except BlockingIOError:
                     await asyncio.sleep(_START_POLL_S)
             self._spawn()
+
+    async def listen(self) -> None:
+        """Watch for its end and read what it says."""
         loop = asyncio.get_running_loop()
         self._pidfd = os.pidfd_open(self.pid)
         loop.add_reader(self._pidfd, self._ended)
-        if self._talks:
-            assert self._popen.stdout is not None
-            assert self._popen.stdin is not None
+        if self._popen.stdout is not None and self._popen.stdin is not None:
             self._stdout, _ = await loop.connect_read_pipe(
                 lambda: _Lines(self._line, self._print), self._popen.stdout
             )
@@ -160,7 +206,7 @@ class Process:
                 stdout=output,
                 stderr=self._stderr,
                 start_new_session=True,
-                preexec_fn=die_with_parent,
+                preexec_fn=_become_testee,
             )
         except OSError as error:
             self._stderr.close()
@@ -169,31 +215,57 @@ class Process:
                 "check `command` and `cwd`"
             ) from None
         self.pid = self._popen.pid
-        self.seen_pids.add(self.pid)
 
     # --- listening ---
 
     def _line(self, line: bytes) -> None:
+        if self.broken is not None:
+            return  # the case is over, and what follows is not worth keeping
         try:
+            self._count(len(line))
             if len(line) > protocol.MAX_LINE_BYTES:
                 raise ProtocolBroken(
-                    "a line longer than 1 MiB", line[:200].decode("utf-8", "replace")
+                    "a line longer than 1 MiB",
+                    line[:200].decode("utf-8", "replace"),
+                    "one message a line, at most 1 MiB",
                 )
             self._told(protocol.read(line))
         except ProtocolBroken as error:
-            self.broken = self.broken or error
-            self.gone.set()
+            self.broken = error
+            self._changed()
 
-    def _print(self, line: bytes) -> None:
+    def _count(self, size: int) -> None:
+        """Messages are kept, so a flood of valid ones would take all memory there is."""
+        self._said += size
+        if self._said > _MOST_SAID:
+            raise ProtocolBroken(f"more than {_MOST_SAID >> 20} MiB of messages in one case")
+        now = asyncio.get_running_loop().time()
+        if now > self._second_began + 1.0:
+            self._second_began, self._said_this_second = now, 0
+        self._said_this_second += 1
+        if self._said_this_second > _MOST_MESSAGES_PER_S:
+            raise ProtocolBroken(f"more than {_MOST_MESSAGES_PER_S} messages in a second")
+
+    def _print(self, lines: bytes) -> None:
+        if self._stderr.closed or not lines.strip():
+            return
         if self._printed == 0:
             self._stderr.write(b"mockex: prints on stdout are kept here, not read as messages\n")
-        if self._printed < _MOST_PRINTED:
-            self._stderr.write(line[: _MOST_PRINTED - self._printed] + b"\n")
-        elif self._printed != 1 << 62:
-            self._stderr.write(b"mockex: more prints than are kept\n")
-            self._printed = 1 << 62
-        self._printed += len(line) + 1
-        self._stderr.flush()
+        room = _MOST_PRINTED - self._printed
+        self._printed += len(lines) + 1
+        if room > 0:
+            self._stderr.write(lines[:room] + b"\n")
+            if self._printed >= _MOST_PRINTED:
+                self._stderr.write(b"mockex: more prints than are kept\n")
+            self._stderr.flush()
+
+    def cut_output(self) -> None:
+        """Keep the beginning only of a file that has grown huge. The testee appends to it, so it
+        goes on at the new end."""
+        if os.fstat(self._stderr.fileno()).st_size > _MOST_WRITTEN:
+            os.ftruncate(self._stderr.fileno(), _MOST_PRINTED)
+            self._stderr.write(b"\nmockex: more output than is kept; here a part is missing\n")
+            self._stderr.flush()
 
     def send(self, line: bytes) -> None:
         """Write to stdin; a testee that does not read is found by the answer that never comes."""
@@ -217,11 +289,11 @@ class Process:
         self.code = self._popen.wait()
         os.close(self._pidfd)
         self._pidfd = -1
-        self._on_exit(self.code)
-        self.gone.set()
+        self._exit.set()
+        self._changed()
 
     def signal(self, number: int) -> None:
-        """Signal the whole process group."""
+        """Signal the whole process group, as long as its leader is there."""
         if self.code is None:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, number)
@@ -230,38 +302,53 @@ class Process:
         """The exit code; None if it is still there after `within_s`."""
         with suppress(TimeoutError):
             async with asyncio.timeout(within_s):
-                while self.code is None:
-                    self.gone.clear()
-                    await self.gone.wait()
+                await self._exit.wait()
         return self.code
 
-    def left(self) -> list[psutil.Process]:
-        """Processes of its session or tree that are still there, itself not."""
-        found: list[psutil.Process] = []
-        for pid in psutil.pids():
-            if pid == self.pid:
-                continue
-            with suppress(ProcessLookupError, PermissionError, psutil.Error):
-                if os.getsid(pid) == self.pid or pid in self.seen_pids:
-                    process = psutil.Process(pid)
-                    if process.status() != psutil.STATUS_ZOMBIE:
-                        found.append(process)
-        return found
+    async def wait_for_rest(self, within_s: float) -> list[str]:
+        """What it forked may take its time to end too; what is still there after `within_s`."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + within_s
+        # Nothing tells of the end of a process that is not a child of ours.
+        while (left := self.left()) and loop.time() < until:  # noqa: ASYNC110
+            await asyncio.sleep(_LEFT_POLL_S)
+        return [_name(process) for process in left]
 
-    async def kill(self) -> list[str]:
-        """End it and everything of it, by force; what of it was still there beside itself."""
-        left = self.left()
-        names = []
-        for process in left:
-            with suppress(psutil.Error):
-                names.append(f"{process.pid} {process.name()}")
+    def left(self) -> list[psutil.Process]:
+        """What it has forked and is still there, wherever that has gone; itself not."""
+        ours = psutil.Process().children(recursive=True)
+        found = [process for process in ours if self._forked(process)]
+        # Without adoption an orphan is init's. A pid may belong to somebody else by now; psutil
+        # compares the time of its start.
+        found += [process for process in self.seen if process not in ours and process.is_running()]
+        return [process for process in found if process.pid != self.pid and not _dead(process)]
+
+    def _forked(self, process: psutil.Process) -> bool:
+        if process in self.seen:
+            return True
+        try:
+            if os.getsid(process.pid) == self.pid:
+                return True
+            exchange = self._env.get("MOCKEX_WS_URL")  # nobody else's has this port
+            return exchange is not None and process.environ().get("MOCKEX_WS_URL") == exchange
+        except (OSError, psutil.Error):
+            return False
+
+    async def kill(self) -> None:
+        """End it and everything of it, by force."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _KILLED_WITHIN_S
         self.signal(signal.SIGKILL)
-        for process in left:
-            with suppress(psutil.Error):
-                process.kill()
-        if self.pid:
-            await self.wait(5.0)
-        return names
+        # Again and again: what forks while it is being killed has one more child each time.
+        while (left := self.left()) and loop.time() < until:
+            for process in left:
+                with suppress(psutil.Error):
+                    process.kill()
+            await asyncio.sleep(_LEFT_POLL_S)
+        if self._pidfd >= 0:
+            await self.wait(max(0.0, until - loop.time()))
+        elif self.code is None and self.pid:
+            self.code = self._popen.wait()
 
     def close(self) -> None:
         """Give back pipes and files, after the end."""

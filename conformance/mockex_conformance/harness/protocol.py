@@ -150,7 +150,7 @@ def read(line: bytes) -> Notification | Response:
 
 def _notification(method: str, params: Any, text: str) -> Notification:
     if not isinstance(params, dict):
-        raise ProtocolBroken("params must be an object", text, "see adapter-protocol, section 5")
+        raise ProtocolBroken("params must be an object", text, 'a member "params": {…}')
     kind = NOTIFICATIONS.get(method)
     if kind is not None:
         try:

@@ -43,6 +43,7 @@ from mockex.server.journal import (
     Launched,
     Noted,
     Said,
+    Sampled,
     Signalled,
 )
 from mockex_conformance.case import (
@@ -62,6 +63,7 @@ from mockex_conformance.observers.system import Observer
 HELLO_WITHIN_S = 10.0
 LIVE_WITHIN_S = 15.0
 SEEN_WITHIN_S = 5.0
+OVERTIME_S = 30.0
 _ON_ATTEMPTS = (SlowUpgrade, HangUpgrade, RefuseUpgrade, AcceptThenClose)
 _ON_ONE_CONNECTION = (Reset, Fin, CloseWith, CutFrame, Stall, LifetimeCut)
 
@@ -120,7 +122,9 @@ class CaseRun:
         self._conditions = conditions
         self._stderr = stderr
         self._start_lock = start_lock
+        self.broken: ProtocolBroken | None = None  # kept: it counts whenever it happened
         self._process: Process | None = None
+        self._exit_told = False
         self._watcher: asyncio.Task[None] | None = None
         self._launched_at = 0.0
         self._starts = 0
@@ -135,6 +139,11 @@ class CaseRun:
         self.journal.listen(self._look, replay=False)
 
     # --- times ---
+
+    @property
+    def longest_s(self) -> float:
+        """How long the case may take in all: what one wait may take, and half a minute."""
+        return self._conditions.case_limit_s + OVERTIME_S
 
     @property
     def stream(self) -> str:
@@ -206,10 +215,11 @@ class CaseRun:
             stderr=self._stderr,
             talks=self.testee.level > 0,
             told=self._told,
-            exited=lambda code: self._exited(number, process, code),
+            changed=self._changed,
         )
         await process.start(self._start_lock)
         self._process = process
+        self._exit_told = False
         self._launched_at = self._now()
         self.journal.append(
             Launched(
@@ -222,8 +232,15 @@ class CaseRun:
             )
         )
         ports = frozenset({self.exchange.ws_port, self.exchange.rest_port})
-        observer = Observer(process.pid, ports, number, process.seen_pids)
-        self._watcher = asyncio.create_task(observer.run(self.journal.append))
+        # Before anything can find its end: until then the pid is its own.
+        observer = Observer(process.pid, ports, number, process.seen)
+
+        def sampled(entry: Sampled) -> None:
+            self.journal.append(entry)
+            process.cut_output()
+
+        self._watcher = asyncio.create_task(observer.run(sampled))
+        await process.listen()
         if self.testee.level > 0:
             await self._hello()
         if self.testee.level > 1:
@@ -269,12 +286,16 @@ class CaseRun:
 
     async def _probe_level(self) -> None:
         """Whoever answers everything with *ok* is refused (adapter-protocol, 3.7)."""
-        answer = await self._ask("mockex-probe-unknown-method", SEEN_WITHIN_S, {})
+        refusal = f"error {protocol.UNKNOWN_METHOD}; or claim a lower `level`"
+        try:
+            answer = await self._ask("mockex-probe-unknown-method", SEEN_WITHIN_S, {})
+        except NotLive as late:
+            raise ProtocolBroken(f"{late}: none came", expected=refusal) from None
         if answer.error is None or answer.error.get("code") != protocol.UNKNOWN_METHOD:
             raise ProtocolBroken(
                 "an unknown method was not refused",
                 str(answer.error or answer.result),
-                f"error {protocol.UNKNOWN_METHOD}; or claim a lower `level`",
+                refusal,
             )
 
     async def request(self, method: str, within_s: float = 5.0, **params: Any) -> Any:
@@ -319,29 +340,35 @@ class CaseRun:
             Said(t=self._now(), run=self._starts, method=message.method, params=params)
         )
 
-    def _exited(self, number: int, process: Process, code: int) -> None:
-        left = [f"{p.pid}" for p in process.left()]
+    def _changed(self) -> None:
+        """The process has exited, or broke the protocol."""
+        process = self._process
+        if process is None:
+            return
+        self.broken = self.broken or process.broken
+        if process.code is not None and not self._ending:
+            self._tell_exit(process, process.code, [str(p.pid) for p in process.left()])
+        self._pulse.set()
+
+    def _tell_exit(self, process: Process, code: int, left: list[str]) -> None:
+        if self._exit_told:
+            return
+        self._exit_told = True
         self.journal.append(
             Exited(
                 t=self._now(),
-                run=number,
+                run=self._starts,
                 code=code,
                 expected=self._ending,
                 left=left,
                 last_words=process.last_words()[:500],
             )
         )
-        self._pulse.set()
 
     async def terminate(self, within_ms: float) -> int | None:
         """SIGTERM to the group; the exit code, None if it had to be killed."""
         assert self._process is not None
-        self._ending = True
-        self.journal.append(Signalled(t=self._now(), run=self._starts, signal="SIGTERM"))
-        self._process.signal(signal.SIGTERM)
-        code = await self._process.wait(self.deadline_s(within_ms))
-        await self._put_away()
-        return code
+        return await self._end(self._process, self.deadline_s(within_ms))
 
     async def stop(self) -> None:
         """End the testee the polite way; harmless if none runs."""
@@ -354,18 +381,27 @@ class CaseRun:
             self._requests += 1
             process.send(protocol.request(self._requests, "quit", {}))
             await process.wait(min(close_s, 2.0))
-        if process.code is None:
-            process.signal(signal.SIGTERM)
-            await process.wait(close_s)
-        await self._put_away()
+        await self._end(process, close_s)
 
-    async def _put_away(self) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
+    async def _end(self, process: Process, within_s: float) -> int | None:
+        self._ending = True
+        until = self._now() + within_s
         if process.code is None:
+            self.journal.append(Signalled(t=self._now(), run=self._starts, signal="SIGTERM"))
+            process.signal(signal.SIGTERM)
+        code = await process.wait(within_s)
+        # A wrapper ends at once, what it wraps has the same time to end as if it had none.
+        left = await process.wait_for_rest(max(0.0, until - self._now()))
+        if code is None:
             self.journal.append(Signalled(t=self._now(), run=self._starts, signal="SIGKILL"))
+        await self._put_away(process, left)
+        return code
+
+    async def _put_away(self, process: Process, left: list[str]) -> None:
         await process.kill()
+        if process.code is not None:
+            self._tell_exit(process, process.code, left)
+        self._process = None
         if self._watcher is not None:
             self._watcher.cancel()
             await asyncio.gather(self._watcher, return_exceptions=True)
@@ -387,8 +423,12 @@ class CaseRun:
         process = self._process
         if process is None:
             return
-        if process.broken is not None:
-            raise process.broken
+        if self.broken is not None:
+            raise self.broken
+        watcher = self._watcher
+        if watcher is not None and watcher.done() and (why := watcher.exception()) is not None:
+            # What nobody has looked at is not flat.
+            raise Unseen(f"the testee's process cannot be observed: {why}")
         if process.code is not None and not self._ending:
             if process.code == 127 and not self.exchange.connections.all:
                 words = process.last_words() or "exit code 127"

@@ -8,7 +8,6 @@ it, because it is a subreaper, and is ended.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import selectors
 import signal
@@ -28,15 +27,16 @@ from mockex.clock import wall_clock_ms
 from mockex_conformance.case import Case
 from mockex_conformance.description import Description
 from mockex_conformance.harness.probe import PROBE
-from mockex_conformance.harness.process import die_with_parent, fill
-from mockex_conformance.harness.run import Conditions
+from mockex_conformance.harness.process import adopt_orphans, die_with_parent, fill
+from mockex_conformance.harness.run import OVERTIME_S, Conditions
 from mockex_conformance.harness.worker import Job, unsupported, verdict_of, work
 from mockex_conformance.verdict import CaseVerdict, Finding, Verdict
 
-_PR_SET_CHILD_SUBREAPER = 36
-_GRACE_S = 60.0  # beyond the case limit, for starts, ends and a busy machine
+_GRACE_S = OVERTIME_S + 30.0  # beyond the case limit: the worker ends a case before, if it can
 _STOP_S = 10.0  # a worker that was told to stop must be gone
 _BUILD_S = 600.0
+_MOST_SIDE_BY_SIDE = 32
+_LAST_WORDS = 2000  # characters of a worker's stderr
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Plan:
     @property
     def side_by_side(self) -> int:
         """How many waiting cases run at once: they mostly sleep."""
-        return self.jobs or max(4, 4 * (os.cpu_count() or 1))
+        return self.jobs or min(4 * (os.cpu_count() or 1), _MOST_SIDE_BY_SIDE)
 
     def cases_of(self, testee: Description) -> list[Case]:
         """On which cases a testee is judged."""
@@ -119,8 +119,7 @@ def run(plan: Plan, on_event: Callable[[Started | CaseVerdict], None]) -> list[C
         KeyboardInterrupt: the run was interrupted. Workers and testees are gone then, and what
             was recorded stays.
     """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    adopt_orphans()
     return _Scheduler(plan, on_event).run()
 
 
@@ -219,9 +218,10 @@ class _Scheduler:
             with suppress(OSError, ValueError, AttributeError):
                 stream.flush()
         ours, theirs = os.pipe()
+        parent = os.getpid()
         pid = os.fork()
         if pid == 0:
-            _be_a_worker(job, ours, theirs)
+            _be_a_worker(job, ours, theirs, parent)
         os.close(theirs)
         kill_at = _now() + self._plan.case_limit_s + _GRACE_S
         self._workers[ours] = _Worker(pid, ours, job, kill_at)
@@ -245,8 +245,8 @@ class _Scheduler:
         os.close(worker.pipe)
         del self._workers[worker.pipe]
         _, status = os.waitpid(worker.pid, 0)
-        if not self._workers:
-            self._sweep()
+        self._sweep()
+        words = _last_words(self._plan.out / worker.job.worker_log)
         try:
             verdict = msgspec.json.decode(worker.data, type=CaseVerdict)
         except msgspec.DecodeError:
@@ -254,6 +254,8 @@ class _Scheduler:
             why = f"the worker ended with {code} and no verdict"
             if _now() > worker.kill_at:
                 why = f"the case took longer than {self._plan.case_limit_s + _GRACE_S:.0f} s"
+            if words:
+                why += f"; its last words:\n{words}"
             verdict = verdict_of(
                 worker.job, Verdict.ERROR, reason=f"mockex: {why}", journal=str(worker.job.journal)
             )
@@ -302,29 +304,60 @@ class _Scheduler:
                 os.kill(worker.pid, signal.SIGTERM)
         until = _now() + _STOP_S
         for worker in self._workers.values():
-            process = psutil.Process(worker.pid)
-            try:
-                process.wait(max(0.1, until - _now()))
-            except psutil.TimeoutExpired:
-                process.kill()
-                process.wait(5)
+            with suppress(psutil.Error):
+                process = psutil.Process(worker.pid)
+                try:
+                    process.wait(max(0.1, until - _now()))
+                except psutil.TimeoutExpired:
+                    process.kill()
+                    process.wait(5)
+        self._workers.clear()
 
     def _sweep(self) -> None:
-        """End what testees left behind: as a subreaper we are its parent now."""
+        """End what a worker left behind: it comes to us, who adopt orphans. What is below a worker
+        is that worker's."""
         known = self._strangers | {worker.pid for worker in self._workers.values()}
-        for child in psutil.Process().children(recursive=True):
-            if child.pid not in known:
+        for child in psutil.Process().children():
+            if child.pid in known:
+                continue
+            gone: list[psutil.Process] = [child]
+            with suppress(psutil.Error):
+                gone += child.children(recursive=True)
+            for process in gone:
                 with suppress(psutil.Error):
-                    child.kill()
-                    child.wait(1)
+                    process.kill()
+            for process in gone:
+                with suppress(psutil.Error):
+                    process.wait(1)
 
 
-def _be_a_worker(job: Job, ours: int, theirs: int) -> None:
+def _last_words(log: Path) -> str:
+    """The end of what a worker wrote; a log without a word is removed."""
+    try:
+        text = log.read_text("utf-8", "replace").strip()
+        if not text:
+            log.unlink()
+    except OSError:
+        return ""
+    return text[-_LAST_WORDS:]
+
+
+def _be_a_worker(job: Job, ours: int, theirs: int, parent: int) -> None:
     """The child's side of the fork: never returns."""
     code = 1
     try:
         os.close(ours)
         die_with_parent()
+        if os.getppid() != parent:
+            return  # it died before we had asked to die with it
+        adopt_orphans()
+        # The terminal is the parent's: what is said here would end in the middle of its table.
+        log = job.out / job.worker_log
+        log.parent.mkdir(parents=True, exist_ok=True)
+        said = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        os.dup2(said, 1)
+        os.dup2(said, 2)
+        sys.stdout = sys.stderr = os.fdopen(said, "w", encoding="utf-8", buffering=1)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         verdict = work(job)

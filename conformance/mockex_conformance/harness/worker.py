@@ -64,6 +64,11 @@ class Job:
         return Path("journal") / f"{self.stem}.jsonl"
 
     @property
+    def worker_log(self) -> Path:
+        """Where what the worker itself says goes, relative to the run's folder; mostly nothing."""
+        return Path("stderr") / f"{self.stem}-worker.txt"
+
+    @property
     def stderr(self) -> Path:
         """Where the testee's stderr goes, relative to the run's folder."""
         return Path("stderr") / f"{self.stem}.txt"
@@ -205,38 +210,54 @@ def _terms(job: Job, run: CaseRun, streams: list[str]) -> Terms:
 
 async def _act(case: Case, run: CaseRun) -> dict[str, Any]:
     """The body of the case, then the end of the testee; how it went, for the recording."""
-    ended, reason = "finished", ""
-    body: Run = run
+    ended, reason = await _body(case, run)
+    run.note("body-over")
     try:
-        if case.starts:
-            await run.start()
-            await run.until_live()
-        await case.body(body)
-        if not case.ends_dead:
-            run.note("end")
-    except FoundAlready:
-        ended = "found"
-    except NotLive as late:
-        ended, reason = "not-live", str(late)
-    except Gone:
-        ended, reason = "gone", "the testee's process ended by itself"
-    except Unseen as unseen:
-        ended, reason = "unseen", str(unseen)
-    except (Unsupported, CannotRun) as cannot:
-        ended, reason = "unsupported", str(cannot)
-    except ProtocolBroken as broken:
-        ended, reason = "error", str(broken)
+        await run.stop()
     except asyncio.CancelledError:
         ended, reason = "error", "interrupted"
-    except Exception as ours:  # the recording must say what happened, and the testee must go
-        ended, reason = "error", f"mockex: {type(ours).__name__}: {ours}"
-        run.note("traceback", text=traceback.format_exc())
-    run.note("body-over")
-    with suppress(asyncio.CancelledError):
-        await run.stop()
+    if run.broken is not None:  # a broken protocol passes nothing, however late it broke
+        ended, reason = "error", str(run.broken)
     return {
         "checks": [msgspec.to_builtins(check) for check in run.checks],
         "ended": ended,
         "reason": reason,
         "notes": run.notes,
     }
+
+
+async def _body(case: Case, run: CaseRun) -> tuple[str, str]:
+    """How the body ended, and why if it did not finish."""
+    body: Run = run
+    limit = asyncio.timeout(run.longest_s)
+    try:
+        async with limit:
+            if case.starts:
+                await run.start()
+                await run.until_live()
+            await case.body(body)
+        if not case.ends_dead:
+            run.note("end")
+    except FoundAlready:
+        return "found", ""
+    except NotLive as late:
+        return "not-live", str(late)
+    except Gone:
+        return "gone", "the testee's process ended by itself"
+    except Unseen as unseen:
+        return "unseen", str(unseen)
+    except (Unsupported, CannotRun) as cannot:
+        return "unsupported", str(cannot)
+    except ProtocolBroken as broken:
+        return "error", str(broken)
+    except asyncio.CancelledError:
+        return "error", "interrupted"
+    except Exception as ours:  # the recording must say what happened, and the testee must go
+        if limit.expired():
+            return (
+                "error",
+                f"the case took longer than {run.longest_s:.0f} s; raise `--case-limit`",
+            )
+        run.note("traceback", text=traceback.format_exc())
+        return "error", f"mockex: {type(ours).__name__}: {ours}"
+    return "finished", ""

@@ -22,20 +22,28 @@ _OWNED = ("ESTABLISHED", "SYN_SENT", "CLOSE_WAIT")
 class Observer:
     """Samples one process tree until it is gone."""
 
-    def __init__(self, pid: int, ports: frozenset[int], run: int, seen_pids: set[int]) -> None:
+    def __init__(
+        self, pid: int, ports: frozenset[int], run: int, seen: set[psutil.Process]
+    ) -> None:
+        """`seen` gets each process of the tree that is ever looked at."""
         self._root = psutil.Process(pid)
         self._ports = ports
         self._run = run
-        self._seen_pids = seen_pids
+        self._seen = seen
         self._close_wait_since: dict[tuple[int, int], float] = {}
 
     def sample(self, now: float) -> Sampled | None:
-        """One look; None if the process is gone."""
+        """One look; None if the process is gone.
+
+        Raises:
+            psutil.AccessDenied: the process is not ours to look at.
+        """
         try:
             tree = [self._root, *self._root.children(recursive=True)]
-        except psutil.Error:
+            self._root.num_fds()
+        except psutil.NoSuchProcess:
             return None
-        self._seen_pids.update(process.pid for process in tree)
+        self._seen.update(tree)
         sockets: Counter[str] = Counter()
         waiting: set[tuple[int, int]] = set()
         threads = descriptors = rss = 0
@@ -72,6 +80,9 @@ class Observer:
     async def run(self, journal: Callable[[Sampled], None]) -> None:
         """Sample until the process is gone or this is cancelled."""
         loop = asyncio.get_running_loop()
+        due = loop.time()
         while (sampled := self.sample(loop.time())) is not None:
             journal(sampled)
-            await asyncio.sleep(PERIOD_S)
+            # By the clock: a look takes its time, and 250 ms are the most between two.
+            due = max(due + PERIOD_S, loop.time())
+            await asyncio.sleep(due - loop.time())

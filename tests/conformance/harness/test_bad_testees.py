@@ -10,6 +10,8 @@ import pytest
 
 from mockex_conformance.case import all_cases
 from mockex_conformance.description import Description, Limits
+from mockex_conformance.harness import process as process_module
+from mockex_conformance.harness import run as run_module
 from mockex_conformance.harness.scheduler import Plan, Started, run
 from mockex_conformance.recording import read_entries
 from mockex_conformance.verdict import CaseVerdict, Verdict
@@ -20,7 +22,8 @@ pytestmark = pytest.mark.timeout(120)
 CLIENT = """\
 import asyncio, os, signal, sys, time
 from websockets.asyncio.client import connect
-URL = os.environ["MOCKEX_WS_URL"] + "/public/stream?streams=" + os.environ["MOCKEX_STREAMS"]
+STREAMS = os.environ["MOCKEX_STREAMS"].replace(",", "/")
+URL = os.environ["MOCKEX_WS_URL"] + "/public/stream?streams=" + STREAMS
 async def feed():
     while True:
         try:
@@ -50,11 +53,10 @@ def judged(
     program.write_text(script)
     testee = Description(
         name="bad",
-        command=["{python}", str(program)],
         cwd=tmp_path,
         level=level,
         limits=LIMITS,
-        **more,  # type: ignore[arg-type]
+        **{"command": ["{python}", str(program)], **more},  # type: ignore[arg-type]
     )
     found: list[CaseVerdict] = []
 
@@ -150,6 +152,40 @@ def test_whoever_answers_everything_with_ok_is_refused(tmp_path: Path) -> None:
     verdict = judged(tmp_path, HELLO % 1 + answer, level=2)
     assert verdict.verdict is Verdict.ERROR
     assert "an unknown method was not refused" in verdict.reason
+
+
+def test_whoever_does_not_answer_at_all_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "SEEN_WITHIN_S", 0.5)
+    verdict = judged(tmp_path, HELLO % 1 + "import time\ntime.sleep(60)\n", level=2)
+    assert verdict.verdict is Verdict.ERROR
+    assert "within 0.5 s: none came" in verdict.reason
+
+
+def test_a_protocol_that_breaks_at_the_very_end_passes_nothing(tmp_path: Path) -> None:
+    last = "def last(*_):\n    os.write(1, b'{oops\\n')\n    os._exit(0)\n"
+    script = CLIENT + HELLO % 1 + last + "signal.signal(signal.SIGTERM, last)\n"
+    verdict = judged(tmp_path, script + "asyncio.run(feed())\n", level=1)
+    assert verdict.verdict is Verdict.ERROR
+    assert "line: {oops" in verdict.reason
+
+
+def test_a_flood_of_messages_is_an_error_of_the_protocol(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process_module, "_MOST_MESSAGES_PER_S", 1000)
+    flood = "while True:\n    print(EVENT)\n"
+    event = 'EVENT = \'{"jsonrpc":"2.0","method":"event","params":{"stream":"a","id":1}}\'\n'
+    verdict = judged(tmp_path, HELLO % 1 + event + flood, level=1)
+    assert verdict.verdict is Verdict.ERROR
+    assert "more than 1000 messages in a second" in verdict.reason
+
+
+def test_a_testee_that_is_gone_before_it_can_be_listened_to_is_a_finding(tmp_path: Path) -> None:
+    verdict = judged(tmp_path, "", level=2, command=["true"])
+    assert verdict.verdict is Verdict.FAIL
+    assert "ended by itself with exit code 0" in verdict.findings[0].message
 
 
 def test_prints_and_a_flood_cost_neither_memory_nor_the_verdict(tmp_path: Path) -> None:

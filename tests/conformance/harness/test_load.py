@@ -36,7 +36,7 @@ def test_every_table_is_read(tmp_path: Path) -> None:
         '[[expect]]\ncase = "HB-03"\nverdict = "FAIL"\nreason = "no watchdog"\n'
         '[mutant]\nmust_fail = ["CONN-01"]\n[also_fails]\nCONN-02 = "the same"\n'
     )
-    testee = load(write(tmp_path, text), known_cases=["HB-03"])
+    testee = load(write(tmp_path, text), known_cases=["HB-03", "CONN-01", "CONN-02"])
     assert testee.env == {"LOG": "debug"}
     assert testee.limits.close_ms == 100
     assert testee.expect[0].reason == "no watchdog"
@@ -48,6 +48,23 @@ def test_every_table_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "line", "says"),
     [
+        (GOOD + '[limits]\nname = "x"\n', 6, "one of ack_timeout_ms"),
+        (GOOD + "[testee.env]\nPORT = 5\n", 5, "Expected `str`"),
+        (GOOD + 'profiles = ["spot", "spot"]\n', 5, "each once"),
+        (GOOD + 'streams = ["eth usdc@trade"]\n', 5, "stream names"),
+        (GOOD + "nam = 1\n[limits]\n", 5, "'name' (the nearest)"),
+        ("nam = 1\n" + GOOD, 1, "one of also_fails"),
+        (GOOD + "[limits]\nclose_ms = nan\n", 6, "above 0"),
+        (GOOD + "level = 2\n", 5, "valid TOML"),
+        (GOOD + 'cwd = "', 5, "valid TOML"),
+        (
+            GOOD + '[[expect]]\ncase = "HB-03"\nverdict = "FAIL"\nreason = ""\n'
+            '[[expect]]\nreason = ""\ncase = "CONN-1"\nverdict = "FAIL"\n',
+            11,
+            "'CONN-01' (the nearest)",
+        ),
+        (GOOD + '[mutant]\nmust_fail = ["HB-3"]\n', 6, "'HB-03' (the nearest)"),
+        (GOOD + '[may_fail]\nHB-30 = "why"\n', 6, "'HB-03' (the nearest)"),
         (GOOD + "scale_time = true\n", 5, "'scales_time' (the nearest)"),
         (GOOD + "[limit]\nclose_ms = 5\n", 5, "'limits' (the nearest)"),
         (GOOD + '[limits]\nclose_ms = "5"\n', 6, "Expected `float"),
@@ -107,6 +124,20 @@ def test_our_own_testees_are_found_by_name_and_by_folder() -> None:
     assert find("reference")[0].level == 2
     assert {t.name for t in find("mutants")} >= {"two-owners", "silent"}
     assert own_testees().is_dir()
+
+
+def test_our_own_testees_are_found_by_a_glob_over_names() -> None:
+    found = {testee.name for testee in find("*-owners")}
+    assert found == {"two-owners"}
+
+
+def test_hidden_folders_are_not_searched(tmp_path: Path) -> None:
+    for name in ("mine", ".venv"):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name, GOOD)
+    assert [testee.file for testee in find(str(tmp_path))] == [
+        (tmp_path / "mine" / "testee.toml").resolve()
+    ]
 
 
 def test_an_unknown_testee_is_told_the_nearest_ones() -> None:

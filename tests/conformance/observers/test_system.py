@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 
+import psutil
 import pytest
 
-from mockex_conformance.observers.system import Observer
+from mockex.server.journal import Sampled
+from mockex_conformance.observers.system import PERIOD_S, Observer
 
 PROGRAM = """\
 import socket, subprocess, sys, threading
@@ -45,12 +48,12 @@ async def test_a_tree_is_counted_with_its_sockets(started: list[subprocess.Popen
     started.append(process)
     assert process.stdout is not None
     await asyncio.to_thread(process.stdout.readline)
-    pids: set[int] = set()
-    observer = Observer(process.pid, frozenset({port}), 1, pids)
+    seen: set[psutil.Process] = set()
+    observer = Observer(process.pid, frozenset({port}), 1, seen)
     first = observer.sample(10.0)
     assert first is not None
     assert first.own_sockets == {"ESTABLISHED": 3}
-    assert first.processes == len(pids) == 2
+    assert first.processes == len(seen) == 2
     assert first.threads == 3
     assert first.descriptors >= 6
     async with asyncio.timeout(5):
@@ -75,3 +78,35 @@ def test_a_process_that_is_gone_gives_no_sample() -> None:
     observer = Observer(process.pid, frozenset(), 1, set())
     process.communicate(b"\n")
     assert observer.sample(0.0) is None
+
+
+async def test_it_looks_at_least_every_250_ms_and_ends_with_the_process() -> None:
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    sampled: list[Sampled] = []
+    enough = asyncio.Event()
+
+    def keep(sample: Sampled) -> None:
+        sampled.append(sample)
+        if len(sampled) == 4:
+            enough.set()
+
+    observer = Observer(process.pid, frozenset(), 2, set())
+    watching = asyncio.ensure_future(observer.run(keep))
+    async with asyncio.timeout(10):
+        await enough.wait()
+        process.communicate(b"\n")
+        await watching
+    assert PERIOD_S <= 0.25
+    assert {sample.run for sample in sampled} == {2}
+    assert all(sample.rss_bytes > 0 and sample.processes == 1 for sample in sampled)
+
+
+def test_a_process_that_may_not_be_looked_at_is_no_process_without_sockets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def denied(process: psutil.Process) -> int:
+        raise psutil.AccessDenied(process.pid)
+
+    monkeypatch.setattr(psutil.Process, "num_fds", denied)
+    with pytest.raises(psutil.AccessDenied):
+        Observer(os.getpid(), frozenset(), 1, set()).sample(0.0)

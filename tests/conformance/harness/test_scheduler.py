@@ -1,0 +1,276 @@
+"""The parent of a run: what workers do to it, and what it does to them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from mockex_conformance.case import Case, Run
+from mockex_conformance.description import Description, Limits
+from mockex_conformance.harness import run as run_module
+from mockex_conformance.harness import scheduler
+from mockex_conformance.harness.scheduler import Plan, Started, run
+from mockex_conformance.recording import read_entries
+from mockex_conformance.rejudging import read_recording
+from mockex_conformance.verdict import CaseVerdict, Level, Severity, Verdict
+
+pytestmark = pytest.mark.timeout(60)
+
+CLIENT = """\
+import asyncio, os, sys
+from websockets.asyncio.client import connect
+open("starts", "a").write("x")
+async def feed():
+    streams = os.environ["MOCKEX_STREAMS"].replace(",", "/")
+    url = os.environ["MOCKEX_WS_URL"] + "/public/stream?streams=" + streams
+    async with connect(url, ping_interval=None, proxy=None) as ws:
+        async for _ in ws:
+            pass
+asyncio.run(feed())
+"""
+
+
+def case(body: Callable[[Run], Awaitable[None]], number: int = 1, *, alone: bool = False) -> Case:
+    return Case(
+        id=f"test/case-{number}",
+        number=f"CONN-{number:02}",
+        severity=Severity.MUST,
+        level=Level.L0,
+        body=body,
+        requirement="It does what the test says.",
+        alone=alone,
+    )
+
+
+def plan(folder: Path, *cases: Case, script: str = CLIENT, **more: object) -> Plan:
+    program = folder / "program.py"
+    program.write_text(script)
+    testee = Description(
+        name="client",
+        command=["{python}", str(program)],
+        cwd=folder,
+        limits=Limits(close_ms=500),
+    )
+    return Plan(
+        testees=[testee],
+        cases=cases,
+        out=folder / "out",
+        **{"profiles": ["usdm"], **more},  # type: ignore[arg-type]
+    )
+
+
+def judged(what: Plan) -> tuple[list[CaseVerdict], list[Started | CaseVerdict]]:
+    events: list[Started | CaseVerdict] = []
+    verdicts = run(what, events.append)
+    assert [event for event in events if isinstance(event, CaseVerdict)] == verdicts
+    assert not running(what), "nothing of the testee is left"
+    return verdicts, events
+
+
+def running(what: Plan) -> list[int]:
+    program = what.testees[0].command[1]
+    return [
+        process.pid
+        for process in psutil.process_iter(["cmdline", "status"])
+        if program in (process.info["cmdline"] or [])
+        and process.info["status"] != psutil.STATUS_ZOMBIE
+    ]
+
+
+async def nothing(run: Run) -> None:
+    pass
+
+
+async def three_steps(run: Run) -> None:
+    await run.until_steps(3)
+
+
+def test_a_verdict_has_what_replays_it_and_where_it_is_recorded(tmp_path: Path) -> None:
+    what = plan(tmp_path, case(three_steps), seed=11)
+    ((verdict,), events) = judged(what)
+    assert verdict.verdict is Verdict.PASS, verdict
+    assert events[0] == Started("client", "test/case-1", "usdm")
+    assert verdict.replay.startswith("mockex conform --case CONN-01 --profile usdm --seed 11 -- ")
+    assert read_recording(what.out / verdict.journal).terms.seed == 11
+    assert (what.out / verdict.stderr).exists()
+    assert sorted(p.name for p in (what.out / "stderr").iterdir()) == [
+        "client-usdm-CONN-01.txt",
+        "client-usdm-PROBE.txt",
+    ]
+
+
+def test_one_that_never_goes_live_fails_everything_after_one_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module.CaseRun.until_live, "__defaults__", (0.5,))
+    idle = 'import time\nopen("starts", "a").write("x")\ntime.sleep(60)\n'
+    what = plan(tmp_path, case(nothing), case(nothing, 2), script=idle)
+    verdicts, events = judged(what)
+    assert [v.verdict for v in verdicts] == [Verdict.FAIL] * 2
+    assert all(v.findings[0].message.startswith("never went live: no events") for v in verdicts)
+    assert (tmp_path / "starts").read_text() == "x"
+    assert not [event for event in events if isinstance(event, Started)]
+
+
+def test_a_worker_that_crashes_is_an_error_with_its_last_words(tmp_path: Path) -> None:
+    async def crash(run: Run) -> None:
+        os.write(2, b"the last thing that I say\n")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    what = plan(tmp_path, case(crash), case(three_steps, 2))
+    verdicts, _ = judged(what)
+    by_number = {v.number: v for v in verdicts}
+    assert by_number["CONN-02"].verdict is Verdict.PASS
+    crashed = by_number["CONN-01"]
+    assert crashed.verdict is Verdict.ERROR
+    assert "the worker ended with -9 and no verdict" in crashed.reason
+    assert "the last thing that I say" in crashed.reason
+    assert read_entries(what.out / crashed.journal), "what was recorded before is readable"
+
+
+def test_an_error_of_ours_is_recorded_with_its_place(tmp_path: Path) -> None:
+    async def broken(run: Run) -> None:
+        raise LookupError("no such thing")
+
+    what = plan(tmp_path, case(broken))
+    ((verdict,), _) = judged(what)
+    assert verdict.verdict is Verdict.ERROR
+    assert verdict.reason == "mockex: LookupError: no such thing"
+    recording = read_recording(what.out / verdict.journal)
+    assert "in broken" in recording.noted("traceback")[0].detail["text"]
+    assert recording.outcome["ended"] == "error"
+
+
+def test_a_case_that_takes_too_long_is_ended_and_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "OVERTIME_S", 1.0)
+
+    async def endless(run: Run) -> None:
+        while True:
+            await run.sleep(0.1)
+
+    what = plan(tmp_path, case(endless), case_limit_s=1.0)
+    ((verdict,), _) = judged(what)
+    assert verdict.verdict is Verdict.ERROR
+    assert verdict.reason == "the case took longer than 2 s; raise `--case-limit`"
+    assert read_recording(what.out / verdict.journal).outcome["ended"] == "error"
+
+
+def test_a_worker_that_hangs_is_killed_and_its_testee_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduler, "_GRACE_S", 2.0)
+
+    async def hang(run: Run) -> None:
+        signal.pause()
+
+    what = plan(tmp_path, case(hang), case_limit_s=1.0)
+    ((verdict,), _) = judged(what)
+    assert verdict.verdict is Verdict.ERROR
+    assert "the case took longer than 3 s" in verdict.reason
+
+
+def test_waiting_cases_run_side_by_side_and_one_that_measures_alone(tmp_path: Path) -> None:
+    def here() -> int:
+        return len(list(tmp_path.glob("running-*")))
+
+    async def together(run: Run) -> None:
+        """Passes only if the other one runs at the same time."""
+        (tmp_path / f"running-{os.getpid()}").touch()
+        while here() < 2:
+            await run.sleep(0.01)
+
+    async def by_itself(run: Run) -> None:
+        (tmp_path / "alone").touch()
+        await run.sleep(0.2)
+
+    async def late(run: Run) -> None:
+        assert not (tmp_path / "alone").exists()
+        await run.sleep(0.5)
+        assert not (tmp_path / "alone").exists()
+
+    what = plan(
+        tmp_path, case(by_itself, alone=True), case(together, 2), case(together, 3), case(late, 4)
+    )
+    verdicts, _ = judged(what)
+    assert [v.verdict for v in verdicts] == [Verdict.PASS] * 4, verdicts
+    assert verdicts[-1].number == "CONN-01"
+
+
+def test_each_repetition_has_a_recording_of_its_own(tmp_path: Path) -> None:
+    what = plan(tmp_path, case(three_steps), repeat=2)
+    verdicts, _ = judged(what)
+    assert {v.journal for v in verdicts} == {
+        "journal/client-usdm-CONN-01.jsonl",
+        "journal/client-usdm-CONN-01-r2.jsonl",
+    }
+
+
+def test_a_profile_that_is_not_declared_is_unsupported_and_starts_nothing(tmp_path: Path) -> None:
+    what = plan(tmp_path, case(nothing), profiles=["spot"])
+    spotless = [Description(name="client", command=["false"], profiles=["usdm"])]
+    verdicts = run(
+        Plan(testees=spotless, cases=what.cases, out=what.out, profiles=["spot"]), lambda _: None
+    )
+    assert verdicts[0].verdict is Verdict.UNSUPPORTED
+    assert verdicts[0].reason == "declare 'spot' under `profiles`"
+    assert not (what.out / "journal").exists()
+
+
+def test_what_a_testee_left_behind_is_ended_while_others_run(tmp_path: Path) -> None:
+    daemon = tmp_path / "daemon.py"
+    daemon.write_text(
+        "import os, time\nos.setsid()\nif os.fork(): os._exit(0)\n"
+        "open('daemon', 'w').write(str(os.getpid()))\ntime.sleep(300)\n"
+    )
+
+    async def leave(run: Run) -> None:
+        # Not the testee's but our own: nobody but the parent can know of it.
+        subprocess.run([sys.executable, str(daemon)], cwd=tmp_path, check=True)
+        while not (tmp_path / "daemon").exists():
+            await run.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    async def watch(run: Run) -> None:
+        while not (tmp_path / "daemon").exists():
+            await run.sleep(0.01)
+        pid = int((tmp_path / "daemon").read_text())
+        while psutil.pid_exists(pid):
+            await run.sleep(0.01)
+
+    verdicts, _ = judged(plan(tmp_path, case(leave), case(watch, 2)))
+    by_number = {v.number: v.verdict for v in verdicts}
+    assert by_number == {"CONN-01": Verdict.ERROR, "CONN-02": Verdict.PASS}
+
+
+def test_an_interrupt_ends_workers_and_testees_and_keeps_what_is_recorded(tmp_path: Path) -> None:
+    parent = os.getpid()
+
+    async def interrupt(run: Run) -> None:
+        os.kill(parent, signal.SIGINT)
+        await run.sleep(60)
+
+    what = plan(tmp_path, case(interrupt))
+    before = psutil.Process().children()
+    with pytest.raises(KeyboardInterrupt):
+        run(what, lambda _: None)
+    assert not running(what)
+    assert psutil.Process().children() == before
+    recording = read_recording(what.out / "journal" / "client-usdm-CONN-01.jsonl")
+    assert recording.outcome["reason"] == "interrupted"
+
+
+def test_the_number_side_by_side_is_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 96)
+    assert plan(tmp_path).side_by_side == 32
+    assert plan(tmp_path, jobs=50).side_by_side == 50
