@@ -34,7 +34,12 @@ class Peer:
     ended: bool = False
 
     def reset(self) -> None:
+        self.ended = True  # here and not when the reader notices: the next one may be faster
         self.connection.transport.abort()
+
+    async def close(self, code: int, reason: str = "") -> None:
+        self.ended = True
+        await self.connection.close(code, reason)
 
 
 class FakeExchange:
@@ -85,7 +90,7 @@ class FakeExchange:
         if self.bad.intersection(names):
             error = {"code": 2, "msg": "Invalid request: invalid stream"}
             await peer.connection.send(json.dumps({"error": error}))
-            await peer.connection.close(1008, "Invalid request")
+            await peer.close(1008, "Invalid request")
             return
         await peer.connection.send(json.dumps({"result": None, "id": request["id"]}))
         for name in names:
@@ -188,7 +193,7 @@ class World:
         )
         return Feed(settings, streams)
 
-    async def until(self, met: Callable[[], object], within_s: float = 5.0) -> None:
+    async def until(self, met: Callable[[], object], within_s: float = 30.0) -> None:
         async with asyncio.timeout(within_s):
             while not met():
                 await asyncio.sleep(0.005)

@@ -173,7 +173,7 @@ async def _work(job: Job) -> CaseVerdict:
         verdict,
         reason=reason,
         duration_s=round(loop.time() - began, 3),
-        mode=run.mode,
+        mode=terms.mode,  # a case may have started the testee in others as well
         findings=findings,
         notes=run.notes,
         journal=str(job.journal),

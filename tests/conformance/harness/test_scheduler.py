@@ -214,6 +214,19 @@ def test_each_repetition_has_a_recording_of_its_own(tmp_path: Path) -> None:
     }
 
 
+def test_a_case_that_goes_through_the_modes_stays_in_the_column_of_its_testee(
+    tmp_path: Path,
+) -> None:
+    async def again(run: Run) -> None:
+        await run.stop()
+        await run.start(mode="raw")
+        await run.until_live()
+
+    # Raw events come at the same path to a client that does not look at them.
+    ((verdict,), _) = judged(plan(tmp_path, case(again)))
+    assert (verdict.verdict, verdict.mode) == (Verdict.PASS, "combined")
+
+
 def test_a_profile_that_is_not_declared_is_unsupported_and_starts_nothing(tmp_path: Path) -> None:
     what = plan(tmp_path, case(nothing), profiles=["spot"])
     spotless = [Description(name="client", command=["false"], profiles=["usdm"])]
