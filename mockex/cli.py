@@ -287,7 +287,10 @@ def _broke(error: Exception) -> ExitCode:
 
 
 def main() -> NoReturn:
-    """The console script."""
+    """The console script. Started with a closed stdout or stderr, it writes into nothing."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - for good
     sys.exit(run())
 
 

@@ -308,6 +308,11 @@ def test_a_closed_stdout_does_not_end_the_exchange_and_is_quiet(tmp_path: Path) 
     assert ready.exists()
 
 
+def test_started_without_stdout_and_stderr_it_still_works() -> None:
+    command = f"exec {sys.executable} -m mockex.cli cases >&- 2>&-"
+    assert subprocess.run(["sh", "-c", command], check=False, timeout=60).returncode == 0
+
+
 def test_help_into_a_closed_pipe_is_quiet() -> None:
     reader, writer = os.pipe()
     os.close(reader)
