@@ -3,10 +3,15 @@
 MockexError
 ├── ConfigError        whoever started us asked for what cannot be
 ├── RequestRejected    the client broke the protocol: `code` and `msg`, answered on the wire
-└── FaultError         a fault could not be injected, or was not seen to take effect
-    ├── FaultUnseen    it was injected and the journal never showed that it happened
-    └── LinkError      the fault proxy is missing, dead or refused
-        └── ToxiproxyUnavailable   no way to get the server was open
+├── FaultError         a fault could not be injected, or was not seen to take effect
+│   ├── FaultUnseen    it was injected and the journal never showed that it happened
+│   └── LinkError      the fault proxy is missing, dead or refused
+│       └── ToxiproxyUnavailable   no way to get the server was open
+└── SimulationError    code that ran in virtual time did what cannot be there
+    ├── NotSimulated   it asked for a real socket, process, thread or pause
+    ├── Deadlock       nothing is ready, no timer is left, and the program is not done
+    ├── Spins          it ran on and on without letting time pass
+    └── Leaked         it ended and left tasks, connections or timers behind
 """
 
 from __future__ import annotations
@@ -59,3 +64,54 @@ class ToxiproxyUnavailable(LinkError):
         self.steps = steps
         tried = "\n".join(f"  {what}: {why}" for what, why in steps)
         super().__init__(f"no Toxiproxy 2.12 server is to be had; tried:\n{tried}")
+
+
+class SimulationError(MockexError):
+    """Base: code that ran in virtual time did what cannot be there."""
+
+
+class NotSimulated(SimulationError):
+    """Simulated code asked for something that only a real machine has.
+
+    `what` was asked for, at `place` (file and line; empty if unknown); `instead` says what would
+    work.
+    """
+
+    def __init__(self, what: str, instead: str, place: str = "") -> None:
+        self.what = what
+        self.instead = instead
+        self.place = place
+        at = f" (at {place})" if place else ""
+        super().__init__(f"{what} is not simulated{at}: {instead}")
+
+
+class Deadlock(SimulationError):
+    """Nothing is ready and no timer is left: time would stand still for ever. `tasks` says of each
+    task what it is and where it waits."""
+
+    def __init__(self, tasks: list[str]) -> None:
+        self.tasks = tasks
+        waiting = "\n".join(f"  {task}" for task in tasks) or "  no task at all"
+        super().__init__(f"nothing is ready and no timer is left; what waits:\n{waiting}")
+
+
+class Spins(SimulationError):
+    """So many callbacks ran at one instant of virtual time. `callbacks` names the last ones."""
+
+    def __init__(self, count: int, at_s: float, callbacks: list[str]) -> None:
+        self.count = count
+        self.at_s = at_s
+        self.callbacks = callbacks
+        names = "\n".join(f"  {name}" for name in callbacks)
+        super().__init__(
+            f"spins: {count} callbacks ran at {at_s:.6f} s and time did not move; at last\n{names}"
+        )
+
+
+class Leaked(SimulationError):
+    """The program ended and left something behind. `left` says what, and where it was made."""
+
+    def __init__(self, left: list[str]) -> None:
+        self.left = left
+        things = "\n".join(f"  {thing}" for thing in left)
+        super().__init__(f"left behind at the end:\n{things}")

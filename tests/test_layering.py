@@ -19,9 +19,10 @@ ALLOWED: dict[str, set[str]] = {
     "faults.toxiproxy": FIRST | {"faults.proxy_server"},
     "faults.proxy_server": FIRST | {"faults.toxiproxy", "faults._guard", "server.wire"},
     "faults._guard": set(),
-    "server": FIRST | {"faults", "market", "streams", "session"},
+    "sim": FIRST,
+    "server": FIRST | {"faults", "market", "streams", "session", "sim"},
     "cli": FIRST | {"server", "faults"},
-    "": {"errors", "faults", "profile", "server"},
+    "": {"errors", "faults", "profile", "server", "sim"},
 }
 FORBIDDEN_PURE = {"asyncio", "socket", "time", "selectors", "threading", "subprocess"}
 PURE = ("market", "streams", "session", "names", "profile", "faults.model", "faults.trigger")

@@ -210,6 +210,81 @@ class Latency(LinkFault):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LinkReset(LinkFault):
+class Bandwidth(LinkFault):
+    """Bytes pass at `bytes_per_s`, in pieces of at most a tenth of a second. Direction None: each
+    of both."""
+
+    bytes_per_s: float
+    direction: Direction | None = Direction.DOWNSTREAM
+
+    def __post_init__(self) -> None:
+        if self.bytes_per_s <= 0:
+            raise ValueError(f"bytes_per_s must be positive, got {self.bytes_per_s:g}: see Hold")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slice(LinkFault):
+    """Chunks are cut into pieces of `bytes`, which arrive `gap_ms` apart."""
+
+    bytes: int
+    gap_ms: float = 1.0
+    direction: Direction | None = Direction.DOWNSTREAM
+
+    def __post_init__(self) -> None:
+        _at_least("bytes", self.bytes, 1)
+        _at_least("gap_ms", self.gap_ms, 0.1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold(LinkFault):
+    """Nothing arrives until `Release`: bytes and ends wait on the link, complete and in order.
+    Direction None: both."""
+
+    direction: Direction | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release(LinkFault):
+    """Ends every hold. `deliver`: what was held arrives. `lose`: it is gone, and each connection
+    that lost bytes is reset, because a stream with a hole in it is never delivered."""
+
+    backlog: Literal["deliver", "lose"] = "deliver"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitData(LinkFault):
+    """After `bytes` more bytes of each connection that exists, the link ends it on both sides."""
+
+    bytes: int
+    then: Literal["fin", "reset"] = "fin"
+    direction: Direction = Direction.DOWNSTREAM
+
+    def __post_init__(self) -> None:
+        _at_least("bytes", self.bytes, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResetLink(LinkFault):
     """Every connection that exists on the link ends with a RST on both sides; the link then
     accepts again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinLink(LinkFault):
+    """Every connection that exists on the link ends with a FIN on both sides."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused(LinkFault):
+    """Attempts are refused for `ms`; connections that exist are left alone."""
+
+    ms: int
+
+    def __post_init__(self) -> None:
+        _at_least("ms", self.ms, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeverAccept(LinkFault):
+    """Attempts succeed and are never handed to the program that listens: nothing is read, nothing
+    answered, and once its backlog is full further attempts hang."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -103,33 +103,29 @@ class History:
 class Truth:
     """Answers for the market; symbols in upper case."""
 
-    def __init__(self, histories: dict[str, History]) -> None:
-        self._histories = histories
-
-    @property
-    def symbols(self) -> tuple[str, ...]:
-        """Every symbol of the market."""
-        return tuple(self._histories)
+    def __init__(self, history: Callable[[str], History], symbols: tuple[str, ...]) -> None:
+        self._history = history
+        self.symbols = symbols
 
     def last_update_id(self, symbol: str) -> int:
         """Id of the newest update."""
-        return self._histories[symbol].last_id
+        return self._history(symbol).last_id
 
     def id_at(self, symbol: str, at_ms: int) -> int:
         """Id of the newest update at `at_ms` since the opening."""
-        history = self._histories[symbol]
+        history = self._history(symbol)
         index = bisect_right(history.step_ms, at_ms)
         return history.step_ids[index - 1] if index else history.first_id
 
     def first_id_after(self, symbol: str, update_id: int) -> int | None:
         """Id of the first update after `update_id`; None if there is none yet."""
-        ids = self._histories[symbol].ids
+        ids = self._history(symbol).ids
         index = bisect_right(ids, update_id)
         return ids[index] if index < len(ids) else None
 
     def book(self, symbol: str, update_id: int | None = None) -> Book:
         """The book after the newest update at or before `update_id` (None: now)."""
-        history = self._histories[symbol]
+        history = self._history(symbol)
         wanted = history.last_id if update_id is None else update_id
         bids, asks = history.levels(wanted)
         return Book(wanted, tuple(sorted(bids.items(), reverse=True)), tuple(sorted(asks.items())))
@@ -139,11 +135,11 @@ class Truth:
     ) -> tuple[dict[int, int], dict[int, int]]:
         """Bids and asks that updates in (after_id, upto_id] touched: price to quantity at
         `upto_id`, zero if the level is gone."""
-        return self._histories[symbol].touched(after_id, upto_id)
+        return self._history(symbol).touched(after_id, upto_id)
 
     def trades(self, symbol: str, first_id: int, last_id: int) -> Iterator[Trade]:
         """Trades by id, both ends included."""
-        trades = self._histories[symbol].trades
+        trades = self._history(symbol).trades
         if trades:
             start = max(0, first_id - trades[0].trade_id)
             yield from trades[start : max(0, last_id - trades[0].trade_id + 1)]

@@ -11,9 +11,8 @@ that bytes can be compared; `frozen` never moves.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from heapq import nlargest, nsmallest
 from random import Random
 
 from mockex.errors import ConfigError
@@ -49,6 +48,7 @@ class _Symbol:
 
     def __init__(self, instrument: Instrument, seed: int, *, shared_ids: bool) -> None:
         self.instrument = instrument
+        self.at_ms = 0  # until when it has moved
         self._random = Random(f"mockex market {seed} {instrument.symbol}")
         self._shared_ids = shared_ids
         mid = instrument.start_ticks
@@ -129,6 +129,20 @@ class _Symbol:
         bid, ask = self._best
         return bid, self.levels[Side.BID][bid], ask, self.levels[Side.ASK][ask]
 
+    def from_best(self, side: Side, count: int) -> list[tuple[int, int]]:
+        """The best `count` levels of one side, best first. They stand close together, so walking
+        from the best is a few look-ups; the book has at least that many."""
+        levels, price = self.levels[side], self._best[side]
+        away = -1 if side is Side.BID else 1
+        found: list[tuple[int, int]] = []
+        count = min(count, len(levels))
+        while len(found) < count:
+            quantity = levels.get(price)
+            if quantity is not None:
+                found.append((price, quantity))
+            price += away
+        return found
+
     def _near(self, side: Side) -> int:
         """A price with a level, among the best few; the best one if the draw finds a hole."""
         away = -1 if side is Side.BID else 1
@@ -153,46 +167,61 @@ class Market:
         if not 1 <= step_ms <= 100 or 100 % step_ms:
             raise ConfigError("step_ms", step_ms, "a divisor of 100, in ms")
         self.step_ms = step_ms
+        self.kind = kind
         self.instruments = {i.symbol: i for i in instruments}
-        self._kind = kind
-        self._symbols = [_Symbol(i, seed, shared_ids=profile.shared_ids) for i in instruments]
-        self._by_name = {s.instrument.symbol: s for s in self._symbols}
+        self._seed = seed
+        self._shared_ids = profile.shared_ids
+        self._symbols: dict[str, _Symbol] = {}  # those that somebody has asked for
         self._now_ms = 0
-        self.truth = Truth({s.instrument.symbol: s.history for s in self._symbols})
+        self.truth = Truth(lambda name: self._symbol(name).history, tuple(self.instruments))
 
-    def advance(self, now_ms: int) -> list[Change]:
-        """Every step that is due at or before `now_ms` (since the opening), in order."""
+    def advance(self, now_ms: int, wanted: Collection[str] | None = None) -> list[Change]:
+        """Every step that is due at or before `now_ms` (since the opening), in order.
+
+        `wanted` are the symbols whose changes somebody wants, None: all. The others are caught up
+        when they are next asked for, so a symbol that nobody looks at costs nothing.
+        """
         changes: list[Change] = []
         while self._now_ms + self.step_ms <= now_ms:
+            # Until the last step, and then this one: a change is what this one did.
+            names = self.instruments if wanted is None else wanted
+            symbols = [] if self.kind == "frozen" else [self._symbol(name) for name in names]
             self._now_ms += self.step_ms
-            if self._kind == "frozen":
-                continue
-            changes += [self._step(symbol) for symbol in self._symbols]
+            changes += [self._step(symbol) for symbol in symbols]
         return changes
+
+    def _symbol(self, name: str) -> _Symbol:
+        """A symbol as it is now."""
+        symbol = self._symbols.get(name)
+        if symbol is None:
+            instrument = self.instruments[name]
+            symbol = _Symbol(instrument, self._seed, shared_ids=self._shared_ids)
+            self._symbols[name] = symbol
+        while symbol.at_ms < self._now_ms and self.kind != "frozen":
+            self._step(symbol)
+        return symbol
 
     def top(self, symbol: str) -> tuple[int, int, int, int]:
         """Best bid and ask now: price and quantity of each."""
-        return self._by_name[symbol].top()
+        return self._symbol(symbol).top()
 
     def best(self, symbol: str, count: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
         """The best `count` levels of each side now, best first."""
-        bids, asks = self._by_name[symbol].levels
-        return (
-            [(price, bids[price]) for price in nlargest(count, bids)],
-            [(price, asks[price]) for price in nsmallest(count, asks)],
-        )
+        found = self._symbol(symbol)
+        return found.from_best(Side.BID, count), found.from_best(Side.ASK, count)
 
     def _step(self, symbol: _Symbol) -> Change:
         history = symbol.history
         updates, trades = len(history.ids), len(history.trades)
-        if self._kind == "steady":
-            symbol.steady(self._now_ms)
+        symbol.at_ms += self.step_ms
+        if self.kind == "steady":
+            symbol.steady(symbol.at_ms)
         else:
-            symbol.walk(self._now_ms)
-        history.end_step(self._now_ms)
+            symbol.walk(symbol.at_ms)
+        history.end_step(symbol.at_ms)
         return Change(
             symbol=symbol.instrument.symbol,
-            at_ms=self._now_ms,
+            at_ms=symbol.at_ms,
             first_update_id=history.ids[updates],
             final_update_id=history.last_id,
             trades=tuple(history.trades[trades:]),

@@ -383,12 +383,14 @@ class Connection(asyncio.Protocol):
             self._session_timer = None
         deadline = None if self._session is None else self._session.next_deadline()
         if deadline is not None and self.live:
-            self._session_timer = self._exchange.at(deadline, self._session_due)
+            due = partial(self._session_due, deadline)
+            self._session_timer = self._exchange.at(deadline, due)
 
-    def _session_due(self) -> None:
+    def _session_due(self, deadline: float) -> None:
         self._session_timer = None
         if self._session is not None and self.live:
-            self._perform(self._session.advance(self._exchange.now()))
+            # Never before it, whatever the two conversions between the clocks have rounded.
+            self._perform(self._session.advance(max(self._exchange.now(), deadline)))
 
     # --- ending --------------------------------------------------------------------------------
 

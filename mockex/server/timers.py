@@ -68,8 +68,10 @@ class Timers:
     def _fire(self) -> None:
         self._armed = None
         now = self._loop.time()
+        due = []
         while self._heap and self._heap[0][0] <= now:
-            callback = heapq.heappop(self._heap)[2].callback
-            if callback is not None:
-                callback()
+            due.append(heapq.heappop(self._heap)[2])
+        for timer in due:  # what they set for this very moment comes in the loop's next turn
+            if timer.callback is not None:
+                timer.callback()
         self._arm()

@@ -1,7 +1,7 @@
 """What only sockets can do: RST, FIN, send buffers, a port that is ours and refuses.
 
-The one file that asks a transport for its socket or makes one. `Wire` is the interface; the
-simulated network will bring a form of its own.
+The one file that asks a transport for its socket or makes one. On a simulated loop the sockets are
+those of its network, which take the same calls, so the rest is the same on both grounds.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from mockex.errors import ConfigError
+from mockex.sim import SimLoop, SimSocket
 
 _LINGER_0 = struct.pack("ii", 1, 0)
 # Enough for a burst, small enough that a client that never reads is noticed: what the kernel would
@@ -53,6 +54,13 @@ class Wire(Protocol):
         ...
 
 
+def _tcp_socket() -> socket.socket:
+    loop = asyncio.get_running_loop()
+    if isinstance(loop, SimLoop):
+        return SimSocket(loop.network)  # type: ignore[return-value]  # it takes the same calls
+    return socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+
+
 class SocketListener:
     """A listening socket whose port can refuse for a while without being lost.
 
@@ -68,13 +76,13 @@ class SocketListener:
         self.port: int = self._held.getsockname()[1]
 
     def _bind(self, port: int) -> socket.socket:
-        bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        bound = _tcp_socket()
         try:
             bound.setblocking(False)
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if port and self._server is None:
                 # The first bind of a named port is exclusive: a port in use must be noticed.
-                with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+                with _tcp_socket() as probe:
                     probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                     probe.bind((self._host, port))
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

@@ -79,6 +79,11 @@ class Publisher:
         """Nobody wants `stream` any more."""
         self._active.pop(stream, None)
 
+    @property
+    def symbols(self) -> dict[str, None]:
+        """Symbols of which somebody wants a stream, in the order in which they were added."""
+        return {active.instrument.symbol: None for active in self._active.values()}
+
     def publish(self, now_ms: int, changes: Sequence[Change]) -> list[Event]:
         """The events of the step at `now_ms`, in the order in which streams were added."""
         self._now_ms = now_ms

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from mockex.errors import FaultError, LinkError
-from mockex.faults import Direction, Latency, LinkFault, LinkReset
+from mockex.faults import Direction, Latency, LinkFault, ResetLink
 from mockex.faults.proxy_server import ProxyServer, running
 from mockex.faults.toxiproxy import ToxiproxyFaults
 from mockex.server.journal import Ended
@@ -74,7 +74,7 @@ async def test_link_reset_is_a_rst_for_both_ends_and_the_port_stays(
     client = await raw(link.port)
     await client.upgrade(TARGET)
     await client.text()
-    await link.inject(LinkReset())
+    await link.inject(ResetLink())
     assert await client.until_end() == "rst"
     ended = await asyncio.wait_for(exchange.journal.wait(lambda e: isinstance(e, Ended)), 2)
     assert (ended.by, ended.how) == ("client", "rst")
@@ -104,9 +104,9 @@ async def test_a_dead_server_is_named_and_not_waited_for(
     link = await faults.link(1, name="ws")
     os.kill(server.pid, signal.SIGKILL)
     with pytest.raises(LinkError, match="does not answer"):
-        await link.inject(LinkReset())
+        await link.inject(ResetLink())
     with pytest.raises(LinkError, match="was given up"):
-        await link.inject(LinkReset())
+        await link.inject(ResetLink())
     faults._links.clear()
 
 

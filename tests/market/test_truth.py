@@ -69,7 +69,8 @@ def test_trades_are_found_by_id() -> None:
 
 
 def test_a_history_without_updates_has_its_opening_book() -> None:
-    truth = Truth({"X": History(5, [({10: 1}, {11: 2})])})
+    history = History(5, [({10: 1}, {11: 2})])
+    truth = Truth({"X": history}.__getitem__, ("X",))
     assert truth.book("X").bids == ((10, 1),)
     assert truth.last_update_id("X") == 5
     assert list(truth.trades("X", 0, 9)) == []

@@ -1,0 +1,334 @@
+"""A network in memory: addresses, ports, listeners, and links whose faults are the same values
+that the server and the fault proxy take.
+
+A link is the way to one listening port. What is injected there is done to every connection that
+goes through it, present and future, until `clear`.
+"""
+
+from __future__ import annotations
+
+import errno
+import heapq
+import itertools
+import selectors
+import socket
+from collections.abc import Callable
+from random import Random
+from typing import TYPE_CHECKING, Literal
+
+from mockex.errors import FaultError
+from mockex.faults.model import (
+    Bandwidth,
+    Direction,
+    FinLink,
+    Hold,
+    Latency,
+    LimitData,
+    LinkFault,
+    NeverAccept,
+    Refused,
+    Release,
+    ResetLink,
+    Slice,
+)
+from mockex.sim.pipe import Conditions, Pipe
+from mockex.sim.sockets import Address, SimSocket, error
+
+if TYPE_CHECKING:
+    from mockex.sim.loop import SimLoop, _Selector
+    from mockex.sim.process import Process
+
+_ANY = "0.0.0.0"  # noqa: S104 - a name in this network, which has no other machines
+_FIRST_FD = 1 << 20
+_FIRST_PORT = 40_000
+_HOP_US = (200, 300)  # a connect, an accept, a chunk: at least 0.2 ms
+_SYN_AGAIN_S = (1.0, 3.0, 7.0, 15.0, 31.0, 63.0, 127.0)  # Linux, tcp_syn_retries 6
+
+
+class Connection:
+    """Both ends of one connection through a link."""
+
+    def __init__(self, client: SimSocket, server: SimSocket, up: Pipe, down: Pipe) -> None:
+        self.client = client
+        self.server = server
+        self.pipes = {Direction.UPSTREAM: up, Direction.DOWNSTREAM: down}
+
+
+class Link:
+    """The way to one listening address. See the module."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self.conditions = {direction: Conditions() for direction in Direction}
+        self.connections: list[Connection] = []
+        self.refused_until = 0.0
+        self.never_accepts = False
+
+    def inject(self, fault: LinkFault) -> list[Connection]:
+        """Do `fault` now; the connections that it struck at once.
+
+        Raises:
+            FaultError: no fault of a link.
+        """
+        present = self._present()
+        match fault:
+            case LimitData(bytes=left, then=then):
+                for connection in present:
+                    connection.pipes[fault.direction].allowed = (left, then)
+            case ResetLink() | FinLink():
+                how: Literal["fin", "reset"] = "reset" if isinstance(fault, ResetLink) else "fin"
+                for connection in present:
+                    self._network.end(connection.client, connection.server, how)
+            case Release(backlog=backlog):
+                self._release(lose=backlog == "lose")
+            case Refused(ms=ms):
+                self.refused_until = self._network.now() + ms / 1000
+            case NeverAccept():
+                self.never_accepts = True
+                self._network.update_listeners(self)
+            case Latency() | Bandwidth() | Slice() | Hold():
+                self._change(fault)
+            case _:
+                raise FaultError(f"{type(fault).__name__} is no fault that a link can do")
+        return present
+
+    def _change(self, fault: Latency | Bandwidth | Slice | Hold) -> None:
+        """Do this to the bytes from now on."""
+        wanted = Direction if fault.direction is None else (fault.direction,)
+        for conditions in (self.conditions[one] for one in wanted):
+            conditions.clear = False
+            match fault:
+                case Latency(delay_ms=delay_ms, jitter_ms=jitter_ms):
+                    conditions.delay_s, conditions.jitter_s = delay_ms / 1000, jitter_ms / 1000
+                case Bandwidth(bytes_per_s=rate):
+                    conditions.bytes_per_s = rate
+                case Slice(bytes=size, gap_ms=gap_ms):
+                    conditions.slice_bytes, conditions.slice_gap_s = size, gap_ms / 1000
+                case Hold():
+                    conditions.held = True
+
+    def clear(self) -> None:
+        """Nothing is done to the bytes any more; what was held goes on."""
+        self._release(lose=False)
+        for conditions in self.conditions.values():
+            conditions.reset()
+        for connection in self._present():
+            for pipe in connection.pipes.values():
+                pipe.allowed = None
+        self.refused_until = 0.0
+        self.never_accepts = False
+        self._network.update_listeners(self)
+
+    def _release(self, *, lose: bool) -> None:
+        for direction, conditions in self.conditions.items():
+            if not conditions.held:
+                continue
+            conditions.held = False
+            for connection in self._present():
+                if connection.pipes[direction].released(lose=lose):
+                    # A stream of bytes with a hole in it is never delivered: TCP would die of it.
+                    self._network.end(connection.client, connection.server, "reset")
+
+    def _present(self) -> list[Connection]:
+        self.connections = [
+            c for c in self.connections if not (c.client.closed and c.server.closed)
+        ]
+        return list(self.connections)
+
+
+class Network:
+    """The addresses of one simulation. Every name given by `add_host`, and all of 127.0.0.0/8,
+    lead to it."""
+
+    def __init__(self) -> None:
+        self.sockets: dict[int, SimSocket] = {}
+        self.random = Random(0)
+        self.selector: _Selector
+        self._loop: SimLoop
+        self._hosts = {"localhost": "127.0.0.1"}
+        self._due: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = itertools.count()
+        self._fds = itertools.count(_FIRST_FD)
+        self._ports = itertools.count(_FIRST_PORT)
+        self._bound: dict[Address, list[SimSocket]] = {}
+        self._links: dict[int, Link] = {}
+
+    # --- for users ---
+
+    def add_host(self, name: str, address: str) -> None:
+        """Let `name` resolve to `address`, any IPv4 one."""
+        self._hosts[name] = address
+
+    def link(self, port: int) -> Link:
+        """The way to a port, listening or not."""
+        return self._links.setdefault(port, Link(self))
+
+    def sockets_of(self, process: Process | None) -> list[SimSocket]:
+        """The open sockets of one process, oldest first."""
+        return [sock for sock in self.sockets.values() if sock.process is process]
+
+    # --- for the loop ---
+
+    def attach(self, loop: SimLoop, selector: _Selector) -> None:
+        """The loop that runs it, once."""
+        if hasattr(self, "_loop"):
+            raise RuntimeError("a Network is for one run: make another one")
+        self._loop, self.selector = loop, selector
+
+    def seed(self, seed: int) -> None:
+        """Draw from this seed from now on."""
+        self.random = Random(f"network {seed}")
+
+    def now(self) -> float:
+        """Loop time."""
+        return self._loop.time()
+
+    def next_at(self) -> float | None:
+        """When something arrives next."""
+        return self._due[0][0] if self._due else None
+
+    def run_due(self, now: float) -> None:
+        """Let arrive what is due."""
+        while self._due and self._due[0][0] <= now:
+            heapq.heappop(self._due)[2]()
+
+    def update_listeners(self, link: Link) -> None:
+        """A link lets through again what waits in a backlog."""
+        for (_, port), bound in self._bound.items():
+            for sock in bound:
+                if self._links.get(port) is link and sock.backlog is not None:
+                    sock.update()
+
+    def close_all(self, process: Process) -> None:
+        """What the kernel does with the sockets of a process that has ended."""
+        for sock in self.sockets_of(process):
+            if sock.fd in self.selector.get_map():
+                self.selector.unregister(sock.fd)
+            sock.close()
+
+    def close_everything(self) -> None:
+        """The end of the simulation."""
+        self._due.clear()
+        for sock in list(self.sockets.values()):
+            sock.closed = True
+        self.sockets.clear()
+
+    # --- for sockets and pipes ---
+
+    def at(self, when: float, arrive: Callable[[], None]) -> None:
+        """Let something arrive at a loop time."""
+        heapq.heappush(self._due, (when, next(self._order), arrive))
+
+    def hop_s(self) -> float:
+        """How long the next step takes."""
+        return self.random.randrange(*_HOP_US) / 1e6
+
+    def adopt(self, sock: SimSocket) -> int:
+        """A number for a socket."""
+        fd = next(self._fds)
+        self.sockets[fd] = sock
+        return fd
+
+    def forget(self, sock: SimSocket) -> None:
+        """A socket was closed."""
+        self.selector.ready.pop(sock.fd, None)
+        self.sockets.pop(sock.fd, None)
+        bound = self._bound.get(sock.local, []) if sock.local is not None else []
+        if sock in bound:
+            bound.remove(sock)
+        for connection in sock.accepted:  # of a listener: nobody will ever accept them
+            if connection.out is not None:
+                connection.reset = True
+                connection.out.send_rst()
+            connection.close()
+
+    def resolve(self, host: object) -> str:
+        """The address of a name.
+
+        Raises:
+            socket.gaierror: nobody has that name.
+        """
+        name = host.decode() if isinstance(host, bytes) else str(host)
+        try:
+            socket.inet_aton(name)
+        except OSError:
+            if name not in self._hosts:
+                raise socket.gaierror(
+                    socket.EAI_NONAME, f"no host {name!r} in this network: see Network.add_host"
+                ) from None
+            return self._hosts[name]
+        return name
+
+    def bind(self, sock: SimSocket, address: Address) -> Address:
+        """Give a socket its address; port 0 is any free one."""
+        host, port = self.resolve(address[0]), address[1]
+        if port == 0:
+            port = next(self._ports)
+        for (at, taken), others in self._bound.items():
+            overlaps = taken == port and (at == host or _ANY in (at, host))
+            if overlaps and others and not all(one.shares_port for one in (sock, *others)):
+                raise error(errno.EADDRINUSE)
+        self._bound.setdefault((host, port), []).append(sock)
+        return (host, port)
+
+    def _listener(self, address: Address) -> SimSocket | None:
+        for host in (address[0], _ANY):
+            for sock in self._bound.get((host, address[1]), ()):
+                if sock.backlog is not None:
+                    return sock
+        return None
+
+    def connect(self, client: SimSocket, address: Address) -> None:
+        """A SYN sets out; the client hears of the outcome."""
+        address = (self.resolve(address[0]), address[1])
+        tries = iter(_SYN_AGAIN_S)
+        began = self.now()
+
+        def syn() -> None:
+            if client.closed or not client.connecting:
+                return
+            listener = self._listener(address)
+            link = self.link(address[1])
+            if listener is None or link.refused_until > self.now():
+                client.not_connected(errno.ECONNREFUSED)
+            elif len(listener.accepted) > (listener.backlog or 0):
+                again = next(tries, None)  # dropped, and sent again by the kernel
+                if again is None:
+                    client.not_connected(errno.ETIMEDOUT)
+                else:
+                    self.at(began + again + self.hop_s(), syn)
+            else:
+                self._establish(client, listener, address, link)
+
+        self.at(began + self.hop_s(), syn)
+
+    def _establish(
+        self, client: SimSocket, listener: SimSocket, address: Address, link: Link
+    ) -> None:
+        assert client.local is not None
+        server = SimSocket(self)
+        server.local = address
+        up = Pipe(self, client, server, link.conditions[Direction.UPSTREAM])
+        down = Pipe(self, server, client, link.conditions[Direction.DOWNSTREAM])
+        link.connections.append(Connection(client, server, up, down))
+        server.connected(client.local, down)
+        client.connected(address, up)
+        listener.accepted.append(server)
+        listener.update()
+
+    def was_read(self, sock: SimSocket) -> None:
+        """Bytes were taken from a socket: the peer hears of the room, a moment later."""
+        assert sock.out is not None
+        peer = sock.out.target
+        if self.selector.events_of(peer.fd) & selectors.EVENT_WRITE:
+            self.at(self.now() + self.hop_s(), peer.update)
+
+    def end(self, one: SimSocket, other: SimSocket, how: Literal["fin", "reset"]) -> None:
+        """The link ends a connection, on both sides, a moment later."""
+        for sock in (one, other):
+            if sock.out is not None:
+                sock.out.cut()
+            self.at(
+                self.now() + self.hop_s(),
+                sock.fin_arrived if how == "fin" else sock.rst_arrived,
+            )
