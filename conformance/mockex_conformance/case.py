@@ -195,6 +195,7 @@ class Case:
     settings: Callable[[Any], dict[str, object]] | None = None  # of the profile, from the testee
     market: str = "steady"
     step_ms: int = 100  # of the market: shorter steps make a burst on the streams in real time
+    real_only: str = ""  # what it looks at that only a machine has
 
 
 REGISTRY: dict[str, Case] = {}
@@ -214,6 +215,7 @@ def case(
     settings: Callable[[Any], dict[str, object]] | None = None,
     market: str = "steady",
     step_ms: int = 100,
+    real_only: str = "",
 ) -> Callable[[CaseBody], CaseBody]:
     """Register the decorated function as the case `id`, `number` in the catalogue."""
 
@@ -234,6 +236,7 @@ def case(
             settings=settings,
             market=market,
             step_ms=step_ms,
+            real_only=real_only,
         )
         return body
 

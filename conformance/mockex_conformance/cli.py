@@ -112,16 +112,21 @@ _only_failed = click.option(
 )
 @click.option("--seed", type=int, default=DEFAULT_SEED, show_default=True, help="Of the run.")
 @click.option(
-    "--time-scale", type=click.FloatRange(0.01, 1), default=0.1, show_default=True,
-    help="Factor for the timers of a testee that scales time.",
+    "--ground", type=click.Choice(["real", "virtual"]), default="real", show_default=True,
+    help="real: a process and sockets of this machine; virtual: the testee's `entry`, in a moment.",
+)  # fmt: skip
+@click.option(
+    "--time-scale", type=click.FloatRange(0.01, 1), metavar="FACTOR",
+    help="For the timers of a testee that scales time. Default: 0.1; 1 on the virtual ground.",
 )  # fmt: skip
 @click.option(
     "--profile", "profiles", multiple=True, type=click.Choice(["spot", "usdm"]),
     help="Only this profile. Repeatable. Default: those of the testee.",
 )  # fmt: skip
 @click.option(
-    "--case-limit", type=click.FloatRange(1), default=180.0, show_default=True, metavar="SECONDS",
-    help="A case that needs longer, by what the testee declares, is UNSUPPORTED.",
+    "--case-limit", type=click.FloatRange(1), metavar="SECONDS",
+    help="A case that needs longer, by what the testee declares, is UNSUPPORTED. Default: 180, "
+    "on the virtual ground 1800.",
 )  # fmt: skip
 @click.option(
     "--deadline-factor", type=click.FloatRange(1), default=1.25, show_default=True,
@@ -148,9 +153,10 @@ def conform(
     repeat: int,
     jobs: int | None,
     seed: int,
-    time_scale: float,
+    ground: str,
+    time_scale: float | None,
     profiles: tuple[str, ...],
-    case_limit: float,
+    case_limit: float | None,
     deadline_factor: float,
     quiet_factor: float,
     out: Path,
@@ -162,6 +168,7 @@ def conform(
     line of a program that takes MOCKEX_WS_URL and MOCKEX_STREAMS: a testee of level 0.
     """
     from mockex_conformance import running
+    from mockex_conformance.harness.ground import Ground
     from mockex_conformance.harness.scheduler import Plan
 
     catalogue = all_cases()
@@ -177,6 +184,7 @@ def conform(
         repeat=repeat,
         jobs=jobs,
         seed=seed,
+        ground=Ground(ground),
         time_scale=time_scale,
         case_limit_s=case_limit,
         deadline_factor=deadline_factor,

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from mockex.cli import ExitCode
 from mockex.clock import wall_clock_ms
-from mockex_conformance.harness import scheduler
+from mockex_conformance.harness import batches, scheduler
+from mockex_conformance.harness.ground import Ground
 from mockex_conformance.harness.scheduler import Plan, Started
 from mockex_conformance.rejudging import NoRecording, read_recording
 from mockex_conformance.report.chart import Steps, deliveries_over_time
@@ -74,7 +75,8 @@ def judge_all(plan: Plan, *, command: Sequence[str], strict: bool = False) -> Fi
                 progress.started(_what(event, numbers[event.case]))
 
         try:
-            scheduler.run(plan, on_event)
+            on = batches if plan.ground is Ground.VIRTUAL else scheduler
+            on.run(plan, on_event)
         except KeyboardInterrupt:
             counts = Counter(verdict.verdict.value for verdict in verdicts)
             record.end(

@@ -207,21 +207,25 @@ class Slowed(Entry, frozen=True, tag="slowed"):
 
 
 class Sampled(Entry, frozen=True, tag="sampled"):
-    """What the operating system shows of the testee's process tree.
+    """What the operating system shows of the testee's process tree; on the virtual ground, what
+    the simulated network and the loop do.
 
     `sockets` counts by TCP state those to the exchange's ports that the tree owns;
-    `close_wait_s` is how long the oldest of them has been in CLOSE_WAIT.
+    `close_wait_s` is how long the oldest of them has been in CLOSE_WAIT. Threads, descriptors,
+    memory and processor time are there on the real ground only, tasks and timers on the virtual.
     """
 
     run: int
     processes: int
     sockets: dict[str, int]
-    threads: int
-    descriptors: int
-    rss_bytes: int
-    cpu_s: float
+    threads: int = 0
+    descriptors: int = 0
+    rss_bytes: int = 0
+    cpu_s: float = 0.0
     close_wait_s: float = 0.0
     own_sockets: dict[str, int] = {}
+    tasks: int | None = None
+    timers: int | None = None
 
 
 class Launched(Entry, frozen=True, tag="launched"):

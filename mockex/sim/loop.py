@@ -73,11 +73,10 @@ class SimTimer(asyncio.TimerHandle):
         super().__init__(*args)
         self.number = number
 
-    def __lt__(self, other: asyncio.TimerHandle) -> bool:
+    def __lt__(self, other: Any) -> bool:
         if self._when == other._when:  # type: ignore[attr-defined]
-            return self.number < other.number  # type: ignore[attr-defined]
-        earlier: bool = self._when < other._when  # type: ignore[attr-defined]
-        return earlier
+            return bool(self.number < other.number)
+        return bool(self._when < other._when)  # type: ignore[attr-defined]
 
 
 class _Selector(selectors.BaseSelector):
@@ -144,8 +143,8 @@ class _Selector(selectors.BaseSelector):
         events = list(self.ready.values())
         self._at_this_instant += len(events) + loop.ready_count()
         if self._at_this_instant > MOST_AT_ONE_INSTANT:
-            count, self._at_this_instant = self._at_this_instant, 0
-            raise Spins(count, loop.time(), [describe(handle) for handle in loop.ready(5)])
+            self._at_this_instant = 0
+            self._stop_spinning(loop)
         self._batch = loop.ready()
         return events
 
@@ -159,6 +158,17 @@ class _Selector(selectors.BaseSelector):
             loop.set_time(at)
             self._at_this_instant = 0
         self._network.run_due(at)
+
+    def _stop_spinning(self, loop: SimLoop) -> None:
+        """End the simulated process that spins; raise if it is the program itself."""
+        names = [describe(handle) for handle in loop.ready(5)]
+        spins = Spins(MOST_AT_ONE_INSTANT, loop.time(), names)
+        owners = {owner_of(handle._context) for handle in loop.ready()} - {None}  # type: ignore[attr-defined]
+        if len(owners) != 1:
+            raise spins
+        for process in filter(None, owners):
+            process.fault = spins
+            process.kill()
 
     def _look_at_the_last_turn(self) -> None:
         """Name what took long, by the processor's time: a busy machine is no fault of the code."""

@@ -14,6 +14,8 @@ import signal
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
+from mockex.errors import SimulationError
+
 if TYPE_CHECKING:
     from mockex.sim.loop import SimLoop, SimTask
 
@@ -41,6 +43,7 @@ class Process:
         self.name = name
         self.code: int | None = None
         self.ended: asyncio.Future[int] = loop.create_future()
+        self.fault: SimulationError | None = None  # why the simulation ended it
         self.left: list[str] = []  # what it held when it ended, and where that was made
         self._loop = loop
         self._main: asyncio.Task[int] | None = None

@@ -26,6 +26,7 @@ import psutil
 
 from mockex_conformance.errors import CannotRun, ProtocolBroken
 from mockex_conformance.harness import protocol
+from mockex_conformance.observers.system import Observer
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -88,6 +89,17 @@ def fill(text: str, values: Mapping[str, str]) -> str:
     for name, value in values.items():
         text = text.replace("{" + name + "}", value)
     return text
+
+
+def last_line(file: Path) -> str:
+    """The last line of a file that says something; empty if there is none."""
+    with suppress(OSError):
+        size = file.stat().st_size
+        with file.open("rb") as opened:
+            opened.seek(max(0, size - 4096))
+            lines = opened.read().decode("utf-8", "replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return ""
 
 
 class _Lines(asyncio.Protocol):
@@ -274,13 +286,11 @@ class Process:
 
     def last_words(self) -> str:
         """The last line of stderr."""
-        with suppress(OSError):
-            size = self._stderr_path.stat().st_size
-            with self._stderr_path.open("rb") as file:
-                file.seek(max(0, size - 4096))
-                lines = file.read().decode("utf-8", "replace").split("\n")
-            return next((line.strip() for line in reversed(lines) if line.strip()), "")
-        return ""
+        return last_line(self._stderr_path)
+
+    def observe(self, run: int, ports: frozenset[int]) -> Observer:
+        """An observer of it. Ask before `listen`: until its end is found, the pid is its own."""
+        return Observer(self.pid, ports, run, self.seen)
 
     # --- ending ---
 
@@ -313,6 +323,14 @@ class Process:
         while (left := self.left()) and loop.time() < until:  # noqa: ASYNC110
             await asyncio.sleep(_LEFT_POLL_S)
         return [_name(process) for process in left]
+
+    def left_names(self) -> list[str]:
+        """What it has forked and is still there, in words."""
+        return [_name(process) for process in self.left()]
+
+    def leaked(self) -> list[str]:
+        """What it held when it ended: the operating system does not say."""
+        return []
 
     def left(self) -> list[psutil.Process]:
         """What it has forked and is still there, wherever that has gone; itself not."""

@@ -57,8 +57,8 @@ from mockex_conformance.checks.base import Check
 from mockex_conformance.description import Description
 from mockex_conformance.errors import CannotRun, ProtocolBroken
 from mockex_conformance.harness import protocol
-from mockex_conformance.harness.process import Process, environment, fill
-from mockex_conformance.observers.system import Observer
+from mockex_conformance.harness.ground import Ground, Testee, testee_on
+from mockex_conformance.harness.process import environment, fill
 
 HELLO_WITHIN_S = 10.0
 LIVE_WITHIN_S = 15.0
@@ -77,6 +77,7 @@ class Conditions:
     """What the person who started the run decided."""
 
     seed: int = 7
+    ground: Ground = Ground.REAL
     time_scale: float = 0.1
     case_limit_s: float = 180.0
     deadline_factor: float = 1.25
@@ -123,7 +124,7 @@ class CaseRun:
         self._stderr = stderr
         self._start_lock = start_lock
         self.broken: ProtocolBroken | None = None  # kept: it counts whenever it happened
-        self._process: Process | None = None
+        self._process: Testee | None = None
         self._exit_told = False
         self._watcher: asyncio.Task[None] | None = None
         self._launched_at = 0.0
@@ -208,12 +209,12 @@ class CaseRun:
         command = [fill(part, placeholders) for part in self.testee.command]
         own = {name: fill(value, placeholders) for name, value in self.testee.env.items()}
         number = self._starts
-        process = Process(
+        process = testee_on(
+            self._conditions.ground,
+            self.testee,
             command,
-            cwd=self.testee.cwd,
             env=environment(os.environ, own, values),
             stderr=self._stderr,
-            talks=self.testee.level > 0,
             told=self._told,
             changed=self._changed,
         )
@@ -232,8 +233,7 @@ class CaseRun:
             )
         )
         ports = frozenset({self.exchange.ws_port, self.exchange.rest_port})
-        # Before anything can find its end: until then the pid is its own.
-        observer = Observer(process.pid, ports, number, process.seen)
+        observer = process.observe(number, ports)
 
         def sampled(entry: Sampled) -> None:
             self.journal.append(entry)
@@ -347,10 +347,10 @@ class CaseRun:
             return
         self.broken = self.broken or process.broken
         if process.code is not None and not self._ending:
-            self._tell_exit(process, process.code, [str(p.pid) for p in process.left()])
+            self._tell_exit(process, process.code, process.left_names())
         self._pulse.set()
 
-    def _tell_exit(self, process: Process, code: int, left: list[str]) -> None:
+    def _tell_exit(self, process: Testee, code: int, left: list[str]) -> None:
         if self._exit_told:
             return
         self._exit_told = True
@@ -383,7 +383,7 @@ class CaseRun:
             await process.wait(min(close_s, 2.0))
         await self._end(process, close_s)
 
-    async def _end(self, process: Process, within_s: float) -> int | None:
+    async def _end(self, process: Testee, within_s: float) -> int | None:
         self._ending = True
         until = self._now() + within_s
         if process.code is None:
@@ -397,8 +397,11 @@ class CaseRun:
         await self._put_away(process, left)
         return code
 
-    async def _put_away(self, process: Process, left: list[str]) -> None:
+    async def _put_away(self, process: Testee, left: list[str]) -> None:
+        leaked = process.leaked()
         await process.kill()
+        if leaked:
+            self.notes.append("left behind at its end: " + "; ".join(leaked))
         if process.code is not None:
             self._tell_exit(process, process.code, left)
         self._process = None

@@ -26,10 +26,11 @@ import psutil
 from mockex.clock import wall_clock_ms
 from mockex_conformance.case import Case
 from mockex_conformance.description import Description
+from mockex_conformance.harness.ground import Ground
 from mockex_conformance.harness.probe import PROBE
 from mockex_conformance.harness.process import adopt_orphans, die_with_parent, fill
 from mockex_conformance.harness.run import OVERTIME_S, Conditions
-from mockex_conformance.harness.worker import Job, unsupported, verdict_of, work
+from mockex_conformance.harness.worker import Job, be_quiet, unsupported, verdict_of, work
 from mockex_conformance.verdict import CaseVerdict, Finding, Verdict
 
 _GRACE_S = OVERTIME_S + 30.0  # beyond the case limit: the worker ends a case before, if it can
@@ -60,8 +61,9 @@ class Plan:
     repeat: int = 1
     jobs: int | None = None
     seed: int = 7
-    time_scale: float = 0.1
-    case_limit_s: float = 180.0
+    ground: Ground = Ground.REAL
+    time_scale: float | None = None  # None: what the ground takes
+    case_limit_s: float | None = None  # None: what the ground takes
     deadline_factor: float = 1.25
     quiet_factor: float = 1.0
 
@@ -70,8 +72,9 @@ class Plan:
         """The part that a case is told."""
         return Conditions(
             seed=self.seed,
-            time_scale=self.time_scale,
-            case_limit_s=self.case_limit_s,
+            ground=self.ground,
+            time_scale=self.time_scale or self.ground.time_scale,
+            case_limit_s=self.case_limit_s or self.ground.case_limit_s,
             deadline_factor=self.deadline_factor,
             quiet_factor=self.quiet_factor,
         )
@@ -135,6 +138,7 @@ class _Scheduler:
         self._alone: deque[Job] = deque()
         # What was a child of ours before is not ours to end.
         self._strangers = {child.pid for child in psutil.Process().children()}
+        self._longest_s = plan.conditions.case_limit_s + _GRACE_S
 
     def run(self) -> list[CaseVerdict]:
         self._plan.out.mkdir(parents=True, exist_ok=True)
@@ -223,7 +227,7 @@ class _Scheduler:
         if pid == 0:
             _be_a_worker(job, ours, theirs, parent)
         os.close(theirs)
-        kill_at = _now() + self._plan.case_limit_s + _GRACE_S
+        kill_at = _now() + self._longest_s
         self._workers[ours] = _Worker(pid, ours, job, kill_at)
         self._selector.register(ours, selectors.EVENT_READ)
 
@@ -246,14 +250,14 @@ class _Scheduler:
         del self._workers[worker.pipe]
         _, status = os.waitpid(worker.pid, 0)
         self._sweep()
-        words = _last_words(self._plan.out / worker.job.worker_log)
+        words = last_words(self._plan.out / worker.job.worker_log)
         try:
             verdict = msgspec.json.decode(worker.data, type=CaseVerdict)
         except msgspec.DecodeError:
             code = os.waitstatus_to_exitcode(status)
             why = f"the worker ended with {code} and no verdict"
             if _now() > worker.kill_at:
-                why = f"the case took longer than {self._plan.case_limit_s + _GRACE_S:.0f} s"
+                why = f"the case took longer than {self._longest_s:.0f} s"
             if words:
                 why += f"; its last words:\n{words}"
             verdict = verdict_of(
@@ -271,25 +275,8 @@ class _Scheduler:
             for job in group.jobs:
                 (self._alone if job.case.alone else self._ready).append(job)
             return
-        findings = [
-            Finding(
-                check="live",
-                message=f"never went live: {f.message.removeprefix('never went live: ')}",
-                at_s=f.at_s,
-                evidence=f.evidence,
-            )
-            for f in verdict.findings
-        ]
         for job in group.jobs:
-            self._done(
-                verdict_of(
-                    job,
-                    verdict.verdict,
-                    reason=verdict.reason,
-                    findings=findings,
-                    stderr=verdict.stderr,
-                )
-            )
+            self._done(never_live(verdict, job))
 
     def _done(self, verdict: CaseVerdict) -> None:
         self._verdicts.append(verdict)
@@ -331,7 +318,23 @@ class _Scheduler:
                     process.wait(1)
 
 
-def _last_words(log: Path) -> str:
+def never_live(probe: CaseVerdict, job: Job) -> CaseVerdict:
+    """The verdict of a case whose testee did not pass the probe."""
+    findings = [
+        Finding(
+            check="live",
+            message=f"never went live: {f.message.removeprefix('never went live: ')}",
+            at_s=f.at_s,
+            evidence=f.evidence,
+        )
+        for f in probe.findings
+    ]
+    return verdict_of(
+        job, probe.verdict, reason=probe.reason, findings=findings, stderr=probe.stderr
+    )
+
+
+def last_words(log: Path) -> str:
     """The end of what a worker wrote; a log without a word is removed."""
     try:
         text = log.read_text("utf-8", "replace").strip()
@@ -351,13 +354,7 @@ def _be_a_worker(job: Job, ours: int, theirs: int, parent: int) -> None:
         if os.getppid() != parent:
             return  # it died before we had asked to die with it
         adopt_orphans()
-        # The terminal is the parent's: what is said here would end in the middle of its table.
-        log = job.out / job.worker_log
-        log.parent.mkdir(parents=True, exist_ok=True)
-        said = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
-        os.dup2(said, 1)
-        os.dup2(said, 2)
-        sys.stdout = sys.stderr = os.fdopen(said, "w", encoding="utf-8", buffering=1)
+        be_quiet(job)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         verdict = work(job)

@@ -7,9 +7,11 @@ landmark `outcome` if there is a moment left to write it, and the testee is gone
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import sys
 import traceback
-from contextlib import suppress
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,14 +19,17 @@ from typing import Any
 import msgspec
 
 import mockex
+from mockex import sim
 from mockex.server.exchange import Exchange
 from mockex.server.journal import Noted
 from mockex_conformance.case import Case, FoundAlready, NotLive, Run, Unseen, Unsupported
 from mockex_conformance.cases.streams import SYMBOLS, default_streams
 from mockex_conformance.description import Description
 from mockex_conformance.errors import CannotRun, ProtocolBroken
+from mockex_conformance.harness.ground import Ground
 from mockex_conformance.harness.load import own_testees
 from mockex_conformance.harness.run import CaseRun, Conditions, Gone, default_limit_ms
+from mockex_conformance.harness.virtual import refusals
 from mockex_conformance.judge import judge
 from mockex_conformance.recording import Recording, Terms
 from mockex_conformance.verdict import CaseVerdict, Verdict
@@ -86,6 +91,8 @@ def verdict_of(job: Job, verdict: Verdict, *, reason: str = "", **more: Any) -> 
         f"mockex conform {testee} --case {job.case.number} --profile {job.profile} "
         f"--seed {job.conditions.seed}"
     )
+    if job.conditions.ground is not Ground.REAL:
+        replay += f" --ground {job.conditions.ground}"
     if job.testee.file is None:
         replay = replay.replace(f" {testee}", "") + " -- " + " ".join(job.testee.command)
     expected = next(
@@ -104,6 +111,7 @@ def verdict_of(job: Job, verdict: Verdict, *, reason: str = "", **more: Any) -> 
         reason=reason,
         replay=replay,
         expected=expected,
+        ground=str(job.conditions.ground),
         **{"duration_s": 0.0, "mode": job.testee.modes[0], **more},
     )
 
@@ -115,14 +123,39 @@ def unsupported(job: Job) -> str:
         return f"the case is about {' and '.join(case.profiles)}"
     if job.profile not in testee.profiles:
         return f"declare {job.profile!r} under `profiles`"
+    if job.conditions.ground is Ground.VIRTUAL:
+        if not testee.entry:
+            return "no `entry`: name one (Python on asyncio), or use `--ground real`"
+        if case.real_only:
+            return f"{case.real_only} are a machine's: use `--ground real`"
     if case.level > testee.level:
         return f"needs level {int(case.level)}; the testee declares `level = {testee.level}`"
     return ""
 
 
+def be_quiet(job: Job) -> None:
+    """Send what this process says to the log of the job: the terminal is the parent's, and would
+    end in the middle of its table."""
+    log = job.out / job.worker_log
+    log.parent.mkdir(parents=True, exist_ok=True)
+    said = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    os.dup2(said, 1)
+    os.dup2(said, 2)
+    sys.stdout = sys.stderr = os.fdopen(said, "w", encoding="utf-8", buffering=1)
+
+
 def work(job: Job) -> CaseVerdict:
     """Run one job to its verdict."""
-    return asyncio.run(_interruptible(job))
+    if job.conditions.ground is Ground.REAL:
+        return asyncio.run(_interruptible(job))
+    errors = job.out / job.stderr
+    errors.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        errors.open("a", encoding="utf-8", buffering=1) as said,
+        redirect_stdout(said),
+        redirect_stderr(said),
+    ):
+        return sim.run(_work(job), seed=job.conditions.seed, leaks=lambda _: None)
 
 
 async def _interruptible(job: Job) -> CaseVerdict:
@@ -218,6 +251,8 @@ async def _act(case: Case, run: CaseRun) -> dict[str, Any]:
         ended, reason = "error", "interrupted"
     if run.broken is not None:  # a broken protocol passes nothing, however late it broke
         ended, reason = "error", str(run.broken)
+    elif refused := refusals():
+        ended, reason = "error", f"cannot run on the virtual ground: {refused[0]}"
     return {
         "checks": [msgspec.to_builtins(check) for check in run.checks],
         "ended": ended,

@@ -16,7 +16,7 @@ import psutil
 from mockex.server.journal import Sampled
 
 PERIOD_S = 0.2
-_OWNED = ("ESTABLISHED", "SYN_SENT", "CLOSE_WAIT")
+OWNED = ("ESTABLISHED", "SYN_SENT", "CLOSE_WAIT")
 
 
 class Observer:
@@ -74,7 +74,7 @@ class Observer:
             rss_bytes=rss,
             cpu_s=round(cpu_s, 3),
             close_wait_s=round(now - oldest, 3),
-            own_sockets={state: sockets[state] for state in _OWNED if sockets[state]},
+            own_sockets={state: sockets[state] for state in OWNED if sockets[state]},
         )
 
     async def run(self, journal: Callable[[Sampled], None]) -> None:

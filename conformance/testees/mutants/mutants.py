@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -265,7 +265,7 @@ def deaf() -> None:
 
 # --- resources -----------------------------------------------------------------------------------
 
-_KEPT: list[int] = []
+_KEPT: list[Any] = []
 
 
 @mutant
@@ -276,13 +276,27 @@ def abandons_socket() -> None:
     @asynccontextmanager
     async def kept(self: Link) -> AsyncIterator[Socket]:
         async with opened(self) as connection:
-            # A second descriptor keeps the socket open whatever the library does with the first,
-            # and no half-close may tell the peer.
-            connection.transport.can_write_eof = lambda: False
-            _KEPT.append(os.dup(connection.transport.get_extra_info("socket").fileno()))
+            _abandon(connection)
             yield connection
 
     Link.open = kept
+
+
+def _abandon(connection: Socket) -> None:
+    """Whatever ends the connection, its socket stays as it is: open, and nobody reads it."""
+    transport: Any = connection.transport
+    told: list[bool] = []
+    _KEPT.append(transport)
+
+    def forget(*_: object) -> None:
+        transport.pause_reading()
+        if not told:
+            told.append(True)
+            connection.connection_lost(None)
+
+    for name in ("close", "abort", "_force_close", "_fatal_error"):
+        setattr(transport, name, forget)
+    transport.can_write_eof = lambda: False  # no half-close may tell the peer
 
 
 @mutant
@@ -405,15 +419,32 @@ def slow_but_right() -> None:
     Timers.scaled = lambda self, factor: scaled(defaults, factor)
 
 
-def main(name: str) -> int:
-    """Run the mutant `name` as a testee."""
+_become: list[str] = []  # one process is one mutant, however often it is started
+
+
+def become(name: str) -> None:
+    """Patch the adapter, once.
+
+    Raises:
+        SystemExit: with 127, for a name that nobody has.
+    """
     known = MUTANTS | RIGHT
     if name not in known:
         print(f"unknown mutant {name!r}; known: {', '.join(sorted(known))}", file=sys.stderr)
-        return 127
-    known[name]()
-    return asyncio.run(testee._process())
+        raise SystemExit(127)
+    if _become != [name]:
+        _become.append(name)
+        known[name]()
+
+
+async def entry(
+    environ: Mapping[str, str], stdin: AsyncIterator[str], stdout: Callable[[str], None]
+) -> int:
+    """The mutant `MUTANT` on somebody else's loop."""
+    become(environ.get("MUTANT", ""))
+    return await testee.main(environ, stdin, stdout)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else ""))
+    become(sys.argv[1] if len(sys.argv) > 1 else "")
+    sys.exit(asyncio.run(testee._process()))

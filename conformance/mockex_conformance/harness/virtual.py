@@ -1,0 +1,251 @@
+"""A testee on the virtual ground: its `entry` on the simulated loop that the case runs on.
+
+Same environment, same lines in and out, same life as a process has (`process.Process`); nothing of
+it is of the machine. SIGTERM calls the handler that the entry added to the loop, SIGKILL closes its
+sockets as the kernel would and cancels what is left of it. What of it is seen from outside comes
+from the simulated network and the loop: sockets, tasks, timers (adapter-protocol, section 10).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import importlib
+import inspect
+import signal as signals
+import sys
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from pathlib import Path
+
+from mockex.errors import NotSimulated
+from mockex.server.journal import Sampled
+from mockex.sim import Process, SimLoop, SimSocket
+from mockex_conformance.errors import CannotRun, ProtocolBroken
+from mockex_conformance.harness import protocol
+from mockex_conformance.harness.process import last_line
+from mockex_conformance.observers.system import OWNED, PERIOD_S
+
+_PIPE_S = 0.0002  # a line takes as long as a chunk on the network
+_TURNS = 1000  # of the loop, for what was killed to be gone
+
+Entry = Callable[
+    [Mapping[str, str], AsyncIterator[str], Callable[[str], None]], Awaitable[int | None]
+]
+
+
+def load_entry(entry: str, cwd: Path) -> Entry:
+    """The coroutine function that `entry` names, imported with `cwd` in front of the path.
+
+    Raises:
+        CannotRun: there is none; says which part is wrong.
+    """
+    module_name, _, name = entry.partition(":")
+    if str(cwd) not in sys.path:
+        sys.path.insert(0, str(cwd))
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:  # whatever a stranger's module does when it is imported
+        raise CannotRun(
+            f"entry {entry!r}: {module_name} cannot be imported from {cwd}: "
+            f"{type(error).__name__}: {error}"
+        ) from None
+    function = getattr(module, name, None)
+    if function is None:
+        raise CannotRun(f"entry {entry!r}: {module_name} has no {name!r}")
+    if not inspect.iscoroutinefunction(function):
+        raise CannotRun(
+            f"entry {entry!r}: {name!r} must be `async def {name}(environ, stdin, stdout) -> int`"
+        )
+    loaded: Entry = function
+    return loaded
+
+
+def refusals() -> list[NotSimulated]:
+    """What the code on this loop asked for in vain; nothing on the real ground."""
+    loop = asyncio.get_running_loop()
+    return loop.refused if isinstance(loop, SimLoop) else []
+
+
+class VirtualProcess:
+    """One start of one testee; see `process.Process` for the contract."""
+
+    def __init__(
+        self,
+        entry: str,
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        stderr: Path,
+        talks: bool,
+        told: Callable[[protocol.Notification | protocol.Response], None],
+        changed: Callable[[], None],
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, SimLoop)
+        self._loop = loop
+        self._entry = entry
+        self._cwd = cwd
+        self._env = env
+        self._stderr = stderr
+        self._talks = talks
+        self._told = told
+        self._changed = changed
+        self._outside = contextvars.copy_context()
+        self._process: Process
+        self._input: asyncio.Queue[str] = asyncio.Queue()
+        self._output: deque[str] = deque()
+        self.pid = 1  # the same in every run
+        self.code: int | None = None
+        self.broken: ProtocolBroken | None = None
+
+    async def start(self, lock: Path) -> None:
+        """Start it; `lock` is for the machine's processes.
+
+        Raises:
+            CannotRun: it has no entry that can be called.
+        """
+        main = load_entry(self._entry, self._cwd)
+        self._process = self._loop.spawn(self._entry, self._main(main))
+        self._process.ended.add_done_callback(self._ended)
+
+    async def listen(self) -> None:
+        """What it says is heard from the beginning."""
+
+    async def _main(self, entry: Entry) -> int:
+        code = await entry(self._env, self._lines(), self._say)
+        if code is not None and not isinstance(code, int):
+            raise TypeError(f"an entry returns its exit code, an int, and not {code!r}")
+        return code or 0
+
+    async def _lines(self) -> AsyncIterator[str]:
+        while True:
+            yield await self._input.get()
+
+    def _say(self, line: str) -> None:
+        """Called by the testee; heard a moment later, outside of it."""
+        if not self._output:
+            self._loop.call_later(_PIPE_S, self._hear, context=self._outside)
+        self._output.append(line)
+
+    def _hear(self) -> None:
+        lines, self._output = self._output, deque()
+        for line in lines:
+            if self.broken is not None:
+                return
+            if not self._talks or not line.startswith("{"):
+                sys.stderr.write(f"{line}\n")
+                continue
+            try:
+                self._told(protocol.read(line.encode()))
+            except ProtocolBroken as error:
+                self.broken = error
+                self._changed()
+
+    def send(self, line: bytes) -> None:
+        """Give it a line."""
+        self._loop.call_later(_PIPE_S, self._input.put_nowait, line.decode().rstrip("\n"))
+
+    # --- what is seen of it ---
+
+    def observe(self, run: int, ports: frozenset[int]) -> VirtualObserver:
+        """An observer of it."""
+        return VirtualObserver(self._process, self._loop, ports, run)
+
+    def cut_output(self) -> None:
+        """It writes no file itself."""
+
+    def last_words(self) -> str:
+        """What ended it, if that was the simulation; else the last line of its stderr."""
+        if self._process.fault is not None:
+            return " ".join(str(self._process.fault).split())
+        sys.stderr.flush()
+        return last_line(self._stderr)
+
+    # --- ending ---
+
+    def _ended(self, ended: asyncio.Future[int]) -> None:
+        self.code = ended.result()
+        self._changed()
+
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
+    async def wait(self, within_s: float) -> int | None:
+        """The exit code; None if it is still there after `within_s`."""
+        if self.code is None:
+            await asyncio.wait([self._process.ended], timeout=within_s)
+        return self.code
+
+    async def wait_for_rest(self, within_s: float) -> list[str]:
+        """It has no other processes."""
+        return []
+
+    def left_names(self) -> list[str]:
+        """It has no other processes."""
+        return []
+
+    def leaked(self) -> list[str]:
+        """What it held when it ended by itself, and where that was made."""
+        return list(self._process.left) if self.code is not None and self.code >= 0 else []
+
+    async def kill(self) -> None:
+        """End it by force. Cancelling stands for SIGKILL: what goes on all the same would not
+        survive one, and is said."""
+        self._process.send_signal(signals.SIGKILL)
+        for _ in range(_TURNS):
+            if not self._process.tasks():
+                return
+            await asyncio.sleep(0)
+        deaf = ", ".join(task.get_name() for task in self._process.tasks())
+        self.broken = ProtocolBroken(
+            f"its entry was cancelled again and again, and goes on: {deaf}",
+            expected="an entry that ends when it is cancelled: that stands for SIGKILL",
+        )
+        self._changed()
+
+    def close(self) -> None:
+        """What it said last and was not heard is gone, as with a pipe that is closed."""
+        self._output.clear()
+
+
+class VirtualObserver:
+    """What the simulated network and the loop show of a testee; see `observers.system`."""
+
+    def __init__(self, process: Process, loop: SimLoop, ports: frozenset[int], run: int) -> None:
+        self._process = process
+        self._loop = loop
+        self._ports = ports
+        self._run = run
+        self._close_wait_since: dict[SimSocket, float] = {}
+
+    def sample(self, now: float) -> Sampled | None:
+        """One look; None if it is gone."""
+        if self._process.code is not None:
+            return None
+        ours = [
+            sock
+            for sock in self._loop.network.sockets_of(self._process)
+            if sock.remote is not None and sock.remote[1] in self._ports
+        ]
+        states = Counter(sock.state for sock in ours)
+        waiting = [sock for sock in ours if sock.state == "CLOSE_WAIT"]
+        self._close_wait_since = {s: self._close_wait_since.get(s, now) for s in waiting}
+        oldest = min(self._close_wait_since.values(), default=now)
+        return Sampled(
+            t=now,
+            run=self._run,
+            processes=1,
+            sockets=dict(states),
+            close_wait_s=round(now - oldest, 3),
+            own_sockets={state: states[state] for state in OWNED if states[state]},
+            tasks=len(self._process.tasks()),
+            timers=len(self._loop.timers_of(self._process)),
+        )
+
+    async def run(self, journal: Callable[[Sampled], None]) -> None:
+        """Sample until it is gone or this is cancelled."""
+        while (sampled := self.sample(self._loop.time())) is not None:
+            journal(sampled)
+            await asyncio.sleep(PERIOD_S)
