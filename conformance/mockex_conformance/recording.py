@@ -63,9 +63,15 @@ class Recording:
         return [entry for entry in self.of(Noted) if entry.name == name]
 
     def lag_s(self, start: float, end: float) -> float:
-        """The largest lag of our own loop recorded in the window: every tolerance is the stated
-        one plus this (catalogue, section 3)."""
+        """The largest lag of our own loop recorded in the window: every tolerance of what must not
+        happen is the stated one plus this (catalogue, section 3)."""
         return max((e.late_s for e in self.of(Lagged) if start <= e.t <= end + e.late_s), default=0)
+
+    def stood_still_s(self, start: float, end: float) -> float:
+        """How long our own loop stood still in the window, in all. Every deadline of what must
+        happen is later by so much: on a machine that starves us, the testee starves too, at each
+        step of a recovery anew."""
+        return sum(e.late_s for e in self.of(Lagged) if start <= e.t + e.late_s and e.t <= end)
 
     def fault_before(self, t: float) -> str:
         """The last fault that was seen at or before `t`, in words; empty if none."""

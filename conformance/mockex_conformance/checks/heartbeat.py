@@ -40,7 +40,7 @@ class PongRepeats(Check, frozen=True, tag="pong_repeats"):
 
     def _late(self, recording: Recording, ping: Pinged, now: float) -> bool:
         due = ping.t + self.within_ms / 1000
-        return now > due and now > due + recording.lag_s(ping.t, now)
+        return now > due and now > due + recording.stood_still_s(ping.t, now)
 
     def _found(self, recording: Recording, ping: Pinged, strange: str | None) -> Finding:
         sent = bytes.fromhex(ping.payload)

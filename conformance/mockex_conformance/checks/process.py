@@ -132,7 +132,7 @@ class Terminates(Check, frozen=True, tag="terminates"):
         what: str,
     ) -> list[Finding]:
         took_s = entry.t - told.t
-        late = took_s > limit_s + recording.lag_s(told.t, entry.t)
+        late = took_s > limit_s + recording.stood_still_s(told.t, entry.t)
         # What it left behind was waited for until the limit: that alone is not its own lateness.
         if killed or (late and not entry.left):
             message = f"still there {limit_s:.1f} s after SIGTERM while {what}"
@@ -170,7 +170,7 @@ class ClosedByTestee(Check, frozen=True, tag="closed_by_testee"):
                 case _:
                     pass
             if asked is not None and waiting and entry.t > asked.t + self.within_s:
-                allowed = asked.t + self.within_s + recording.lag_s(asked.t, entry.t)
+                allowed = asked.t + self.within_s + recording.stood_still_s(asked.t, entry.t)
                 if entry.t > allowed:
                     names = ", ".join(f"c{n}" for n in sorted(waiting))
                     message = f"{names} still open {self.within_s:.1f} s after `close`"

@@ -71,7 +71,7 @@ class Recovered(Check, frozen=True, tag="recovered"):
                 continue
             since, within_s = waiting.detail["since"], waiting.detail["within_s"]
             late = entry.t > since + within_s
-            if late and entry.t > since + within_s + recording.lag_s(since, entry.t):
+            if late and entry.t > since + within_s + recording.stood_still_s(since, entry.t):
                 return [self._late(recording, waiting, behind)]
             behind = missing(streams, recording.terms.k, since, connections, deliveries)
             if not behind:

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from mockex.faults import (
     SlowUpgrade,
     Stall,
 )
-from mockex.server.exchange import Exchange
+from mockex.server.exchange import BEAT_S, Exchange
 from mockex.server.injector import Handle
 from mockex.server.journal import (
     Answered,
@@ -40,6 +41,7 @@ from mockex.server.journal import (
     Delivered,
     Exited,
     Faulted,
+    Lagged,
     Launched,
     Noted,
     Said,
@@ -132,6 +134,7 @@ class CaseRun:
         self._ending = False
         self.checks: list[Check] = []
         self._found = False
+        self._stood_still_s = 0.0  # our loop, since the case began
         self._pulse = asyncio.Event()
         self._answers: dict[int, asyncio.Future[protocol.Response]] = {}
         self._requests = 0
@@ -415,6 +418,8 @@ class CaseRun:
 
     def _look(self, entry: AnyEntry) -> None:
         """Every entry: judge what is judged all the time, wake whoever waits."""
+        if isinstance(entry, Lagged):
+            self._stood_still_s += entry.late_s
         if not self._found and self.checks:
             connections = self.exchange.connections
             self._found = any(check.live(connections, entry) for check in self.checks)
@@ -439,16 +444,24 @@ class CaseRun:
             raise Gone
 
     async def _until(self, met: Callable[[], bool], within_s: float, what: str) -> None:
-        try:
-            async with asyncio.timeout(within_s):
-                while True:
-                    self._check()
-                    if met():
-                        return
-                    self._pulse.clear()
-                    await self._pulse.wait()
-        except TimeoutError:
-            raise NotLive(what, within_s) from None
+        """Wait for what must happen: as long as was said, and as long as our loop stood still
+        meanwhile."""
+        began, stood_still_s = self._now(), self._stood_still_s
+        while self._now() < began + within_s + self._stood_still_s - stood_still_s:
+            until = began + within_s + self._stood_still_s - stood_still_s
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(until):
+                    return await self._wait(met)
+            await asyncio.sleep(BEAT_S)  # a lag is journaled by the beat that it delayed
+        raise NotLive(what, within_s)
+
+    async def _wait(self, met: Callable[[], bool]) -> None:
+        while True:
+            self._check()
+            if met():
+                return
+            self._pulse.clear()
+            await self._pulse.wait()
 
     def _flowing(self, since: float) -> bool:
         """Every wanted stream on K live deliveries, each with an event written after `since`."""
@@ -503,10 +516,9 @@ class CaseRun:
 
     async def sleep(self, seconds: float) -> None:
         """Let time pass; ends early with what ends a case early."""
-        try:
-            await self._until(lambda: False, seconds, "time")
-        except NotLive:
-            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wait(lambda: False)
 
     # --- faults ---
 
