@@ -208,8 +208,9 @@ class Feed:
 
     # What the lines tell.
 
-    def arrived(self, stream: Stream, payload: Any) -> None:
-        """An event of `stream` came, on the connection that is the current one."""
+    def arrived(self, stream: Stream, payload: Any, *, held: bool = False) -> None:
+        """An event of `stream` came, on the connection that is the current one; or it was `held`
+        back until that was the current one."""
         sequence = self._sequences.get(stream.name)
         if sequence is None:
             return
@@ -217,7 +218,7 @@ class Feed:
             if stream.id_key is not None and not isinstance(payload, dict):
                 raise Malformed("event", payload)
             diff = read_diff(payload) if stream.kind == "diff" else None
-            place, event_id = sequence.place(payload)
+            place, event_id = sequence.place(payload, held=held)
         except Malformed as error:
             self.tell(Trouble(str(error), stream.name))
             self._throw_book(stream, "an event was malformed")

@@ -90,8 +90,11 @@ class Snapshots:
         import httpx2  # late: half of the start-up time of an adapter that keeps no books
 
         loop = asyncio.get_running_loop()
+        # Loading the authorities takes longer than the first snapshot; plain http needs none.
         async with httpx2.AsyncClient(
-            trust_env=False, timeout=self._settings.timers.rest_s
+            trust_env=False,
+            timeout=self._settings.timers.rest_s,
+            verify=self._url.startswith("https:"),
         ) as client:
             while True:
                 self._changed.clear()

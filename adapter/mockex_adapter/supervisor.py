@@ -236,7 +236,7 @@ class Supervisor:
             rhythm.heard_at, rhythm.announced = None, 0
         held, link.held = link.held, []
         for name, payload in held:
-            self._present(link, name, payload)
+            self._present(link, name, payload, held=True)
 
     def _forget(self) -> None:
         self._current = None
@@ -289,12 +289,12 @@ class Supervisor:
         face = face_of(message) if isinstance(message, dict) else ("", "")
         return self._faces.get(face, ""), message
 
-    def _present(self, link: Link, name: str, payload: Any) -> None:
+    def _present(self, link: Link, name: str, payload: Any, *, held: bool = False) -> None:
         now = self._loop.time()
         link.heard[name] = now
         self._rhythms.setdefault(name, Rhythm()).beat(now)
         if name in self.wanted:
-            self._consumer.arrived(self.wanted[name], payload)
+            self._consumer.arrived(self.wanted[name], payload, held=held)
 
     def _prove(self, name: str) -> None:
         """Note if `name` can be moved over without a hole: the old connection has come as far as

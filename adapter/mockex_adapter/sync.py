@@ -66,8 +66,9 @@ class Sequence:
         """The connection was lost: only ids can prove that nothing is missing."""
         self._broken = self.last is not None
 
-    def place(self, payload: dict[str, Any]) -> tuple[Place, int]:
-        """Where `payload` stands, and its id (0 for streams without ids).
+    def place(self, payload: dict[str, Any], *, held: bool = False) -> tuple[Place, int]:
+        """Where `payload` stands, and its id (0 for streams without ids). `held`: it was held back
+        in a handover, in which many events in a row may be old.
 
         Raises:
             Malformed: an id is missing or impossible; nothing has changed.
@@ -79,7 +80,7 @@ class Sequence:
         if self.last is None:
             return self._accept(event_id, hole=False)
         if event_id <= self.last:
-            self._old += 1
+            self._old += not held
             if self._old < _RESTART:
                 return Place.OLD, event_id
             return self._accept(event_id, hole=True)

@@ -116,6 +116,10 @@ class Run(Protocol):
         """Inject without waiting to see it: for faults that a later one lets happen."""
         ...
 
+    def calm(self) -> None:
+        """End every fault that lasts; recovery then counts from now."""
+        ...
+
     async def until_seen(self, handle: Handle, within_s: float | None = None) -> None:
         """Wait until a fault is seen; raises as `cause` does."""
         ...

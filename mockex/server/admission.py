@@ -16,7 +16,7 @@ from mockex.faults.model import (
     RefuseUpgrade,
     SlowUpgrade,
 )
-from mockex.server.gate import Injection
+from mockex.server.gate import Injection, Unwatched
 from mockex.server.handshake import UpgradeRequest
 from mockex.session.effects import CloseCode
 from mockex.session.target import Target
@@ -73,6 +73,10 @@ class Admission:
         if rule in self._rules:
             self._rules.remove(rule)
 
+    def clear(self) -> None:
+        """Every attempt is served as it asks from now on."""
+        self._rules.clear()
+
     def attempted(self, connection: Connection) -> None:
         """A TCP connection was accepted."""
         rule = next((r for r in self._rules if isinstance(r.fault, Outage) and r.take()), None)
@@ -117,7 +121,7 @@ class Admission:
             connection.upgrade(request, target)
             return
         # No event may get out before the close: a step of the market can come first.
-        connection.gated().stall("data", _Deaf())
+        connection.gated().stall("data", Unwatched())
         connection.upgrade(request, target)
 
         def close() -> None:
@@ -126,9 +130,3 @@ class Admission:
 
         self._exchange.timers.after(fault.after_ms / 1000, close)
 
-
-class _Deaf(Injection):
-    """A stall that is part of another fault: nobody waits to see it."""
-
-    def happened(self, conns: object, detail: str = "") -> None:
-        pass

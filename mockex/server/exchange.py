@@ -126,6 +126,11 @@ class Exchange:
         """
         return self._injector.inject(fault)
 
+    def calm(self) -> None:
+        """End every fault that lasts: stalls are resumed and deliver, attempts are served, a
+        simulated link lets everything through. A port that refuses does so for its time."""
+        self._injector.calm()
+
     def live(self, stream: str) -> int:
         """How many live connections deliver `stream` now."""
         return len(self.connections.delivering(stream))

@@ -21,6 +21,13 @@ class Injection:
         raise NotImplementedError
 
 
+class Unwatched(Injection):
+    """What is part of something else: nobody waits to see it."""
+
+    def happened(self, conns: Sequence[int], detail: str = "") -> None:
+        """Nobody is told."""
+
+
 @dataclass(slots=True)
 class Held:
     """Events of one step, or bytes of one control frame, that were due and not written."""

@@ -1,7 +1,8 @@
 """Faults into acts: finds whom a fault is aimed at, does it, and lets the journal say so.
 
-What needs frames, silence, RST or FIN is done here; what is about bytes on a link belongs to the
-fault proxy (`mockex.faults.toxiproxy`) and is refused.
+What needs frames, silence, RST or FIN is done here; what is about bytes on a link is done by the
+simulated network, if there is one, and else belongs to the fault proxy
+(`mockex.faults.toxiproxy`) and is refused.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from mockex.faults.model import (
     Stall,
 )
 from mockex.faults.trigger import AfterEvents, Every, Now
-from mockex.server.gate import Injection
+from mockex.server.gate import Injection, Unwatched
 from mockex.server.journal import AnyEntry, Delivered, Faulted
 from mockex.session.effects import CloseCode
 
@@ -118,13 +119,9 @@ class Injector:
         """Start `fault`.
 
         Raises:
-            FaultError: it is a fault of the link, or nothing is there for it to hit.
+            FaultError: it is a fault of the link and there is none, or nothing is there for it to
+                hit.
         """
-        if isinstance(fault, LinkFault):
-            raise FaultError(
-                f"{type(fault).__name__} is about bytes on a link: inject it into a link of "
-                "mockex.faults.toxiproxy, not into the exchange"
-            )
         handle = Handle(self._exchange, next(self._numbers), fault)
         handle.note("injected")
         match fault.when:
@@ -135,6 +132,13 @@ class Injector:
             case Every(seconds=seconds, times=times):
                 self._every(handle, seconds, times)
         return handle
+
+    def calm(self) -> None:
+        """End every fault that lasts, except a port that refuses, which ends in its own time."""
+        self._exchange.admission.clear()
+        self._exchange.wire.mend(self._exchange.ws_port)
+        for connection in self._exchange.open_connections():
+            connection.resume(Unwatched(), deliver=True)
 
     # --- triggers ---
 
@@ -206,6 +210,8 @@ class Injector:
                 SlowUpgrade(attempts=n) | HangUpgrade(attempts=n) | RefuseUpgrade(attempts=n)
             ) as fault:
                 self._exchange.admission.add(fault, handle, n, lambda: handle.note("ended"))
+            case LinkFault() as fault:
+                self._disturb(handle, fault)
             case Reset(all=every) as fault:
                 self._reset(handle, self._targets(fault, every=every))
             case fault:
@@ -254,6 +260,12 @@ class Injector:
         for connection in targets:
             connection.when_ended(partial(one_ended, connection.number))
             connection.reset()
+
+    def _disturb(self, handle: Handle, fault: LinkFault) -> None:
+        exchange = self._exchange
+        ports = set(exchange.wire.disturb(exchange.ws_port, fault))
+        struck = [c.number for c in exchange.connections.live() if c.peer_port in ports]
+        handle.happened(struck)
 
     def _shut_down(self, handle: Handle, lead_ms: int) -> None:
         targets = [c for c in self._exchange.open_connections() if c.live]

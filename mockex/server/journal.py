@@ -249,7 +249,8 @@ class Exited(Entry, frozen=True, tag="exited"):
     """The testee's process is gone. `code` as of `subprocess`: negative is a signal.
 
     `expected`: the suite had asked for it. `left` lists what of its group was still alive,
-    `last_words` is the last line of its stderr.
+    `last_words` is the last line of its stderr. `leaked` lists what it held when it ended by itself
+    and where that was made, which only the virtual ground can say.
     """
 
     run: int
@@ -257,6 +258,7 @@ class Exited(Entry, frozen=True, tag="exited"):
     expected: bool
     left: list[str] = []
     last_words: str = ""
+    leaked: list[str] = []
 
 
 class Said(Entry, frozen=True, tag="said"):

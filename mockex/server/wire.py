@@ -12,7 +12,8 @@ import struct
 from collections.abc import Callable
 from typing import Protocol
 
-from mockex.errors import ConfigError
+from mockex.errors import ConfigError, FaultError
+from mockex.faults.model import LinkFault
 from mockex.sim import SimLoop, SimSocket
 
 _LINGER_0 = struct.pack("ii", 1, 0)
@@ -51,6 +52,15 @@ class Wire(Protocol):
 
     def half_close(self, transport: asyncio.Transport) -> None:
         """Send FIN once everything written is sent; reading goes on."""
+        ...
+
+    def disturb(self, port: int, fault: LinkFault) -> list[int]:
+        """Do a fault of the link to one of our ports; the peers' ports of the connections that it
+        strikes."""
+        ...
+
+    def mend(self, port: int) -> None:
+        """End every fault of the link to one of our ports."""
         ...
 
 
@@ -149,3 +159,24 @@ class SocketWire:
         """shutdown(SHUT_WR) once the buffer is empty."""
         if transport.can_write_eof() and not transport.is_closing():
             transport.write_eof()
+
+    def disturb(self, port: int, fault: LinkFault) -> list[int]:
+        """Do a fault of the link to one of our ports, which only a simulated network has.
+
+        Raises:
+            FaultError: the network is the machine's.
+        """
+        loop = asyncio.get_running_loop()
+        if not isinstance(loop, SimLoop):
+            raise FaultError(
+                f"{type(fault).__name__} is about bytes on a link: inject it into a link of "
+                "mockex.faults.toxiproxy, not into the exchange"
+            )
+        struck = loop.network.link(port).inject(fault)
+        return [c.client.local[1] for c in struck if c.client.local is not None]
+
+    def mend(self, port: int) -> None:
+        """End every fault of the link to one of our ports; there are none on the machine's."""
+        loop = asyncio.get_running_loop()
+        if isinstance(loop, SimLoop):
+            loop.network.link(port).clear()

@@ -176,7 +176,7 @@ class _Selector(selectors.BaseSelector):
         if now - self._turn_began > SLOW_S and (cpu_s := thread_time() - self._cpu) > SLOW_S:
             names = ", ".join(map(describe, self._batch)) or "the network"
             log.warning("took %.3f s of the processor in one turn: %s", cpu_s, names)
-        if now - self._turn_began > SLOW_S / 10 or self._turns % 64 == 0:
+        if now - self._turn_began > SLOW_S / 10 or self._turns % 512 == 0:
             self._cpu = thread_time()
         self._turns += 1
         if self._turns % _COLLECT_EVERY == 0:

@@ -1,11 +1,13 @@
 """Every check there is; `AnyCheck` decodes them from a recording."""
 
+from mockex_conformance.checks.data import BookEqualsTruth, OnceInOrder
 from mockex_conformance.checks.deliveries import DeliveriesAtMost
 from mockex_conformance.checks.heartbeat import PongRepeats
 from mockex_conformance.checks.process import (
     Alive,
     ClosedByTestee,
     Flat,
+    NothingLeft,
     SilentAfterClose,
     Terminates,
 )
@@ -23,12 +25,15 @@ from mockex_conformance.checks.traffic import TrafficFlat
 AnyCheck = (
     Alive
     | AttemptRate
+    | BookEqualsTruth
     | ClosedByTestee
     | DeliveriesAtMost
     | Flat
     | LiveAtEnd
     | NeverMultiplied
     | NoAttempt
+    | NothingLeft
+    | OnceInOrder
     | OneUpgradePerLoss
     | PongRepeats
     | Recovered
@@ -43,12 +48,15 @@ __all__ = [
     "Alive",
     "AnyCheck",
     "AttemptRate",
+    "BookEqualsTruth",
     "ClosedByTestee",
     "DeliveriesAtMost",
     "Flat",
     "LiveAtEnd",
     "NeverMultiplied",
     "NoAttempt",
+    "NothingLeft",
+    "OnceInOrder",
     "OneUpgradePerLoss",
     "PongRepeats",
     "Recovered",

@@ -145,6 +145,28 @@ class Terminates(Check, frozen=True, tag="terminates"):
         return [finding(self, recording, message, entry.t, took_s=round(took_s, 3))]
 
 
+class NothingLeft(Check, frozen=True, tag="nothing_left"):
+    """The testee had to be killed, ended with another code than 0, or held something to the end."""
+
+    def judge(self, recording: Recording) -> list[Finding]:
+        """One finding for the first end that was not clean."""
+        killed: set[int] = set()
+        for entry in recording.entries:
+            if isinstance(entry, Signalled) and entry.signal == "SIGKILL":
+                killed.add(entry.run)
+            if not isinstance(entry, Exited) or not entry.expected:
+                continue
+            if entry.run in killed:
+                return [finding(self, recording, "it had to be killed", entry.t)]
+            if entry.code != 0:
+                message = f"told to quit it ended with {entry.code}"
+                return [finding(self, recording, message, entry.t)]
+            if entry.leaked:
+                message = f"at its end it still held {'; '.join(entry.leaked[:5])}"
+                return [finding(self, recording, message, entry.t, leaked=entry.leaked)]
+        return []
+
+
 class ClosedByTestee(Check, frozen=True, tag="closed_by_testee"):
     """A connection that was open at the landmark `close-asked` had no FIN, RST or close frame from
     the testee within `within_s` of it."""

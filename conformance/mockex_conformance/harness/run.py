@@ -84,6 +84,7 @@ class Conditions:
     case_limit_s: float = 180.0
     deadline_factor: float = 1.25
     quiet_factor: float = 1.0
+    observe: bool = True  # sample what the testee holds while it runs
 
 
 def default_limit_ms(testee: Description, name: str, profile: str) -> float:
@@ -133,6 +134,7 @@ class CaseRun:
         self._starts = 0
         self._ending = False
         self.checks: list[Check] = []
+        self._at_most: list[Check] = []  # those that can tell at once
         self._found = False
         self._stood_still_s = 0.0  # our loop, since the case began
         self._pulse = asyncio.Event()
@@ -242,7 +244,8 @@ class CaseRun:
             self.journal.append(entry)
             process.cut_output()
 
-        self._watcher = asyncio.create_task(observer.run(sampled))
+        if self._conditions.observe:
+            self._watcher = asyncio.create_task(observer.run(sampled))
         await process.listen()
         if self.testee.level > 0:
             await self._hello()
@@ -353,7 +356,9 @@ class CaseRun:
             self._tell_exit(process, process.code, process.left_names())
         self._pulse.set()
 
-    def _tell_exit(self, process: Testee, code: int, left: list[str]) -> None:
+    def _tell_exit(
+        self, process: Testee, code: int, left: list[str], leaked: Sequence[str] = ()
+    ) -> None:
         if self._exit_told:
             return
         self._exit_told = True
@@ -365,6 +370,7 @@ class CaseRun:
                 expected=self._ending,
                 left=left,
                 last_words=process.last_words()[:500],
+                leaked=list(leaked),
             )
         )
 
@@ -403,10 +409,8 @@ class CaseRun:
     async def _put_away(self, process: Testee, left: list[str]) -> None:
         leaked = process.leaked()
         await process.kill()
-        if leaked:
-            self.notes.append("left behind at its end: " + "; ".join(leaked))
         if process.code is not None:
-            self._tell_exit(process, process.code, left)
+            self._tell_exit(process, process.code, left, leaked)
         self._process = None
         if self._watcher is not None:
             self._watcher.cancel()
@@ -420,9 +424,10 @@ class CaseRun:
         """Every entry: judge what is judged all the time, wake whoever waits."""
         if isinstance(entry, Lagged):
             self._stood_still_s += entry.late_s
-        if not self._found and self.checks:
-            connections = self.exchange.connections
-            self._found = any(check.live(connections, entry) for check in self.checks)
+        if not self._found:
+            for check in self._at_most:
+                if check.live(self.exchange.connections, entry):
+                    self._found = True
         self._pulse.set()
 
     def _check(self) -> None:
@@ -478,7 +483,7 @@ class CaseRun:
 
     async def until_live(self, within_s: float = LIVE_WITHIN_S) -> None:
         """Every wanted stream flows. Raises NotLive."""
-        self.note("awaiting-live", within_s=within_s, since=self._launched_at)
+        self.note("awaiting-live", within_s=within_s, since=self._launched_at, streams=self.streams)
         await self._until(lambda: self._flowing(self._launched_at), within_s + 0.5, "live")
         # Once more: a testee that dies of its first event has not been live.
         first_at = self._now()
@@ -537,6 +542,11 @@ class CaseRun:
             return self.exchange.inject(fault)
         except FaultError as error:
             raise Unseen(str(error)) from None
+
+    def calm(self) -> None:
+        """End every fault that lasts; recovery then counts from now."""
+        self.exchange.calm()
+        self._fault_at = self._now()
 
     async def cause(self, fault: Fault) -> Handle:
         """Inject and wait until it is seen."""
@@ -618,6 +628,7 @@ class CaseRun:
         """The checks of the case: judged also if the body ends early, and all the time where they
         can be."""
         self.checks += checks
+        self._at_most += [check for check in checks if type(check).live is not Check.live]
         return list(checks)
 
     def note(self, name: str, **detail: Any) -> None:

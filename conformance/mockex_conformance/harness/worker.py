@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,6 @@ import msgspec
 
 import mockex
 from mockex import sim
-from mockex.server.exchange import Exchange
 from mockex.server.journal import Noted
 from mockex_conformance.case import Case, FoundAlready, NotLive, Run, Unseen, Unsupported
 from mockex_conformance.cases.streams import SYMBOLS, default_streams
@@ -56,6 +56,7 @@ class Job:
     conditions: Conditions
     out: Path
     turn: int = 1
+    keep: bool = True  # write recording and stderr into the run's folder
 
     @property
     def stem(self) -> str:
@@ -144,31 +145,32 @@ def be_quiet(job: Job) -> None:
     sys.stdout = sys.stderr = os.fdopen(said, "w", encoding="utf-8", buffering=1)
 
 
-def work(job: Job) -> CaseVerdict:
-    """Run one job to its verdict."""
+def work(job: Job, look: Callable[[Recording], None] | None = None) -> CaseVerdict:
+    """Run one job to its verdict; `look` is shown what was recorded."""
     if job.conditions.ground is Ground.REAL:
-        return asyncio.run(_interruptible(job))
-    errors = job.out / job.stderr
+        return asyncio.run(_interruptible(job, look))
+    errors = job.out / job.stderr if job.keep else Path(os.devnull)
     errors.parent.mkdir(parents=True, exist_ok=True)
     with (
         errors.open("a", encoding="utf-8", buffering=1) as said,
         redirect_stdout(said),
         redirect_stderr(said),
     ):
-        return sim.run(_work(job), seed=job.conditions.seed, leaks=lambda _: None)
+        return sim.run(_work(job, look), seed=job.conditions.seed, leaks=lambda _: None)
 
 
-async def _interruptible(job: Job) -> CaseVerdict:
-    task = asyncio.ensure_future(_work(job))
+async def _interruptible(job: Job, look: Callable[[Recording], None] | None) -> CaseVerdict:
+    task = asyncio.ensure_future(_work(job, look))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     return await task
 
 
-async def _work(job: Job) -> CaseVerdict:
+async def _work(job: Job, look: Callable[[Recording], None] | None) -> CaseVerdict:
     testee = job.testee
     journal = job.out / job.journal
-    journal.parent.mkdir(parents=True, exist_ok=True)
-    journal.unlink(missing_ok=True)
+    if job.keep:
+        journal.parent.mkdir(parents=True, exist_ok=True)
+        journal.unlink(missing_ok=True)
     streams = list(testee.streams or default_streams(job.profile))
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -182,7 +184,7 @@ async def _work(job: Job) -> CaseVerdict:
         market=job.case.market,
         step_ms=job.case.step_ms,
         settings=settings,
-        journal=journal,
+        journal=journal if job.keep else None,
     ) as exchange:
         run = CaseRun(
             exchange,
@@ -200,7 +202,10 @@ async def _work(job: Job) -> CaseVerdict:
         )
         outcome = await _act(job.case, run)
         exchange.journal.append(Noted(t=loop.time(), name="outcome", detail=outcome))
-        verdict, findings, reason = judge(_recording(exchange, terms, outcome), job.case)
+        recording = Recording(exchange.journal.entries, terms, outcome)
+        if look is not None:
+            look(recording)
+        verdict, findings, reason = judge(recording, job.case)
     return verdict_of(
         job,
         verdict,
@@ -212,10 +217,6 @@ async def _work(job: Job) -> CaseVerdict:
         journal=str(job.journal),
         stderr=str(job.stderr),
     )
-
-
-def _recording(exchange: Exchange, terms: Terms, outcome: dict[str, Any]) -> Recording:
-    return Recording(exchange.journal.entries, terms, outcome)
 
 
 def _terms(job: Job, run: CaseRun, streams: list[str]) -> Terms:

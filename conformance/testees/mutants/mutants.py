@@ -360,7 +360,7 @@ def silent() -> None:
 def crashing() -> None:
     """Exits after the first event."""
 
-    def crash(self: Feed, stream: Stream, payload: Any) -> None:
+    def crash(self: Feed, stream: Stream, payload: Any, **_: Any) -> None:
         os._exit(70)
 
     Feed.arrived = crash
