@@ -16,7 +16,7 @@ from mockex.market.walk import Market
 from mockex.profile import SPOT, USDM, Profile
 
 SYMBOLS = ["ETHUSDC", "BTCUSDC"]
-GOLDEN = "53158292c7eb1091"  # of ETHUSDC on spot, seed 7, after 200 steps
+GOLDEN = "a59a355d81719e5f"  # of ETHUSDC on spot, seed 7, after 200 steps
 
 
 def market(
@@ -119,3 +119,10 @@ def test_a_step_may_be_shorter_and_must_divide_100_ms() -> None:
 
 def test_sides_are_numbered_as_the_history_stores_them() -> None:
     assert (Side.BID, Side.ASK) == (0, 1)
+
+
+def test_a_symbol_that_nobody_wanted_is_caught_up_when_it_is_asked_for() -> None:
+    made = market()
+    changes = made.advance(15_000, ["BTCUSDC"])
+    assert {change.symbol for change in changes} == {"BTCUSDC"}
+    assert fingerprint(made) == GOLDEN  # advances to 20 s, and asks for ETHUSDC

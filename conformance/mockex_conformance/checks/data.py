@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import lru_cache
 from heapq import nlargest, nsmallest
 
 from mockex.market.instruments import Instrument, instruments
@@ -100,21 +101,19 @@ class _Oracle:
     """The exchange's books at ids that mostly grow."""
 
     def __init__(self, recording: Recording, market: str, step_ms: int) -> None:
-        self._profile = profile_named(recording.terms.profile)
+        self._profile = recording.terms.profile
         self._seed = recording.terms.seed
         self._kind = market
         self._step_ms = step_ms
         self._until_ms = round((recording.entries[-1].t - recording.began) * 1000) + step_ms
-        self._books: dict[str, _Growing | None] = {}
+        self._books: dict[str, _Growing] = {}
 
     def differs(self, symbol: str, book: dict[str, object]) -> str:
         """What is wrong with a presented book; nothing if it is right."""
         if symbol not in self._books:
             self._books[symbol] = self._grow(symbol)
-        growing = self._books[symbol]
-        if growing is None:
-            return "there is no such symbol"
-        for side, truth in zip(("bids", "asks"), growing.at(_id(book)), strict=True):
+        truths = self._books[symbol].at(_id(book))
+        for side, truth in zip(("bids", "asks"), truths, strict=True):
             shown = [(Decimal(p), Decimal(q)) for p, q in book[side]]  # type: ignore[attr-defined]
             if shown[:_LEVELS] != truth[: len(shown)] or len(shown) < len(truth):
                 at = next(
@@ -125,13 +124,19 @@ class _Oracle:
                 return f"{side} level {at + 1} is {_level(shown, at)}, {_level(truth, at)} is right"
         return ""
 
-    def _grow(self, symbol: str) -> _Growing | None:
-        made = instruments(self._profile, [symbol])
-        market = Market(
-            made, seed=self._seed, profile=self._profile, kind=self._kind, step_ms=self._step_ms
-        )
+    def _grow(self, symbol: str) -> _Growing:
+        market = _market(self._profile, self._seed, self._kind, self._step_ms, symbol)
         market.advance(self._until_ms)
-        return _Growing(market.truth, made[0])
+        return _Growing(market.truth, market.instruments[symbol])
+
+
+@lru_cache(maxsize=8)
+def _market(profile: str, seed: int, kind: str, step_ms: int, symbol: str) -> Market:
+    """The market of one symbol. One seed gives one for ever, so it is kept, and only grows."""
+    known = profile_named(profile)
+    return Market(
+        instruments(known, [symbol]), seed=seed, profile=known, kind=kind, step_ms=step_ms
+    )
 
 
 class _Growing:
