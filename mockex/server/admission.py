@@ -129,4 +129,3 @@ class Admission:
             rule.injection.happened([connection.number])
 
         self._exchange.timers.after(fault.after_ms / 1000, close)
-

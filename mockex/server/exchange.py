@@ -72,7 +72,9 @@ class Exchange:
         self.seed = seed
         self.wire = wire
         self.clock = Clock(loop.time(), epoch_ms, speed)
-        self.market = Market(instruments(profile, symbols), seed=seed, profile=profile, kind=market)
+        self.market = Market(
+            instruments(profile, symbols), seed=seed, profile=profile, kind=market, step_ms=step_ms
+        )
         self.truth = self.market.truth
         self.publisher = Publisher(profile, self.market, epoch_ms)
         self.journal = Journal(journal)

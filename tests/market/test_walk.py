@@ -109,10 +109,15 @@ def test_an_unknown_kind_is_refused_with_those_there_are() -> None:
         market(kind="random")
 
 
-def test_a_step_may_be_shorter_and_must_divide_100_ms() -> None:
-    made = Market(instruments(SPOT, ["ETHUSDC"]), seed=1, profile=SPOT, step_ms=10)
-    assert [c.at_ms for c in made.advance(30)] == [10, 20, 30]
-    for wrong in (0, 30, 200):
+@pytest.mark.parametrize("step_ms", [10, 500])
+def test_a_step_may_be_shorter_or_longer_than_100_ms(step_ms: int) -> None:
+    made = Market(instruments(SPOT, ["ETHUSDC"]), seed=1, profile=SPOT, step_ms=step_ms)
+    changes = made.advance(3 * step_ms)
+    assert [c.at_ms for c in changes] == [step_ms, 2 * step_ms, 3 * step_ms]
+
+
+def test_a_step_divides_100_ms_or_is_a_multiple() -> None:
+    for wrong in (0, 30, 250, 2000):
         with pytest.raises(ConfigError, match="a divisor of 100"):
             Market(instruments(SPOT, ["ETHUSDC"]), seed=1, profile=SPOT, step_ms=wrong)
 

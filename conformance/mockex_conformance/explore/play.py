@@ -35,7 +35,7 @@ from mockex_conformance.harness.worker import Job, unsupported, work
 from mockex_conformance.recording import Recording
 from mockex_conformance.verdict import CaseVerdict, Level, Severity, Verdict
 
-MARKET, STEP_MS = "walk", 100
+MARKET, STEP_MS = "walk", 500  # slow: what an event costs is most of what a schedule costs
 _LATE_MS = 1_000  # for a third delivery: ends of connections that a link held back come late
 
 
