@@ -15,6 +15,7 @@ from rich.text import Text
 
 from mockex.errors import MockexError
 from mockex_conformance.case import all_cases
+from mockex_conformance.explore.play import EXPLORED
 from mockex_conformance.judge import judge
 from mockex_conformance.recording import Recording, Terms, read_entries
 from mockex_conformance.report.outcome import Outcome, outcome
@@ -108,7 +109,7 @@ def _run_again(path: Path, *, strict: bool) -> Again:
 def _judged(path: Path, old: CaseVerdict | None) -> CaseVerdict:
     recording = read_recording(path)
     terms = recording.terms
-    case = all_cases().get(terms.case)
+    case = {EXPLORED.id: EXPLORED, **all_cases()}.get(terms.case)
     if case is None:
         raise NoRecording(path, f"there is no case {terms.case!r} any more")
     verdict, findings, reason = judge(recording, case)
