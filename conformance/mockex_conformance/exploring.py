@@ -58,7 +58,12 @@ def explore(
     kept = []
     for kind, found in sorted(tally.found.items()):
         schedule = Schedule(
-            testee=named, profile=profile, seed=seed, steps=found.steps, findings=found.findings
+            testee=named,
+            profile=profile,
+            seed=seed,
+            step_ms=found.step_ms,
+            steps=found.steps,
+            findings=found.findings,
         )
         path = out / f"explore-{testee.name}-{profile}-{kind}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -79,6 +84,7 @@ def replay(path: Path, *, out: Path | None) -> ExitCode:
         schedule.testee,
         profile=schedule.profile,
         seed=schedule.seed,
+        step_ms=schedule.step_ms,
         steps=schedule.steps,
         out=out,
     )

@@ -28,7 +28,7 @@ from mockex_conformance.checks import (
     SubscriptionsEqual,
 )
 from mockex_conformance.description import Description
-from mockex_conformance.explore.schedule import COMMANDS, Step
+from mockex_conformance.explore.schedule import COMMANDS, SLOW_MS, Step
 from mockex_conformance.harness.ground import Ground
 from mockex_conformance.harness.load import find
 from mockex_conformance.harness.run import Conditions
@@ -36,7 +36,7 @@ from mockex_conformance.harness.worker import Job, unsupported, work
 from mockex_conformance.recording import Recording
 from mockex_conformance.verdict import CaseVerdict, Level, Severity, Verdict
 
-MARKET, STEP_MS = "walk", 500  # slow: what an event costs is most of what a schedule costs
+MARKET = "walk"
 _LATE_MS = 1_000  # for a third delivery: ends of connections that a link held back come late
 
 
@@ -64,12 +64,11 @@ EXPLORED = Case(
     starts=False,
     ends_dead=True,
     market=MARKET,
-    step_ms=STEP_MS,
 )
 
 
-def case_of(steps: Sequence[Step], testee: Description, profile: str) -> Case:
-    """A case whose body plays `steps`."""
+def case_of(steps: Sequence[Step], testee: Description, profile: str, step_ms: int) -> Case:
+    """A case whose body plays `steps`, on a market that moves every `step_ms`."""
     first, others = streams_for(testee, profile)
 
     async def body(run: Run) -> None:
@@ -84,7 +83,7 @@ def case_of(steps: Sequence[Step], testee: Description, profile: str) -> Case:
             NoAttempt(),
             NothingLeft(),
             *([OnceInOrder()] if testee.level else []),
-            *([BookEqualsTruth(market=MARKET, step_ms=STEP_MS)] if testee.keeps_books else []),
+            *([BookEqualsTruth(market=MARKET, step_ms=step_ms)] if testee.keeps_books else []),
         )
         await run.start(streams=first)
         await run.until_live()
@@ -95,7 +94,7 @@ def case_of(steps: Sequence[Step], testee: Description, profile: str) -> Case:
         await player.end(overlap_ms / 1000)
         await run.stop()
 
-    return replace(EXPLORED, body=body)
+    return replace(EXPLORED, body=body, step_ms=step_ms)
 
 
 class _Player:
@@ -191,11 +190,13 @@ def play(
     profile: str,
     seed: int,
     steps: Sequence[Step],
+    step_ms: int = SLOW_MS,
     out: Path | None = None,
     look: Callable[[Recording], None] | None = None,
 ) -> CaseVerdict:
-    """Play `steps` in virtual time; the verdict has the findings. `testee` is a name of ours, the
-    path of a testee.toml, or a description; `out` is a folder that keeps the recording.
+    """Play `steps` in virtual time, on a market that moves every `step_ms`; the verdict has the
+    findings. `testee` is a name of ours, the path of a testee.toml, or a description; `out` is a
+    folder that keeps the recording.
 
     Raises:
         ConfigError: there is no such testee, or it has no `entry`.
@@ -203,7 +204,7 @@ def play(
     described = find(testee)[0] if isinstance(testee, str) else testee
     with tempfile.TemporaryDirectory(prefix="mockex-explore-") as scratch:
         job = Job(
-            case_of(steps, described, profile),
+            case_of(steps, described, profile, step_ms),
             described,
             profile,
             Conditions(

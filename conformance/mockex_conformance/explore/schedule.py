@@ -16,6 +16,9 @@ from mockex import faults
 from mockex.errors import ConfigError
 
 VERSION = 1
+# How often the market moves. What an event costs is most of what a schedule costs, so a slow market
+# is the rule; a busy one makes backlogs, which a slow one never has.
+SLOW_MS, BUSY_MS = 500, 100
 COMMANDS = frozenset({"start", "close", "reconnect", "subscribe", "unsubscribe"})
 LASTING = frozenset({"stall", "hold"})
 FAULTS: dict[str, type[faults.Fault]] = {
@@ -73,6 +76,7 @@ class Schedule(
     testee: str
     profile: str
     seed: int
+    step_ms: int = SLOW_MS
     steps: list[Step]
     findings: list[str] = []
 
@@ -91,6 +95,7 @@ class Schedule(
             f"        {self.testee!r},\n"
             f"        profile={self.profile!r},\n"
             f"        seed={self.seed},\n"
+            f"        step_ms={self.step_ms},\n"
             f"        steps=[\n{steps}        ],\n"
             "    )\n"
             "    assert not verdict.findings, verdict.findings\n"

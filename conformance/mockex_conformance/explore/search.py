@@ -23,13 +23,13 @@ from mockex.clock import wall_clock_ms
 from mockex.server.journal import Attempted, Closed, Ended, HalfClosed, Said, Upgraded
 from mockex_conformance.description import Description
 from mockex_conformance.explore.play import failed, play, streams_for
-from mockex_conformance.explore.schedule import Step
+from mockex_conformance.explore.schedule import BUSY_MS, SLOW_MS, Step
 from mockex_conformance.explore.strategy import schedules
 from mockex_conformance.harness.process import die_with_parent
 from mockex_conformance.recording import Recording
 from mockex_conformance.verdict import CaseVerdict
 
-_BATCH = 500  # schedules that hypothesis draws before it begins anew
+_BATCH = 100  # schedules that hypothesis draws before it begins anew
 _TELL_EVERY_S = 0.5
 _SHRINK_S = 30.0  # for making one shorter
 
@@ -46,6 +46,7 @@ class Found(msgspec.Struct, tag="found", tag_field="type"):
     """The shortest schedule of one kind of failure, as far as it was shortened."""
 
     kind: str
+    step_ms: int
     steps: list[Step]
     findings: list[str]
     tried: int = 0  # schedules that were played to shorten it
@@ -174,6 +175,7 @@ class _Child:
         self._what = what
         self._pipe = pipe
         self._random = Random(f"explore {what.seed} {number}")
+        self._step_ms = SLOW_MS
         self._progress = Progress()
         self._told_at = _now()
         self._known: set[str] = set()
@@ -190,6 +192,7 @@ class _Child:
         drawn = schedules(profile=self._what.profile, level=testee.level, others=others)
         while True:
             self._hunted, self._best, self._tried = "", None, 0
+            self._step_ms = self._random.choice((SLOW_MS, BUSY_MS))
             with suppress(NoSuchExample):
                 find(
                     drawn,
@@ -216,6 +219,7 @@ class _Child:
             self._what.testee,
             profile=self._what.profile,
             seed=self._what.seed,
+            step_ms=self._step_ms,
             steps=steps,
             look=self._look,
         )
@@ -229,7 +233,7 @@ class _Child:
             self._hunted, self._hunt_until = kind, _now() + _SHRINK_S
         findings = [finding.message for finding in verdict.findings] or [verdict.reason]
         if self._best is None or _size(steps) <= _size(self._best.steps):
-            self._best = Found(kind, steps, findings)
+            self._best = Found(kind, self._step_ms, steps, findings)
         return True
 
     def _look(self, recording: Recording) -> None:

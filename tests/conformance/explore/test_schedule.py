@@ -58,7 +58,9 @@ def test_the_program_says_the_same(tmp_path: Path) -> None:
     space: dict[str, Any] = {"Step": Step, "play": play}
     exec(text, space)
     space["test_reference_usdm"]()
-    assert seen == {"testee": "reference", "profile": "usdm", "seed": 7, "steps": STEPS}
+    assert seen == {
+        "testee": "reference", "profile": "usdm", "seed": 7, "step_ms": 500, "steps": STEPS,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
