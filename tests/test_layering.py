@@ -22,6 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "sim": FIRST,
     "server": FIRST | {"faults", "market", "streams", "session", "sim"},
     "cli": FIRST | {"server", "faults"},
+    "pytest_plugin": FIRST | {"server", "faults", "sim"},
     "": {"errors", "faults", "profile", "server", "sim"},
 }
 FORBIDDEN_PURE = {"asyncio", "socket", "time", "selectors", "threading", "subprocess"}
