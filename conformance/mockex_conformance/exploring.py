@@ -60,7 +60,7 @@ def explore(
         schedule = Schedule(
             testee=named,
             profile=profile,
-            seed=seed,
+            seed=found.seed,
             step_ms=found.step_ms,
             steps=found.steps,
             findings=found.findings,

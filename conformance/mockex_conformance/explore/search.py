@@ -46,6 +46,7 @@ class Found(msgspec.Struct, tag="found", tag_field="type"):
     """The shortest schedule of one kind of failure, as far as it was shortened."""
 
     kind: str
+    seed: int
     step_ms: int
     steps: list[Step]
     findings: list[str]
@@ -175,6 +176,7 @@ class _Child:
         self._what = what
         self._pipe = pipe
         self._random = Random(f"explore {what.seed} {number}")
+        self._seed = what.seed  # of the batch: of its market, and of the network
         self._step_ms = SLOW_MS
         self._progress = Progress()
         self._told_at = _now()
@@ -192,6 +194,7 @@ class _Child:
         drawn = schedules(profile=self._what.profile, level=testee.level, others=others)
         while True:
             self._hunted, self._best, self._tried = "", None, 0
+            self._seed = self._random.randrange(1_000_000)
             self._step_ms = self._random.choice((SLOW_MS, BUSY_MS))
             with suppress(NoSuchExample):
                 find(
@@ -218,7 +221,7 @@ class _Child:
         verdict = play(
             self._what.testee,
             profile=self._what.profile,
-            seed=self._what.seed,
+            seed=self._seed,
             step_ms=self._step_ms,
             steps=steps,
             look=self._look,
@@ -233,7 +236,7 @@ class _Child:
             self._hunted, self._hunt_until = kind, _now() + _SHRINK_S
         findings = [finding.message for finding in verdict.findings] or [verdict.reason]
         if self._best is None or _size(steps) <= _size(self._best.steps):
-            self._best = Found(kind, self._step_ms, steps, findings)
+            self._best = Found(kind, self._seed, self._step_ms, steps, findings)
         return True
 
     def _look(self, recording: Recording) -> None:
