@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -116,8 +116,8 @@ class Run(Protocol):
         """Inject without waiting to see it: for faults that a later one lets happen."""
         ...
 
-    def calm(self) -> None:
-        """End every fault that lasts; recovery then counts from now."""
+    def calm(self, *, but: Collection[int] = ()) -> None:
+        """End every fault that lasts but stalls of these connections; recovery counts from now."""
         ...
 
     async def until_seen(self, handle: Handle, within_s: float | None = None) -> None:

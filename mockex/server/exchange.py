@@ -8,7 +8,7 @@ is merged. The beat measures that lateness and journals it, for the suite's tole
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -128,10 +128,11 @@ class Exchange:
         """
         return self._injector.inject(fault)
 
-    def calm(self) -> None:
+    def calm(self, *, but: Collection[int] = ()) -> None:
         """End every fault that lasts: stalls are resumed and deliver, attempts are served, a
-        simulated link lets everything through. A port that refuses does so for its time."""
-        self._injector.calm()
+        simulated link lets everything through. A port that refuses does so for its time; stalls of
+        the connections `but` go on."""
+        self._injector.calm(but)
 
     def live(self, stream: str) -> int:
         """How many live connections deliver `stream` now."""

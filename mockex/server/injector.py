@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
@@ -133,12 +133,14 @@ class Injector:
                 self._every(handle, seconds, times)
         return handle
 
-    def calm(self) -> None:
-        """End every fault that lasts, except a port that refuses, which ends in its own time."""
+    def calm(self, but: Collection[int]) -> None:
+        """End every fault that lasts, except a port that refuses, which ends in its own time, and
+        stalls of the connections `but`."""
         self._exchange.admission.clear()
         self._exchange.wire.mend(self._exchange.ws_port)
         for connection in self._exchange.open_connections():
-            connection.resume(Unwatched(), deliver=True)
+            if connection.number not in but:
+                connection.resume(Unwatched(), deliver=True)
 
     # --- triggers ---
 

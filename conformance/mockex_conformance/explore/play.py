@@ -105,6 +105,7 @@ class _Player:
         self._wanted = wanted
         self._started = True
         self._refused_until = 0.0
+        self._silent: set[int] = set()  # connections whose peer is gone without a word
 
     async def do(self, step: Step) -> None:
         """One step. A fault that finds nothing to hit is no step."""
@@ -117,6 +118,8 @@ class _Player:
                 self._stall(**step.args)
             elif step.do == "hold":
                 self._hold(**step.args)
+            elif step.do == "silence":
+                self._silence()
             else:
                 self._fault(step)
         except (Unseen, FaultError):
@@ -133,6 +136,12 @@ class _Player:
         stream = self._run.stream if scope == "stream" else None
         self._run.inject(Stall(scope=scope, stream=stream))  # type: ignore[arg-type]
         self._later(ms, lambda: self._run.inject(Resume(backlog=backlog)))  # type: ignore[arg-type]
+
+    def _silence(self) -> None:
+        live = self._run.exchange.connections.delivering(self._run.stream)
+        if live:
+            self._silent.add(live[-1].number)
+            self._run.inject(Stall(connection=live[-1].number))
 
     def _hold(self, ms: int, direction: str | None = None, backlog: str = "deliver") -> None:
         self._run.inject(Hold(direction=None if direction is None else Direction(direction)))
@@ -172,9 +181,10 @@ class _Player:
         if not self._started:
             run.note("closed")
         await run.sleep(max(0.0, self._refused_until - self._now()))
-        run.calm()
+        run.calm(but=self._silent)
         if self._started:
-            limits = ("reconnect_cap_ms", "handshake_timeout_ms")
+            limits = ["reconnect_cap_ms", "handshake_timeout_ms"]
+            limits += ["stall_detect_ms"] if self._silent else []
             await run.until_recovered(sum(run.limit_ms(name) for name in limits))
         await run.sleep(overlap_s + _LATE_MS / 1000)
         run.note("subscriptions", streams=run.streams, after="the schedule")

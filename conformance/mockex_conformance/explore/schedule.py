@@ -1,7 +1,8 @@
 """A schedule: what is done to a testee, and when. A value that can be kept, shown and played again.
 
 A step is a fault, under the name that it has in `mockex.faults`, a command of level 2, under the
-name that it has in the protocol, or one of two that last: `stall` and `hold`, which end after `ms`.
+name that it has in the protocol, or one of three that last: `stall` and `hold` end after `ms`, and
+after `silence` nothing ever comes on the newest connection again: its peer is gone without a word.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ VERSION = 1
 # is the rule; a busy one makes backlogs, which a slow one never has.
 SLOW_MS, BUSY_MS = 500, 100
 COMMANDS = frozenset({"start", "close", "reconnect", "subscribe", "unsubscribe"})
-LASTING = frozenset({"stall", "hold"})
+LASTING = frozenset({"stall", "hold", "silence"})
 FAULTS: dict[str, type[faults.Fault]] = {
     name: kind
     for name in faults.__all__

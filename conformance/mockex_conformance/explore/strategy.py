@@ -48,6 +48,7 @@ def _faults(profile: str) -> st.SearchStrategy[tuple[str, dict[str, Any]]]:
     kinds = [
         _one("Reset", all=st.booleans()),
         _one("Fin"),
+        _one("silence"),
         _one("CloseWith", code=st.sampled_from(_CODES)),
         _one("CutFrame", then=st.sampled_from(("fin", "reset"))),
         _one("LifetimeCut", bare=st.booleans()),

@@ -11,7 +11,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -543,9 +543,9 @@ class CaseRun:
         except FaultError as error:
             raise Unseen(str(error)) from None
 
-    def calm(self) -> None:
-        """End every fault that lasts; recovery then counts from now."""
-        self.exchange.calm()
+    def calm(self, *, but: Collection[int] = ()) -> None:
+        """End every fault that lasts but stalls of these connections; recovery counts from now."""
+        self.exchange.calm(but=but)
         self._fault_at = self._now()
 
     async def cause(self, fault: Fault) -> Handle:
