@@ -419,6 +419,23 @@ def test_a_missing_late_or_altered_pong_is_found() -> None:
     assert "a pong with payload b'' came instead" in altered.says(PongRepeats())
 
 
+def test_what_must_happen_may_be_late_by_all_the_time_that_our_loop_stood_still() -> None:
+    def late(*lags: float) -> Tape:
+        tape = Tape().connect(0.5, 1).event(0.6, 1).fault(1.0, "Reset", 1)
+        tape.note(1.0, "awaiting-recovery", since=1.0, within_s=2.0, limit_ms=800)
+        for number, late_s in enumerate(lags):
+            tape.add(Lagged(t=1.0 + number, late_s=late_s))
+        return tape.connect(4.5, 2).event(4.6, 2).note(5.0, "recovered")
+
+    assert late().found(Recovered())
+    assert late(1.0).found(Recovered())  # the longest alone is not enough
+    assert late(0.9, 0.9).found(Recovered()) == []
+
+    recording = late(0.5, 0.75).recording
+    assert (recording.lag_s(0, 9), recording.stood_still_s(0, 9)) == (0.75, 1.25)
+    assert recording.stood_still_s(0, 0.5) == 0
+
+
 def test_our_lag_and_the_end_of_the_connection_are_no_fault_of_the_testee() -> None:
     lagged = pong(ping(Tape().connect(1, 1), 2, b"x").add(Lagged(t=2.9, late_s=0.6)), 3.5, b"x")
     assert lagged.found(PongRepeats()) == []

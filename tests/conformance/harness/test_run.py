@@ -1,0 +1,83 @@
+"""How a running case waits, in virtual time: lags are made by hand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+import mockex
+from mockex import sim
+from mockex.server.journal import Lagged
+from mockex_conformance.case import NotLive
+from mockex_conformance.description import Description
+from mockex_conformance.harness.run import CaseRun, Conditions
+
+HERE = Path()
+
+
+def in_a_case(body: Callable[[CaseRun], Awaitable[None]]) -> None:
+    async def main() -> None:
+        async with mockex.serve("spot", seed=1, market="frozen") as exchange:
+            testee = Description(name="nobody", command=["true"])
+            run = CaseRun(
+                exchange, testee, Conditions(), streams=["ethusdc@trade"], mode="combined",
+                stderr=HERE, start_lock=HERE,
+            )  # fmt: skip
+            await body(run)
+
+    sim.run(main(), seed=1)
+
+
+def lag(run: CaseRun, after_s: float, late_s: float) -> None:
+    """The loop stands still for so long, and says so."""
+
+    def said() -> None:
+        run.journal.append(Lagged(t=run.exchange.loop_time() - late_s, late_s=late_s))
+
+    asyncio.get_running_loop().call_later(after_s, said)
+
+
+async def _gives_up_after(run: CaseRun, within_s: float) -> float:
+    began = run.exchange.loop_time()
+    with pytest.raises(NotLive):
+        await run.until_live(within_s)
+    return run.exchange.loop_time() - began
+
+
+def test_what_must_happen_is_waited_for_as_long_as_was_said() -> None:
+    async def body(run: CaseRun) -> None:
+        assert await _gives_up_after(run, 5.0) == pytest.approx(5.5, abs=0.1)
+
+    in_a_case(body)
+
+
+def test_and_for_all_the_time_that_our_own_loop_stood_still_meanwhile() -> None:
+    async def body(run: CaseRun) -> None:
+        lag(run, 0.0, 9.0)
+        await asyncio.sleep(1.0)  # before the wait began: it does not count
+        for after_s in (1.0, 2.0, 5.0):
+            lag(run, after_s, 1.0)
+        assert await _gives_up_after(run, 5.0) == pytest.approx(8.5, abs=0.1)
+
+    in_a_case(body)
+
+
+def test_a_lag_that_is_told_only_when_the_deadline_is_over_counts() -> None:
+    async def body(run: CaseRun) -> None:
+        lag(run, 5.505, 2.0)
+        assert await _gives_up_after(run, 5.0) == pytest.approx(7.5, abs=0.1)
+
+    in_a_case(body)
+
+
+def test_what_must_not_happen_is_never_waited_for_any_longer() -> None:
+    async def body(run: CaseRun) -> None:
+        began = run.exchange.loop_time()
+        lag(run, 1.0, 5.0)
+        await run.sleep(3.0)
+        assert run.exchange.loop_time() - began == pytest.approx(3.0, abs=0.01)
+
+    in_a_case(body)
