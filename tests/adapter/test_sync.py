@@ -265,3 +265,13 @@ class AnyDelivery(RuleBasedStateMachine):
 
 AnyDelivery.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
 TestAnyDelivery = AnyDelivery.TestCase
+
+
+def test_old_ids_in_a_row_are_a_numbering_that_started_over_unless_they_were_held() -> None:
+    def replayed(*, held: bool) -> list[Place]:
+        sequence = Sequence(read_stream(SPOT, "ethusdc@aggTrade"))
+        sequence.place({"a": 100})
+        return [sequence.place({"a": number}, held=held)[0] for number in range(70, 92)]
+
+    assert replayed(held=True) == [Place.OLD] * 22
+    assert replayed(held=False)[18:20] == [Place.OLD, Place.BEHIND_HOLE]

@@ -42,6 +42,24 @@ def test_the_reference_survives_a_rough_minute(profile: str) -> None:
     assert verdict.duration_s > 25
 
 
+def test_a_backlog_in_a_handover_is_not_presented_twice() -> None:
+    """Found by exploring: 20 old ids in a row were taken for a numbering that had started over."""
+    steps = [
+        Step(10_000, "stall", {"ms": 3_000}),
+        Step(0, "reconnect"),
+        Step(5_000, "hold", {"ms": 3_000}),
+    ]
+    verdict = play("reference", profile="spot", seed=1, step_ms=100, steps=steps)
+    assert (verdict.verdict, verdict.findings) == (Verdict.PASS, [])
+
+
+def test_a_peer_that_is_gone_without_a_word_is_noticed_or_found_missing() -> None:
+    steps = [Step(0, "silence")]
+    assert play("reference", profile="usdm", seed=7, steps=steps).verdict is Verdict.PASS
+    verdict = play("incident-python-fix3", profile="usdm", seed=7, steps=steps)
+    assert verdict.findings[0].message.startswith("not recovered: no events of")
+
+
 def test_a_closed_testee_must_stay_closed() -> None:
     steps = [Step(500, "close"), Step(100, "Reset")]
     assert play("reference", profile="usdm", seed=7, steps=steps).verdict is Verdict.PASS
