@@ -16,7 +16,7 @@ CLOCKS = {
 MAY = {
     "mockex/clock.py": {("time", "time_ns")},  # the Unix time that an exchange opens with
     "mockex/server/wire.py": {("socket", "socket")},  # RST, FIN and a port that refuses
-    "mockex/sim/loop.py": {("time", "perf_counter")},  # names callbacks that take long
+    "mockex/sim/watch.py": {("time", "perf_counter")},  # names callbacks that take long
 }
 FILES = sorted(
     file

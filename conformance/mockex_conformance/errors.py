@@ -4,6 +4,7 @@ MockexError
 ├── DescriptionError   a testee.toml cannot be used: names file, line and the nearest valid spelling
 ├── ProtocolBroken     a testee's line is no message of the protocol: the verdict is ERROR
 └── CannotRun          a testee cannot run here (exit 127, a build that failed): UNSUPPORTED
+    └── EntryBroken    what `entry` names cannot be called: ERROR
 """
 
 from __future__ import annotations
@@ -35,3 +36,12 @@ class ProtocolBroken(MockexError):
 
 class CannotRun(MockexError):
     """A testee cannot run on this machine; says why and what would help."""
+
+
+class EntryBroken(CannotRun):
+    """The `entry` of a testee is none that can be called in virtual time: its author's to mend."""
+
+    def __init__(self, entry: str, problem: str) -> None:
+        self.entry = entry
+        self.problem = problem
+        super().__init__(f"entry {entry!r}: {problem}")

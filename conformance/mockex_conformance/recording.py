@@ -7,8 +7,10 @@ it a case's: `Noted("case")`, directly after `Opened`, says what was run and on 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -41,6 +43,21 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     supports: list[str] = []
 
 
+class Standstills:
+    """When our own loop stood still: made once for a recording, asked at each of its entries."""
+
+    def __init__(self, entries: Iterable[AnyEntry]) -> None:
+        lags = [entry for entry in entries if isinstance(entry, Lagged)]
+        self._begins = [lag.t for lag in lags]
+        self._ends = [lag.t + lag.late_s for lag in lags]
+        self._sums = [0.0, *accumulate(lag.late_s for lag in lags)]
+
+    def between(self, start: float, end: float) -> float:
+        """How long in the window, in all; one that began before it counts whole."""
+        first, behind = bisect_left(self._ends, start), bisect_right(self._begins, end)
+        return max(0.0, self._sums[behind] - self._sums[first])
+
+
 @dataclass(frozen=True, slots=True)
 class Recording:
     """Entries in order, and the terms. `outcome` is the detail of the last landmark."""
@@ -71,7 +88,7 @@ class Recording:
         """How long our own loop stood still in the window, in all. Every deadline of what must
         happen is later by so much: on a machine that starves us, the testee starves too, at each
         step of a recovery anew."""
-        return sum(e.late_s for e in self.of(Lagged) if start <= e.t + e.late_s and e.t <= end)
+        return Standstills(self.entries).between(start, end)
 
     def fault_before(self, t: float) -> str:
         """The last fault that was seen at or before `t`, in words; empty if none."""

@@ -170,7 +170,9 @@ class Market:
         if kind not in KINDS:
             raise ConfigError("market", kind, "one of " + ", ".join(KINDS))
         if not 1 <= step_ms <= 1000 or (100 % step_ms and step_ms % 100):
-            raise ConfigError("step_ms", step_ms, "a divisor of 100, or a multiple up to 1000, in ms")
+            raise ConfigError(
+                "step_ms", step_ms, "a divisor of 100, or a multiple up to 1000, in ms"
+            )
         self.step_ms = step_ms
         self.kind = kind
         self.instruments = {i.symbol: i for i in instruments}

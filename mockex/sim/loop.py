@@ -13,85 +13,45 @@ by the order of creation, and the garbage collector runs at counted turns only.
 from __future__ import annotations
 
 import asyncio
-import functools
+import ctypes
 import gc
 import heapq
 import itertools
 import logging
 import selectors
 import socket
-import traceback
 import weakref
-from collections.abc import Callable, Coroutine, Mapping
-from time import perf_counter, thread_time  # before they are replaced: the machine's own
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, NoReturn, TypeVar
 
-from mockex.errors import Deadlock, Leaked, NotSimulated, Spins
-from mockex.sim.machine import Machine, at_home, here, place
+from mockex.errors import Deadlock, Leaked, NotSimulated, SimulationError
+from mockex.sim.machine import Machine, place
 from mockex.sim.network import Network
-from mockex.sim.process import Process, current, owner_of
+from mockex.sim.process import Process, current, owner_of, status_of
 from mockex.sim.sockets import SimSocket
+from mockex.sim.watch import Ready, SimTask, SimTimer, describe, waiting
 
 T = TypeVar("T")
 
 EPOCH_S = 1_793_491_200  # 2026-11-01T00:00:00Z: what clocks show when a run begins
 BEGAN_AT_S = 1000.0  # of the loop's time: a clock that begins at zero hides mistakes
-MOST_AT_ONE_INSTANT = 100_000
-SLOW_S = 0.1
 _COLLECT_EVERY = 200_000  # turns of the loop
-_LAST_TURNS = 1000  # for tasks that are cancelled at the end
+_LAST_ROUNDS = 10  # that tasks are cancelled at the end, and how long each may take
+_LAST_ROUND_S = 60.0
 
 log = logging.getLogger("mockex.sim")
-
-
-class SimTask(asyncio.Task[T]):
-    """A task with a number, which orders sets of tasks: addresses differ from run to run."""
-
-    def __init__(self, number: int, coro: Any, **options: Any) -> None:
-        context = options.get("context")
-        self.number = number
-        self.process = current() if context is None else owner_of(context)
-        self.made_at = place()
-        super().__init__(coro, **options)
-
-    def __hash__(self) -> int:
-        return self.number
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-
-class SimTimer(asyncio.TimerHandle):
-    """A timer that comes after those set before it for the same instant. The real clock has no two
-    equal instants, so programs rely on that order; a heap alone does not keep it."""
-
-    __slots__ = ("number",)
-    _source_traceback: list[traceback.FrameSummary]
-    _scheduled: bool
-
-    def __init__(self, number: int, *args: Any) -> None:
-        super().__init__(*args)
-        self.number = number
-
-    def __lt__(self, other: Any) -> bool:
-        if self._when == other._when:  # type: ignore[attr-defined]
-            return bool(self.number < other.number)
-        return bool(self._when < other._when)  # type: ignore[attr-defined]
 
 
 class _Selector(selectors.BaseSelector):
     """Tells the loop which simulated sockets are ready; moves the clock when none is."""
 
-    def __init__(self, network: Network) -> None:
-        self._network = network
+    def __init__(self, loop: SimLoop) -> None:
+        self._loop = loop
+        self._network = loop.network
         self._keys: dict[int, selectors.SelectorKey] = {}
-        self.ready: dict[int, tuple[selectors.SelectorKey, int]] = {}
-        self.loop: SimLoop
-        self._at_this_instant = 0
+        self._ready: dict[int, tuple[selectors.SelectorKey, int]] = {}
         self._turns = 0
-        self._turn_began = perf_counter()
-        self._cpu = thread_time()
-        self._batch: tuple[asyncio.Handle, ...] = ()
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         key = selectors.SelectorKey(fileobj, self._fd(fileobj), events, data)
@@ -104,7 +64,7 @@ class _Selector(selectors.BaseSelector):
 
     def unregister(self, fileobj: Any) -> selectors.SelectorKey:
         fd = self._fd(fileobj, known=False)
-        self.ready.pop(fd, None)
+        self._ready.pop(fd, None)
         return self._keys.pop(fd)
 
     def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
@@ -121,71 +81,44 @@ class _Selector(selectors.BaseSelector):
     def mark(self, fd: int, mask: int) -> None:
         """A socket is ready for `mask`, or for nothing."""
         if mask:
-            self.ready[fd] = (self._keys[fd], mask)
+            self._ready[fd] = (self._keys[fd], mask)
         else:
-            self.ready.pop(fd, None)
+            self._ready.pop(fd, None)
+
+    def forget(self, fd: int) -> None:
+        """A socket was closed: nobody waits for it any more."""
+        self._ready.pop(fd, None)
+        self._keys.pop(fd, None)
 
     def _fd(self, fileobj: Any, *, known: bool = True) -> int:
         fd = fileobj if isinstance(fileobj, int) else int(fileobj.fileno())
         if known and fd not in self._network.sockets:
-            raise NotSimulated(
-                f"file descriptor {fd}", "only sockets of the simulated network can be watched",
-                place(),
-            )  # fmt: skip
+            what = f"file descriptor {fd}"
+            self._loop.refuse(what, "only sockets of the simulated network can be watched")
         return fd
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """What is ready; the clock moves first if nothing is and nothing else is to be done."""
-        loop = self.loop
-        self._look_at_the_last_turn()
-        if not self.ready and (timeout is None or timeout > 0):
-            self._move(loop)
-        events = list(self.ready.values())
-        self._at_this_instant += len(events) + loop.ready_count()
-        if self._at_this_instant > MOST_AT_ONE_INSTANT:
-            self._at_this_instant = 0
-            self._stop_spinning(loop)
-        self._batch = loop.ready()
-        return events
-
-    def _move(self, loop: SimLoop) -> None:
-        timer = loop.next_timer()
-        at = self._network.next_at()
-        if timer is None and at is None:
-            raise Deadlock([waiting(task) for task in loop.all_tasks()])
-        at = min(t for t in (timer, at) if t is not None)
-        if at > loop.time():
-            loop.set_time(at)
-            self._at_this_instant = 0
-        self._network.run_due(at)
-
-    def _stop_spinning(self, loop: SimLoop) -> None:
-        """End the simulated process that spins; raise if it is the program itself."""
-        names = [describe(handle) for handle in loop.ready(5)]
-        spins = Spins(MOST_AT_ONE_INSTANT, loop.time(), names)
-        owners = {owner_of(handle._context) for handle in loop.ready()} - {None}  # type: ignore[attr-defined]
-        if len(owners) != 1:
-            raise spins
-        for process in filter(None, owners):
-            process.fault = spins
-            process.kill()
-
-    def _look_at_the_last_turn(self) -> None:
-        """Name what took long, by the processor's time: a busy machine is no fault of the code."""
-        now = perf_counter()
-        if now - self._turn_began > SLOW_S and (cpu_s := thread_time() - self._cpu) > SLOW_S:
-            names = ", ".join(map(describe, self._batch)) or "the network"
-            log.warning("took %.3f s of the processor in one turn: %s", cpu_s, names)
-        if now - self._turn_began > SLOW_S / 10 or self._turns % 512 == 0:
-            self._cpu = thread_time()
+        self._loop.ready.look()
         self._turns += 1
         if self._turns % _COLLECT_EVERY == 0:
             gc.collect()
-        self._turn_began = perf_counter()
+        if not self._ready and (timeout is None or timeout > 0):
+            self._move()
+        return list(self._ready.values())
+
+    def _move(self) -> None:
+        due = [at for at in (self._loop.next_timer(), self._network.next_at()) if at is not None]
+        if not due:
+            raise Deadlock([waiting(task) for task in self._loop.all_tasks()])
+        at = min(due)
+        if at > self._loop.time():
+            self._loop.set_time(at)
+        self._network.run_due(at)
 
     def close(self) -> None:
         self._keys.clear()
-        self.ready.clear()
+        self._ready.clear()
 
 
 class SimLoop(asyncio.SelectorEventLoop):
@@ -196,12 +129,14 @@ class SimLoop(asyncio.SelectorEventLoop):
         self.refused: list[NotSimulated] = []  # what was asked for in vain, also if it was caught
         self._now = BEGAN_AT_S
         self._tasks: weakref.WeakSet[SimTask[Any]] = weakref.WeakSet()
-        self._numbers = itertools.count(1)
-        self._sim_selector = _Selector(network)
-        self._sim_selector.loop = self
-        super().__init__(self._sim_selector)
+        self._buried: list[SimTask[Any]] = []  # of processes that have ended
+        self._task_numbers = itertools.count(1)
+        self._timer_numbers = itertools.count(1)
+        selector = _Selector(self)
+        super().__init__(selector)
         self._clock_resolution = 1e-9
-        network.attach(self, self._sim_selector)
+        self.ready = self._ready = Ready(self.time)
+        network.attach(self, selector)
 
     # --- time ---
 
@@ -212,19 +147,11 @@ class SimLoop(asyncio.SelectorEventLoop):
     def set_time(self, now: float) -> None:
         """Only the selector says this."""
         self._now = now
+        self.ready.moved()
 
     def next_timer(self) -> float | None:
         """When the next timer is due."""
         return self._scheduled[0]._when if self._scheduled else None  # type: ignore[attr-defined]
-
-    def ready(self, last: int | None = None) -> tuple[asyncio.Handle, ...]:
-        """The callbacks of this turn, or the last of them."""
-        handles = tuple(self._ready)  # type: ignore[attr-defined]
-        return handles if last is None else handles[-last:]
-
-    def ready_count(self) -> int:
-        """How many callbacks are ready."""
-        return len(self._ready)  # type: ignore[attr-defined]
 
     def run_forever(self) -> None:
         """As ever, but that the exit of a simulated process does not end the others."""
@@ -233,18 +160,24 @@ class SimLoop(asyncio.SelectorEventLoop):
                 super().run_forever()
                 return
             except SystemExit as exit_:
-                process = _process_of(exit_)
+                handle: Any = self.ready.running
+                process = owner_of(handle._context) if handle is not None else None
                 if process is None:
                     raise
-                code = exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
-                process.exit(code)
+                task = getattr(handle._callback, "__self__", None)
+                if isinstance(task, SimTask):
+                    task._log_traceback = False  # it is known
+                process.leave(status_of(exit_))
 
     # --- who made what ---
 
     def create_task(self, coro: Any, **options: Any) -> Any:
         """A task that knows its number, its process and where it was made."""
-        task: SimTask[Any] = SimTask(next(self._numbers), coro, loop=self, **options)
-        self._tasks.add(task)
+        task: SimTask[Any] = SimTask(next(self._task_numbers), coro, loop=self, **options)
+        if task.process is not None and task.process.code is not None:
+            self._buried.append(task)
+        else:
+            self._tasks.add(task)
         return task
 
     def call_later(  # type: ignore[override]
@@ -257,8 +190,8 @@ class SimLoop(asyncio.SelectorEventLoop):
         self, when: float, callback: Any, *args: Any, context: Any = None
     ) -> Any:
         """As ever; the timer knows where it was made, and its turn among those of one instant."""
-        timer = SimTimer(next(self._numbers), when, callback, args, self, context)
-        timer._source_traceback = here()
+        self._check_closed()  # type: ignore[attr-defined]
+        timer = SimTimer(next(self._timer_numbers), when, callback, args, self, context)
         heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]
         timer._scheduled = True
         return timer
@@ -279,10 +212,13 @@ class SimLoop(asyncio.SelectorEventLoop):
             if not timer.cancelled() and owner_of(timer._context) is process
         ]
 
-    def forget_timers(self, process: Process | None) -> None:
-        """Cancel them all."""
+    def bury(self, process: Process) -> None:
+        """A process has ended: its code does not run any more, and nothing waits for it."""
         for timer in self.timers_of(process):
             timer.cancel()
+        for task in self.tasks_of(process):
+            self._tasks.discard(task)
+            self._buried.append(task)  # else they would be finalized, which runs code of theirs
 
     def holdings(self, process: Process | None) -> list[str]:
         """What a process holds now: tasks, sockets and timers, each with where it was made."""
@@ -290,6 +226,15 @@ class SimLoop(asyncio.SelectorEventLoop):
             *(f"task {waiting(task)}" for task in self.tasks_of(process)),
             *map(str, self.network.sockets_of(process)),
             *(f"timer {describe(timer)}" for timer in self.timers_of(process)),
+        ]
+
+    def left(self) -> list[str]:
+        """What the program, and the processes that it left running, hold."""
+        running = dict.fromkeys(task.process for task in self.all_tasks())
+        return self.holdings(None) + [
+            f"process {process.name}: {thing}"
+            for process in filter(None, running)
+            for thing in self.holdings(process)
         ]
 
     def spawn(self, name: str, main: Coroutine[Any, Any, int]) -> Process:
@@ -328,12 +273,23 @@ class SimLoop(asyncio.SelectorEventLoop):
         self._no_tls(options)
         kept = {name: options[name] for name in ("backlog", "start_serving") if name in options}
         if sock is None:
-            sock = SimSocket(self.network)
-            one = host if isinstance(host, str | None) else next(iter(host))
-            sock.bind((self.network.resolve(one or "0.0.0.0"), int(port or 0)))  # noqa: S104
+            sock = self._bound(host, port, reuse_port=bool(options.get("reuse_port")))
         elif not isinstance(sock, SimSocket):
             self.refuse("a real socket", "leave `sock` out, or give a SimSocket")
         return await super().create_server(protocol_factory, sock=sock, **kept)
+
+    def _bound(self, host: Any, port: Any, *, reuse_port: bool) -> SimSocket:
+        hosts = [host] if isinstance(host, str | None) else list(host)
+        if len(hosts) != 1:
+            self.refuse("a server on several hosts", "give one, or none for all of them")
+        sock = SimSocket(self.network)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, reuse_port)
+            sock.bind((self.network.resolve(hosts[0] or "0.0.0.0"), int(port or 0)))  # noqa: S104
+        except OSError:
+            sock.close()
+            raise
+        return sock
 
     def _no_tls(self, options: dict[str, Any]) -> None:
         if options.get("ssl"):
@@ -348,6 +304,68 @@ class SimLoop(asyncio.SelectorEventLoop):
     async def getnameinfo(self, sockaddr: Any, flags: int = 0) -> tuple[str, str]:
         """Numbers, for nothing here has another name."""
         return str(sockaddr[0]), str(sockaddr[1])
+
+    # --- the end ---
+
+    def finish(self) -> None:
+        """Cancel what is left, as `asyncio.run` does, but with an end to patience; close."""
+        try:
+            for last in (self._end_all(cancel=True), self._end_generators()):
+                try:
+                    self.run_until_complete(self.create_task(last))
+                except SimulationError as error:
+                    log.warning("at the end: %s", error)
+                self._dispose_of_all()
+        finally:
+            self._give_up_transports(list(self.network.sockets))
+            self.network.close_everything()
+            self.close()
+
+    async def _end_all(self, *, cancel: bool) -> None:
+        me = asyncio.current_task()
+        for _ in range(_LAST_ROUNDS):
+            tasks = [task for task in self.all_tasks() if task is not me]
+            if not tasks:
+                return
+            if cancel:
+                for task in tasks:
+                    task.cancel()
+            await asyncio.wait(tasks, timeout=_LAST_ROUND_S)
+            cancel = True
+
+    async def _end_generators(self) -> None:
+        await self.shutdown_asyncgens()
+        await self._end_all(cancel=False)  # the generators of coroutines that were disposed of
+
+    def _give_up_transports(self, descriptors: Iterable[int]) -> None:
+        """What was left open is known: do not let it warn of that when it is finalized."""
+        for fd in descriptors:
+            transport = self._transports.get(fd)  # type: ignore[attr-defined]
+            if transport is not None:
+                transport._sock, transport._closing = None, True
+
+    def _dispose_of_all(self) -> None:
+        """End the coroutines that nobody will resume, while clocks are still simulated: what they
+        do when they are finalized must not happen at another time."""
+        self._give_up_transports([fd for fd in self._transports if fd not in self.network.sockets])  # type: ignore[attr-defined]
+        asyncio._set_running_loop(self)
+        over: set[SimTask[Any]] = set()
+        try:
+            while tasks := [*self._buried, *self.all_tasks()]:  # closing one may make others
+                task = tasks[0]
+                over.add(task)
+                self._buried = tasks[1:]
+                self._tasks -= set(tasks)
+                task._log_destroy_pending = False  # type: ignore[attr-defined]
+                coroutine: Any = task.get_coro()
+                with suppress(Exception, SystemExit, asyncio.CancelledError):
+                    coroutine.close()
+                if getattr(coroutine, "cr_frame", None) is not None:
+                    # It ignores even that. Without a loop it may run for ever: never finalize it.
+                    ctypes.pythonapi.Py_IncRef(ctypes.py_object(coroutine))
+        finally:
+            asyncio._set_running_loop(None)
+            self.ready.drop(over)
 
     # --- signals ---
 
@@ -364,6 +382,12 @@ class SimLoop(asyncio.SelectorEventLoop):
         """Whether there was one."""
         process = current()
         return process is not None and process.unhandle(sig)
+
+    def stop(self) -> None:
+        """As ever; a simulated process shares the loop, and does not stop it for all."""
+        if current() is not None:
+            self.refuse("loop.stop", "let the program's coroutine return")
+        super().stop()
 
     # --- what only a machine has ---
 
@@ -403,58 +427,10 @@ for _name, _instead in {
     "create_datagram_endpoint": "only TCP is simulated",
     "create_unix_connection": "only TCP is simulated",
     "create_unix_server": "only TCP is simulated",
-    "connect_accepted_socket": "listen with `loop.create_server`",
     "sendfile": "write the bytes",
+    "set_task_factory": "tasks have numbers here, which keep them in order",
 }.items():
     setattr(SimLoop, _name, _refusal(_name, _instead))
-
-
-def _process_of(error: BaseException) -> Process | None:
-    """Whose callback raised it: the loop's own frame holds the handle that it ran."""
-    trace = error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_name == "_run_once":
-            handle = trace.tb_frame.f_locals.get("handle")
-            return None if handle is None else owner_of(handle._context)
-        trace = trace.tb_next
-    return None
-
-
-def describe(handle: asyncio.Handle) -> str:
-    """What a callback is: its task's coroutine, or its function, and where a timer was made."""
-    callback = handle._callback  # type: ignore[attr-defined]
-    task = getattr(callback, "__self__", None)
-    if isinstance(task, SimTask):
-        name = f"task {waiting(task)}"
-    else:
-        while isinstance(callback, functools.partial):
-            callback = callback.func
-        name = getattr(callback, "__qualname__", repr(callback))
-    made = getattr(handle, "_source_traceback", None)
-    return f"{name}, made at {made[-1].filename}:{made[-1].lineno}" if made else name
-
-
-def waiting(task: SimTask[Any]) -> str:
-    """A task in words: its name, where it waits and where it was made."""
-    inner: Any = task.get_coro()
-    at = ""
-    while inner is not None:
-        frame = next(
-            (f for kind in ("cr", "gi", "ag") if (f := getattr(inner, f"{kind}_frame", None))), None
-        )
-        if frame is not None and not at_home(frame):
-            at = f"{frame.f_code.co_filename}:{frame.f_lineno}"
-        inner = next(
-            (
-                getattr(inner, name)
-                for name in ("cr_await", "gi_yieldfrom", "ag_await")
-                if hasattr(inner, name)
-            ),
-            None,
-        )
-    coroutine = getattr(task.get_coro(), "__qualname__", repr(task.get_coro()))
-    where = f", waits at {at}" if at else ""
-    return f"{task.get_name()} ({coroutine}){where}, made at {task.made_at}"
 
 
 def run(
@@ -476,48 +452,34 @@ def run(
         Spins: 100,000 callbacks ran and time did not move.
         NotSimulated: a real socket, process, thread or pause was asked for.
         Leaked: `main` is done, and tasks, sockets or timers are left.
-        RuntimeError: an event loop is running in this thread already.
+        RuntimeError: an event loop is running in this thread already, or the network was used.
     """
-    if asyncio._get_running_loop() is not None:
-        main.close()
-        raise RuntimeError("mockex.sim.run cannot be called from a running event loop")
     if network is None:
         network = Network()
+    if (running := asyncio._get_running_loop() is not None) or network.used:
+        main.close()
+        raise RuntimeError(
+            "mockex.sim.run cannot be called from a running event loop"
+            if running
+            else "a Network is for one run: make another one"
+        )
     loop = SimLoop(network)
     network.seed(seed)
+    raised: BaseException | None = None
     with Machine(loop, seed, EPOCH_S - BEGAN_AT_S):
-        asyncio.set_event_loop(loop)
         try:
             result: T = loop.run_until_complete(loop.create_task(main))
-            left = loop.holdings(None)
+            left = loop.left()
+        except BaseException as error:
+            raised = error
+            raise
         finally:
-            _end(loop)
-    for error in loop.refused:
-        log.warning("asked for in vain, and the error was caught: %s", error)
-    if left and leaks is None:
-        raise Leaked(left)
+            loop.finish()
+            for refused in loop.refused:
+                if refused is not raised:
+                    log.warning("asked for in vain, and the error was caught: %s", refused)
     if leaks is not None:
         leaks(left)
+    elif left:
+        raise Leaked(left)
     return result
-
-
-def _end(loop: SimLoop) -> None:
-    """Cancel what is left, as `asyncio.run` does, but with an end to patience."""
-
-    async def cancel_all() -> None:
-        me = asyncio.current_task()
-        for _ in range(_LAST_TURNS):
-            tasks = [task for task in loop.all_tasks() if task is not me]
-            if not tasks:
-                return
-            for task in tasks:
-                task.cancel()
-            await asyncio.sleep(0)
-
-    try:
-        loop.run_until_complete(cancel_all())
-        loop.run_until_complete(loop.shutdown_asyncgens())
-    finally:
-        asyncio.set_event_loop(None)
-        loop.network.close_everything()
-        loop.close()

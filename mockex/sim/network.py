@@ -10,11 +10,10 @@ from __future__ import annotations
 import errno
 import heapq
 import itertools
-import selectors
 import socket
 from collections.abc import Callable
 from random import Random
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from mockex.errors import FaultError
 from mockex.faults.model import (
@@ -31,7 +30,7 @@ from mockex.faults.model import (
     ResetLink,
     Slice,
 )
-from mockex.sim.pipe import Conditions, Pipe
+from mockex.sim.pipe import Conditions, How, Pipe
 from mockex.sim.sockets import Address, SimSocket, error
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
 
 _ANY = "0.0.0.0"  # noqa: S104 - a name in this network, which has no other machines
 _FIRST_FD = 1 << 20
-_FIRST_PORT = 40_000
+_PORTS = range(40_000, 65_536)  # that are given to those who do not care
 _HOP_US = (200, 300)  # a connect, an accept, a chunk: at least 0.2 ms
 _SYN_AGAIN_S = (1.0, 3.0, 7.0, 15.0, 31.0, 63.0, 127.0)  # Linux, tcp_syn_retries 6
 
@@ -55,7 +54,7 @@ class Connection:
 
 
 class Link:
-    """The way to one listening address. See the module."""
+    """The way to one port. See the module."""
 
     def __init__(self, network: Network) -> None:
         self._network = network
@@ -70,13 +69,13 @@ class Link:
         Raises:
             FaultError: no fault of a link.
         """
-        present = self._present()
+        present = self.present()
         match fault:
             case LimitData(bytes=left, then=then):
                 for connection in present:
                     connection.pipes[fault.direction].allowed = (left, then)
             case ResetLink() | FinLink():
-                how: Literal["fin", "reset"] = "reset" if isinstance(fault, ResetLink) else "fin"
+                how: How = "reset" if isinstance(fault, ResetLink) else "fin"
                 for connection in present:
                     self._network.end(connection.client, connection.server, how)
             case Release(backlog=backlog):
@@ -112,7 +111,7 @@ class Link:
         self._release(lose=False)
         for conditions in self.conditions.values():
             conditions.reset()
-        for connection in self._present():
+        for connection in self.present():
             for pipe in connection.pipes.values():
                 pipe.allowed = None
         self.refused_until = 0.0
@@ -124,16 +123,14 @@ class Link:
             if not conditions.held:
                 continue
             conditions.held = False
-            for connection in self._present():
+            for connection in self.present():
                 if connection.pipes[direction].released(lose=lose):
                     # A stream of bytes with a hole in it is never delivered: TCP would die of it.
                     self._network.end(connection.client, connection.server, "reset")
 
-    def _present(self) -> list[Connection]:
-        self.connections = [
-            c for c in self.connections if not (c.client.closed and c.server.closed)
-        ]
-        return list(self.connections)
+    def present(self) -> list[Connection]:
+        """The connections that have an end."""
+        return [c for c in self.connections if not (c.client.closed and c.server.closed)]
 
 
 class Network:
@@ -144,13 +141,13 @@ class Network:
         self.sockets: dict[int, SimSocket] = {}
         self.random = Random(0)
         self.selector: _Selector
-        self._loop: SimLoop
+        self.loop: SimLoop
         self._hosts = {"localhost": "127.0.0.1"}
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._fds = itertools.count(_FIRST_FD)
-        self._ports = itertools.count(_FIRST_PORT)
-        self._bound: dict[Address, list[SimSocket]] = {}
+        self._ports = itertools.cycle(_PORTS)
+        self._bound: dict[int, list[SimSocket]] = {}
         self._links: dict[int, Link] = {}
 
     # --- for users ---
@@ -171,9 +168,12 @@ class Network:
 
     def attach(self, loop: SimLoop, selector: _Selector) -> None:
         """The loop that runs it, once."""
-        if hasattr(self, "_loop"):
-            raise RuntimeError("a Network is for one run: make another one")
-        self._loop, self.selector = loop, selector
+        self.loop, self.selector = loop, selector
+
+    @property
+    def used(self) -> bool:
+        """A loop has run it."""
+        return hasattr(self, "loop")
 
     def seed(self, seed: int) -> None:
         """Draw from this seed from now on."""
@@ -181,7 +181,7 @@ class Network:
 
     def now(self) -> float:
         """Loop time."""
-        return self._loop.time()
+        return self.loop.time()
 
     def next_at(self) -> float | None:
         """When something arrives next."""
@@ -193,17 +193,15 @@ class Network:
             heapq.heappop(self._due)[2]()
 
     def update_listeners(self, link: Link) -> None:
-        """A link lets through again what waits in a backlog."""
-        for (_, port), bound in self._bound.items():
-            for sock in bound:
-                if self._links.get(port) is link and sock.backlog is not None:
+        """What waits in a backlog waits on, or not any more."""
+        for port, bound in self._bound.items():
+            if self._links.get(port) is link:
+                for sock in bound:
                     sock.update()
 
     def close_all(self, process: Process) -> None:
         """What the kernel does with the sockets of a process that has ended."""
         for sock in self.sockets_of(process):
-            if sock.fd in self.selector.get_map():
-                self.selector.unregister(sock.fd)
             sock.close()
 
     def close_everything(self) -> None:
@@ -231,16 +229,15 @@ class Network:
 
     def forget(self, sock: SimSocket) -> None:
         """A socket was closed."""
-        self.selector.ready.pop(sock.fd, None)
-        self.sockets.pop(sock.fd, None)
-        bound = self._bound.get(sock.local, []) if sock.local is not None else []
-        if sock in bound:
-            bound.remove(sock)
-        for connection in sock.accepted:  # of a listener: nobody will ever accept them
-            if connection.out is not None:
-                connection.reset = True
-                connection.out.send_rst()
-            connection.close()
+        self.selector.forget(sock.fd)
+        del self.sockets[sock.fd]
+        for connection in sock.accepted:
+            connection.abandoned()
+        port = sock.local[1] if sock.local is not None else 0
+        if sock in self._bound.get(port, ()):
+            self._bound[port].remove(sock)
+            if not self._bound[port]:
+                del self._bound[port]
 
     def resolve(self, host: object) -> str:
         """The address of a name.
@@ -250,31 +247,34 @@ class Network:
         """
         name = host.decode() if isinstance(host, bytes) else str(host)
         try:
-            socket.inet_aton(name)
+            return socket.inet_ntoa(socket.inet_aton(name))
         except OSError:
             if name not in self._hosts:
                 raise socket.gaierror(
                     socket.EAI_NONAME, f"no host {name!r} in this network: see Network.add_host"
                 ) from None
             return self._hosts[name]
-        return name
 
     def bind(self, sock: SimSocket, address: Address) -> Address:
         """Give a socket its address; port 0 is any free one."""
         host, port = self.resolve(address[0]), address[1]
         if port == 0:
-            port = next(self._ports)
-        for (at, taken), others in self._bound.items():
-            overlaps = taken == port and (at == host or _ANY in (at, host))
-            if overlaps and others and not all(one.shares_port for one in (sock, *others)):
+            some = itertools.islice(self._ports, len(_PORTS))
+            port = next((port for port in some if port not in self._bound), 0)
+            if port == 0:
+                raise error(errno.EADDRNOTAVAIL)
+        for other in self._bound.get(port, ()):
+            assert other.local is not None
+            overlaps = other.local[0] == host or _ANY in (other.local[0], host)
+            if overlaps and not (sock.shares_port and other.shares_port):
                 raise error(errno.EADDRINUSE)
-        self._bound.setdefault((host, port), []).append(sock)
+        self._bound.setdefault(port, []).append(sock)
         return (host, port)
 
     def _listener(self, address: Address) -> SimSocket | None:
         for host in (address[0], _ANY):
-            for sock in self._bound.get((host, address[1]), ()):
-                if sock.backlog is not None:
+            for sock in self._bound.get(address[1], ()):
+                if sock.backlog is not None and sock.local == (host, address[1]):
                     return sock
         return None
 
@@ -307,28 +307,27 @@ class Network:
     ) -> None:
         assert client.local is not None
         server = SimSocket(self)
+        server.process, server.made_at = listener.process, listener.made_at
         server.local = address
         up = Pipe(self, client, server, link.conditions[Direction.UPSTREAM])
         down = Pipe(self, server, client, link.conditions[Direction.DOWNSTREAM])
-        link.connections.append(Connection(client, server, up, down))
+        link.connections = [*link.present(), Connection(client, server, up, down)]
         server.connected(client.local, down)
         client.connected(address, up)
         listener.accepted.append(server)
         listener.update()
 
     def was_read(self, sock: SimSocket) -> None:
-        """Bytes were taken from a socket: the peer hears of the room, a moment later."""
+        """Bytes were taken from a socket: there is room for more."""
         assert sock.out is not None
-        peer = sock.out.target
-        if self.selector.events_of(peer.fd) & selectors.EVENT_WRITE:
-            self.at(self.now() + self.hop_s(), peer.update)
+        into = sock.out.target.out
+        assert into is not None
+        into.target_has_room()
 
-    def end(self, one: SimSocket, other: SimSocket, how: Literal["fin", "reset"]) -> None:
+    def end(self, one: SimSocket, other: SimSocket, how: How) -> None:
         """The link ends a connection, on both sides, a moment later."""
         for sock in (one, other):
-            if sock.out is not None:
-                sock.out.cut()
-            self.at(
-                self.now() + self.hop_s(),
-                sock.fin_arrived if how == "fin" else sock.rst_arrived,
-            )
+            assert sock.out is not None
+            sock.out.cut()
+            seen = sock.fin_arrived if how == "fin" else sock.rst_arrived
+            self.at(self.now() + self.hop_s(), seen)

@@ -3,6 +3,9 @@
 Chunks arrive in order, each at least 0.2 ms after it was sent. A link in between can make them
 late, thin, small, hold them, or end the connection after so many; an end (FIN, RST) travels behind
 the bytes that were sent before it, and is held with them.
+
+Bytes that the receiver has no room for stay in the sender's buffer, where a RST finds and drops
+them, and where they keep a FIN from being seen.
 """
 
 from __future__ import annotations
@@ -14,6 +17,8 @@ from typing import TYPE_CHECKING, Final, Literal
 if TYPE_CHECKING:
     from mockex.sim.network import Network
     from mockex.sim.sockets import SimSocket
+
+How = Literal["fin", "reset"]  # a connection ends
 
 _FIN: Final = "fin"
 _RST: Final = "rst"
@@ -49,21 +54,23 @@ class Pipe:
         self._source = source
         self.target = target
         self._conditions = conditions
-        self._flight: deque[tuple[float, bytes | Literal["fin", "rst"]]] = deque()
+        self._flight: deque[tuple[float, bytearray | Literal["fin", "rst"]]] = deque()
         self._flight_bytes = 0
         self._sent_at = -1.0
         self._last_at = 0.0
         self._armed = False
+        self._blocked = False  # the target has no room
         self._cut = False
-        self.allowed: tuple[int, Literal["fin", "reset"]] | None = None
+        self.allowed: tuple[int, How] | None = None
 
-    def capacity(self) -> int:
-        """Bytes that the kernels of both ends keep."""
-        return self._source.send_buffer + self.target.receive_buffer
+    @property
+    def empty(self) -> bool:
+        """All that was sent has arrived."""
+        return not self._flight
 
     def room(self) -> int:
         """Bytes that may be sent now."""
-        return self.capacity() - self._flight_bytes - self.target.unread_bytes
+        return self._source.send_buffer - self._flight_bytes
 
     # --- sending ---
 
@@ -71,13 +78,12 @@ class Pipe:
         """Bytes set out."""
         now = self._network.now()
         self._flight_bytes += len(data)
-        conditions = self._conditions
-        if conditions.clear:
-            at, before = self._flight[-1] if self._flight else (0.0, _FIN)
-            if self._sent_at == now and isinstance(before, bytes):
-                self._flight[-1] = (at, before + data)  # one segment, as the kernel would
+        if self._conditions.clear:
+            before = self._flight[-1][1] if self._flight else None
+            if self._sent_at == now and isinstance(before, bytearray):
+                before += data  # one segment, as the kernel would
                 return
-            self._put(now + self._network.hop_s(), data)
+            self._put(now + self._network.hop_s(), bytearray(data))
         else:
             for piece, at in self._pieces(data, now):
                 self._put(at, piece)
@@ -90,6 +96,20 @@ class Pipe:
     def send_rst(self) -> None:
         """The hard end, behind what is on its way."""
         self._put(self._network.now() + self._delay_s(), _RST)
+        if self._blocked:
+            self._drop_unsent()
+
+    def _drop_unsent(self) -> None:
+        """A RST does not wait for room."""
+        rst = self._flight[-1]
+        self._forget_all()
+        self._flight.append(rst)
+        self._arm()
+
+    def _forget_all(self) -> None:
+        self._flight.clear()
+        self._flight_bytes = 0
+        self._blocked = False
 
     def _delay_s(self) -> float:
         conditions = self._conditions
@@ -98,7 +118,7 @@ class Pipe:
             late_s += self._network.random.uniform(-conditions.jitter_s, conditions.jitter_s)
         return self._network.hop_s() + max(0.0, late_s)
 
-    def _pieces(self, data: bytes, now: float) -> list[tuple[bytes, float]]:
+    def _pieces(self, data: bytes, now: float) -> list[tuple[bytearray, float]]:
         """How a link cuts a chunk, and when each piece arrives."""
         conditions = self._conditions
         size = conditions.slice_bytes or len(data)
@@ -106,24 +126,24 @@ class Pipe:
         if rate is not None:
             size = min(size, max(1, int(rate / _SLICES_PER_S)))
         at = now + self._delay_s()
+        before = self._last_at
         pieces = []
         for start in range(0, len(data), size):
-            piece = data[start : start + size]
-            if start:
-                at += conditions.slice_gap_s
+            piece = bytearray(data[start : start + size])
+            at = max(at, before + conditions.slice_gap_s)
             if rate is not None:
-                at = max(at, self._last_at) + len(piece) / rate
-                self._last_at = at
+                at += len(piece) / rate
             pieces.append((piece, at))
+            before = at
         return pieces
 
-    def _put(self, at: float, what: bytes | Literal["fin", "rst"]) -> None:
+    def _put(self, at: float, what: bytearray | Literal["fin", "rst"]) -> None:
         at = self._last_at = max(at, self._last_at)
         self._flight.append((at, what))
         self._arm()
 
     def _arm(self) -> None:
-        if not self._armed and self._flight and not self._conditions.held:
+        if self._flight and not (self._armed or self._blocked or self._conditions.held):
             self._armed = True
             self._network.at(max(self._flight[0][0], self._network.now()), self._arrive)
 
@@ -133,28 +153,43 @@ class Pipe:
         self._armed = False
         now = self._network.now()
         while self._flight and self._flight[0][0] <= now and not self._conditions.held:
-            what = self._flight.popleft()[1]
-            if what == _FIN:
-                if not self._cut:
-                    self.target.fin_arrived()
-            elif what == _RST:
-                self._flight.clear()
-                self.target.rst_arrived()
-            else:
-                assert isinstance(what, bytes)
-                self._deliver(what)
+            at, what = self._flight.popleft()
+            if isinstance(what, bytearray):
+                room = len(what) if self._cut else self.target.room()
+                if len(what) > room:
+                    self._flight.appendleft((at, what[room:]))
+                    del what[room:]
+                    self._blocked = True
+                self._flight_bytes -= len(what)
+                self._deliver(bytes(what))
+                if self._blocked:
+                    break
+            elif not self._cut:
+                (self.target.fin_arrived if what == _FIN else self.target.rst_arrived)()
+        if self._blocked and self._flight[-1][1] == _RST:
+            self._drop_unsent()
+        self._source.update()
         self._arm()
 
+    def target_has_room(self) -> None:
+        """Bytes were read there: what waits for room sets out, a moment later."""
+        if self._blocked:
+            self._blocked = False
+            self._armed = True
+            self._network.at(self._network.now() + self._network.hop_s(), self._arrive)
+
     def _deliver(self, data: bytes) -> None:
-        self._flight_bytes -= len(data)
-        ends = None
+        ends: How | None = None
         if self.allowed is not None and not self._cut:
             left, how = self.allowed
             if len(data) >= left:
                 data, ends = data[:left], how
             self.allowed = (left - len(data), how)
-        if self._cut or (data and not self.target.arrived(data)):
+        if self._cut:
             self._network.at(self._network.now() + self._network.hop_s(), self._source.rst_arrived)
+        elif data and not self.target.arrived(data):
+            assert self.target.out is not None
+            self.target.out.send_rst()
         elif ends is not None:
             self._network.end(self._source, self.target, ends)
 
@@ -166,13 +201,14 @@ class Pipe:
 
     def released(self, *, lose: bool) -> bool:
         """A hold is over. What was on its way goes on, or is lost; True if bytes were lost."""
-        lost = lose and self._flight_bytes > 0
-        now = self._network.now()
-        kept = [] if lose else list(self._flight)
-        self._flight.clear()
-        self._flight_bytes = sum(len(what) for _, what in kept if isinstance(what, bytes))
-        for at, what in kept:
-            self._flight.append((max(at, now + self._network.hop_s()), what))
-        self._last_at = self._flight[-1][0] if self._flight else now
+        if lose and self._flight_bytes:
+            self._forget_all()
+            return True
+        at = self._network.now() + self._network.hop_s()
+        for _ in range(len(self._flight)):
+            was_due, what = self._flight.popleft()
+            at = max(at, was_due)
+            self._flight.append((at, what))
+        self._last_at = at
         self._arm()
-        return lost
+        return False

@@ -3,7 +3,7 @@
 Exchange, harness and testee run on one virtual loop. Each is a *process* by the context in which
 its code runs: tasks, timers and sockets that are made there are its own, callbacks inherit it as
 they inherit any context variable. So a testee can be sent signals, be killed, and be asked what it
-holds, as if the operating system had started it.
+holds, as if the operating system had started it. Once it has ended, no code of it runs any more.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mockex.errors import SimulationError
 
 if TYPE_CHECKING:
-    from mockex.sim.loop import SimLoop, SimTask
+    from mockex.sim.loop import SimLoop
+    from mockex.sim.watch import SimTask
 
 _current: contextvars.ContextVar[Process | None] = contextvars.ContextVar(
     "mockex.sim.process", default=None
 )
-_PATIENCE = 100  # times that a task is cancelled before it is taken for deaf
 
 
 def current() -> Process | None:
@@ -33,6 +33,11 @@ def current() -> Process | None:
 def owner_of(context: contextvars.Context) -> Process | None:
     """The process whose context it is."""
     return context.get(_current)
+
+
+def status_of(exit_: SystemExit) -> int:
+    """The exit status that an interpreter makes of it."""
+    return exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
 
 
 class Process:
@@ -46,23 +51,29 @@ class Process:
         self.fault: SimulationError | None = None  # why the simulation ended it
         self.left: list[str] = []  # what it held when it ended, and where that was made
         self._loop = loop
-        self._main: asyncio.Task[int] | None = None
+        self._leaving = False
         self._handlers: dict[int, tuple[Callable[..., object], tuple[Any, ...]]] = {}
 
     def start(self, main: Coroutine[Any, Any, int]) -> None:
         """Run `main`, whose result is the exit status, in a context of its own."""
+        task = self._loop.create_task(main, name=self.name, context=self._context())
+        self._when_done(task, self._main_is_over)
+
+    def _context(self) -> contextvars.Context:
         context = contextvars.copy_context()
         context.run(_current.set, self)
-        self._main = self._loop.create_task(main, name=self.name, context=context)
-        self._main.add_done_callback(self._main_is_over)
+        return context
+
+    @staticmethod
+    def _when_done(task: asyncio.Task[Any], callback: Callable[[Any], object]) -> None:
+        # In no process: it must run whoever has ended.
+        task.add_done_callback(callback, context=contextvars.Context())
 
     def _main_is_over(self, main: asyncio.Task[int]) -> None:
-        if self.code is not None:
-            return
         try:
             code = main.result()
         except SystemExit as exit_:
-            code = exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
+            code = status_of(exit_)
         except asyncio.CancelledError:
             code = 1
         except BaseException as error:  # an interpreter that dies of an exception says 1
@@ -70,26 +81,28 @@ class Process:
                 {"message": f"{self.name} died", "exception": error, "task": main}
             )
             code = 1
-        # As `asyncio.run` does: what is left is cancelled, and waited for.
-        for task in self.tasks():
-            task.cancel()
-        self._reap(code)
+        if not self._leaving:
+            self.leave(code)
 
-    def _reap(self, code: int) -> None:
-        """End once the last task is done; a task that will not be cancelled keeps it alive."""
+    def leave(self, code: int) -> None:
+        """End as `asyncio.run` does after its main is over, or a SystemExit that nobody caught:
+        what still runs is cancelled and waited for."""
+        if self._leaving:
+            self.exit(code)
+            return
+        self._leaving = True
         tasks = self.tasks()
-        if tasks:
-            tasks[0].add_done_callback(lambda _: self._reap(code))
-        else:
-            self._end(code)
+        for task in tasks:
+            task.cancel()
+        self._reap(tasks, code)
 
-    def _end(self, code: int) -> None:
-        if self.code is None:
-            self.code = code
-            self.left = self._loop.holdings(self)
-            self._loop.network.close_all(self)
-            self._loop.forget_timers(self)
-            self.ended.set_result(code)
+    def _reap(self, cancelled: Sequence[SimTask[Any]], code: int) -> None:
+        """End once the last of them is done; one that will not be cancelled keeps it alive."""
+        left = [task for task in cancelled if not task.done()]
+        if left:
+            self._when_done(left[0], lambda _: self._reap(left, code))
+        else:
+            self.exit(code)
 
     # --- signals ---
 
@@ -103,34 +116,25 @@ class Process:
 
     def send_signal(self, number: int) -> None:
         """Deliver a signal: to the handler that was added for it, else it ends the process."""
-        if self.code is not None:
-            return
         handler = self._handlers.get(number)
         if number == signal.SIGKILL or handler is None:
             self.kill(number)
-        else:
-            context = contextvars.copy_context()
-            context.run(_current.set, self)
-            self._loop.call_soon(handler[0], *handler[1], context=context)
+        elif self.code is None:
+            self._loop.call_soon(handler[0], *handler[1], context=self._context())
 
     def kill(self, number: int = signal.SIGKILL) -> None:
-        """End it at once: its sockets are closed as the kernel closes them, none of its timers
-        fires any more, and its tasks are cancelled until they are gone."""
+        """End it at once, as a signal does that it has no handler for."""
         self.exit(-number)
 
     def exit(self, code: int) -> None:
-        """`os._exit`, or a SystemExit that nobody caught: as a kill, with another status."""
-        self._end(code)
-        self._bury(0)
-
-    def _bury(self, turns: int) -> None:
-        self._loop.network.close_all(self)
-        self._loop.forget_timers(self)
-        tasks = self.tasks()
-        for task in tasks:
-            task.cancel()
-        if tasks and turns < _PATIENCE:
-            self._loop.call_soon(self._bury, turns + 1)
+        """End it at once, as `os._exit` does: its sockets are closed as the kernel closes them, and
+        neither its tasks nor its timers run again."""
+        if self.code is None:
+            self.left = self._loop.holdings(self)
+            self.code = code
+            self._loop.network.close_all(self)
+            self._loop.bury(self)
+            self.ended.set_result(code)
 
     # --- what it holds ---
 

@@ -2,9 +2,9 @@
 
 asyncio's transports run on these unchanged. What each call gives follows the kernel: what was
 received is read before an error is; a first write after the peer has closed succeeds, and is
-answered by a RST; closing a socket with unread bytes, or with linger 0, is a RST; the socket of a
-connection whose end was received says EPIPE where it would else say ECONNRESET. A differential
-test holds this against sockets of the machine.
+answered by a RST; closing a socket with unread bytes, or with linger 0, is a RST; once the peer's
+end was received, a RST is EPIPE and reading gives b"" for ever. A differential test holds this
+against sockets of the machine.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ import os
 import selectors
 import socket
 import struct
+import sys
 from collections import deque
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
-from mockex.errors import NotSimulated
 from mockex.sim.machine import place
 from mockex.sim.process import current
 
@@ -27,8 +28,10 @@ if TYPE_CHECKING:
 
 Address = tuple[str, int]
 
-_SEND_BUFFER = 128 * 1024
+_SEND_BUFFER = 256 * 1024
 _RECEIVE_BUFFER = 128 * 1024
+_LEAST_BUFFER = 4096
+_BUFFERS = {socket.SO_SNDBUF: "send_buffer", socket.SO_RCVBUF: "receive_buffer"}
 
 
 def error(number: int) -> OSError:
@@ -53,7 +56,7 @@ class SimSocket:
         self.out: Pipe | None = None
         self.send_buffer = _SEND_BUFFER
         self.receive_buffer = _RECEIVE_BUFFER
-        self.unread: deque[bytes] = deque()
+        self.unread: deque[bytes | memoryview] = deque()
         self.unread_bytes = 0
         self.backlog: int | None = None  # a number: it listens
         self.accepted: deque[SimSocket] = deque()
@@ -61,7 +64,7 @@ class SimSocket:
         self.closed = False
         self.fin_sent = False
         self.fin_received = False
-        self.reset = False  # by either side
+        self._dead = False  # reset by either side, or the attempt failed
         self._deaf = False  # shutdown for reading
         self._error: OSError | None = None
         self._linger_0 = False
@@ -79,18 +82,26 @@ class SimSocket:
 
     @property
     def state(self) -> str:
-        """As `ss` and psutil name it; `NONE` for one that is neither connected nor listening."""
-        if self.closed:
-            return "CLOSE"
-        if self.backlog is not None:
+        """As `ss` and psutil name it."""
+        if self.backlog is not None and not self.closed:
             return "LISTEN"
         if self.connecting:
             return "SYN_SENT"
-        if self.out is None or self.reset:
-            return "NONE"
+        if self.closed or self._over:
+            return "CLOSE"
+        assert self.out is not None
+        if self.fin_sent and self.fin_received:
+            return "LAST_ACK"
         if self.fin_sent:
-            return "LAST_ACK" if self.fin_received else "FIN_WAIT2"
+            return "FIN_WAIT2" if self.out.empty else "FIN_WAIT1"
         return "CLOSE_WAIT" if self.fin_received else "ESTABLISHED"
+
+    @property
+    def _over(self) -> bool:
+        """There is no connection: not yet, or not any more."""
+        if self._dead or self.out is None:
+            return True
+        return self.fin_sent and self.fin_received and self.out.empty
 
     @property
     def shares_port(self) -> bool:
@@ -103,22 +114,24 @@ class SimSocket:
         if self.backlog is not None:
             assert self.local is not None
             return bool(self.accepted) and not self._network.link(self.local[1]).never_accepts
-        return bool(self.unread or self._error or self.fin_received or self.reset or self._deaf)
+        if self.connecting:
+            return False
+        return bool(self.unread or self.fin_received or self._deaf) or self._over
 
     @property
     def writable(self) -> bool:
         """A write would not block, as poll(2) says it: there is room for a third."""
-        if self._error or self.reset or self.fin_sent:
-            return True
-        if self.out is None:
+        if self.backlog is not None or self.connecting:
             return False
-        return self.out.room() * 3 >= self.out.capacity()
+        if self.out is None or self._over or self.fin_sent:
+            return True
+        return self.out.room() * 3 >= self.send_buffer
 
     def update(self) -> None:
         """Say to the selector what this socket is ready for."""
-        if self.closed:
-            return
         wanted = self._network.selector.events_of(self.fd)
+        if not wanted or self.closed:
+            return
         mask = 0
         if wanted & selectors.EVENT_READ and self.readable:
             mask |= selectors.EVENT_READ
@@ -143,46 +156,50 @@ class SimSocket:
             self._no("a socket with a time-out")
 
     def getsockname(self) -> Address:
+        self._check_open()
         return self.local or ("0.0.0.0", 0)  # noqa: S104 - what the kernel says
 
     def getpeername(self) -> Address:
-        if self.remote is None or self.out is None:
+        self._check_open()
+        if self.remote is None or self._over:
             raise error(errno.ENOTCONN)
         return self.remote
 
     def setsockopt(self, level: int, option: int, value: int | bytes) -> None:
+        self._check_open()
         if (level, option) == (socket.SOL_SOCKET, socket.SO_LINGER):
             on, seconds = struct.unpack("ii", value)  # type: ignore[arg-type]
             self._linger_0 = bool(on) and seconds == 0
             return
         number = value if isinstance(value, int) else int.from_bytes(value[:4], "little")
-        if (level, option) == (socket.SOL_SOCKET, socket.SO_SNDBUF):
-            self.send_buffer = max(number, 4096)
-        elif (level, option) == (socket.SOL_SOCKET, socket.SO_RCVBUF):
-            self.receive_buffer = max(number, 4096)
+        if level == socket.SOL_SOCKET and option in _BUFFERS:
+            setattr(self, _BUFFERS[option], max(number, _LEAST_BUFFER))
         self._options[level, option] = number
 
     def getsockopt(self, level: int, option: int, size: int = 0) -> int:
-        if (level, option) == (socket.SOL_SOCKET, socket.SO_ERROR):
+        self._check_open()
+        if size:
+            self._no("socket.getsockopt of a structure")
+        if level == socket.SOL_SOCKET and option == socket.SO_ERROR:
             found, self._error = self._error, None
-            self.update()
             return (found.errno or 0) if found is not None else 0
-        if (level, option) == (socket.SOL_SOCKET, socket.SO_SNDBUF):
-            return self.send_buffer
-        if (level, option) == (socket.SOL_SOCKET, socket.SO_RCVBUF):
-            return self.receive_buffer
+        if level == socket.SOL_SOCKET and option in _BUFFERS:
+            return int(getattr(self, _BUFFERS[option]))
         return self._options.get((level, option), 0)
 
     def bind(self, address: Address) -> None:
+        self._check_open()
         self.local = self._network.bind(self, address)
 
     def listen(self, backlog: int = 128) -> None:
+        self._check_open()
         if self.local is None:
             self.bind(("0.0.0.0", 0))  # noqa: S104 - what the kernel does
         self.backlog = backlog
 
     def accept(self) -> tuple[SimSocket, Address]:
-        if not self.accepted:
+        self._check_open()
+        if not self.readable or not self.accepted:
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         connection = self.accepted.popleft()
         connection.process = current()
@@ -192,6 +209,9 @@ class SimSocket:
         return connection, connection.remote
 
     def connect(self, address: Address) -> None:
+        self._check_open()
+        if self.connecting or self.out is not None or self._dead:
+            self._no("to connect a socket again")
         if self.local is None:
             self.bind(("127.0.0.1", 0))
         self.connecting = True
@@ -199,6 +219,9 @@ class SimSocket:
         raise BlockingIOError(errno.EINPROGRESS, os.strerror(errno.EINPROGRESS))
 
     def recv(self, size: int, flags: int = 0) -> bytes:
+        self._check_open()
+        if flags:
+            self._no("socket.recv with flags")
         if not self.unread:
             return self._nothing_to_read()
         first = self.unread.popleft()
@@ -208,9 +231,9 @@ class SimSocket:
                 parts.append(self.unread.popleft())
                 length += len(parts[-1])
             first = b"".join(parts)
-        data, rest = first[:size], first[size:]
-        if rest:
-            self.unread.appendleft(rest)
+        data = bytes(first[:size])
+        if len(first) > size:
+            self.unread.appendleft(memoryview(first)[size:])
         self.unread_bytes -= len(data)
         if not self.unread:
             self.update()
@@ -218,26 +241,32 @@ class SimSocket:
         return data
 
     def _nothing_to_read(self) -> bytes:
+        """In the order in which tcp_recvmsg asks."""
+        if self.fin_received:
+            return b""
         if self._error is not None:
             raise self._take_error()
-        if self.fin_received or self.reset or self._deaf:
+        if self._deaf or self._dead:
             return b""
-        if self.out is None:
+        if self.out is None and not self.connecting:
             raise error(errno.ENOTCONN)
         raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
     def recv_into(self, buffer: Any, size: int = 0, flags: int = 0) -> int:
-        data = self.recv(size or len(buffer))
+        data = self.recv(size or len(buffer), flags)
         buffer[: len(data)] = data
         return len(data)
 
     def send(self, data: Any, flags: int = 0) -> int:
+        self._check_open()
+        if flags:
+            self._no("socket.send with flags")
         if self._error is not None:
             raise self._take_error()
-        if self.fin_sent or self.reset or self.closed:
+        if self.connecting:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        if self.out is None or self.fin_sent or self._dead:
             raise error(errno.EPIPE)
-        if self.out is None:
-            raise error(errno.ENOTCONN)
         room = self.out.room()
         if room <= 0:
             self.update()
@@ -248,12 +277,23 @@ class SimSocket:
             self.update()
         return len(taken)
 
-    def sendmsg(self, buffers: Any, *_: Any) -> int:
-        return self.send(b"".join(buffers))
+    def sendmsg(self, buffers: Iterable[Any]) -> int:
+        room = self.out.room() if self.out is not None else 0
+        parts = []
+        for buffer in buffers:  # as many as may be taken: a transport offers all that it has
+            parts.append(buffer)
+            room -= len(buffer)
+            if room <= 0:
+                break
+        return self.send(b"".join(parts))
 
     def shutdown(self, how: int) -> None:
-        if self.out is None or self.reset:
+        self._check_open()
+        if self.backlog is not None and how == socket.SHUT_WR:
+            return
+        if self._over:
             raise error(errno.ENOTCONN)
+        assert self.out is not None
         if how in (socket.SHUT_RD, socket.SHUT_RDWR):
             self._deaf = True
         if how in (socket.SHUT_WR, socket.SHUT_RDWR) and not self.fin_sent:
@@ -264,9 +304,9 @@ class SimSocket:
     def close(self) -> None:
         if self.closed:
             return
-        if self.out is not None and not self.reset:
+        if self.out is not None and not self._over:
             if self._linger_0 or self.unread:
-                self.reset = True
+                self._dead = True
                 self.out.send_rst()
             elif not self.fin_sent:
                 self.fin_sent = True
@@ -275,8 +315,6 @@ class SimSocket:
         self.unread_bytes = 0
         self.closed = True
         self._network.forget(self)
-
-    detach = close
 
     def __enter__(self) -> Self:
         return self
@@ -289,13 +327,16 @@ class SimSocket:
             raise AttributeError(name)
         self._no(f"socket.{name}")
 
+    def _check_open(self) -> None:
+        if self.closed:
+            raise error(errno.EBADF)
+
     def _no(self, what: str) -> NoReturn:
-        raise NotSimulated(what, "use the transport, or the loop's own methods", place())
+        self._network.loop.refuse(what, "use the transport, or the loop's own methods")
 
     def _take_error(self) -> OSError:
         found, self._error = self._error, None
         assert found is not None
-        self.update()
         return found
 
     # --- what the network brings ---
@@ -309,12 +350,21 @@ class SimSocket:
     def not_connected(self, number: int) -> None:
         """The attempt failed."""
         self.connecting = False
+        self._dead = True
         self._error = error(number)
         self.update()
 
+    def room(self) -> int:
+        """How many bytes it can still receive."""
+        if self.closed or self._dead:
+            return sys.maxsize  # they are not kept
+        return max(0, self.receive_buffer - self.unread_bytes)
+
     def arrived(self, data: bytes) -> bool:
         """Bytes came; False if nobody is there for them, which the kernel answers with a RST."""
-        if self.closed or self.reset:
+        if self.fin_sent and self._deaf:
+            self.rst_arrived()
+        if self.closed or self._dead:
             return False
         self.unread.append(data)
         self.unread_bytes += len(data)
@@ -323,13 +373,20 @@ class SimSocket:
 
     def fin_arrived(self) -> None:
         """The peer will send no more."""
-        self.fin_received = True
-        self.update()
+        if not self._dead:
+            self.fin_received = True
+            self.update()
 
     def rst_arrived(self) -> None:
         """The peer, or the link, has thrown the connection away."""
-        if self.closed or self.reset:
+        if self.closed or self._over:
             return
-        self.reset = True
-        self._error = error(errno.EPIPE if self.fin_received else errno.ECONNRESET)
+        closing = self.fin_received and not self.fin_sent
+        self._dead = True
+        self._error = error(errno.EPIPE if closing else errno.ECONNRESET)
         self.update()
+
+    def abandoned(self) -> None:
+        """Its listener was closed, and nobody has accepted it."""
+        self._linger_0 = True
+        self.close()

@@ -14,6 +14,7 @@ KINDS: tuple[Fault, ...] = (
     CutFrame(then="reset"),
     Outage(how="refuse", ms=1000),
 )
+_SECOND_ANSWER_S = 0.5
 
 
 def shuffled(run: Run) -> list[Fault]:
@@ -28,6 +29,11 @@ async def lose(run: Run, fault: Fault) -> None:
     handle = await run.cause(fault)
     if isinstance(fault, Outage):
         await run.until_ended(handle)
+
+
+async def settled(run: Run) -> None:
+    """Whoever answers a loss twice may be late with the second answer: wait for it."""
+    await run.sleep(_SECOND_ANSWER_S)
 
 
 def describe(fault: Fault) -> str:

@@ -16,7 +16,7 @@ from mockex.server.journal import (
 )
 from mockex.server.views import Connections, Deliveries
 from mockex_conformance.checks.base import Check, finding
-from mockex_conformance.recording import Recording
+from mockex_conformance.recording import Recording, Standstills
 from mockex_conformance.verdict import Finding
 
 
@@ -60,6 +60,7 @@ class Recovered(Check, frozen=True, tag="recovered"):
         waiting: Noted | None = None
         streams = recording.terms.streams
         behind = streams
+        standstills = Standstills(recording.entries)
         for entry, connections, deliveries in _Flow(recording.entries).states():
             if isinstance(entry, Noted):
                 if entry.name in ("awaiting-live", "awaiting-recovery"):
@@ -70,8 +71,8 @@ class Recovered(Check, frozen=True, tag="recovered"):
             if waiting is None:
                 continue
             since, within_s = waiting.detail["since"], waiting.detail["within_s"]
-            late = entry.t > since + within_s
-            if late and entry.t > since + within_s + recording.stood_still_s(since, entry.t):
+            until = since + within_s
+            if entry.t > until and entry.t > until + standstills.between(since, entry.t):
                 return [self._late(recording, waiting, behind)]
             behind = missing(streams, recording.terms.k, since, connections, deliveries)
             if not behind:
@@ -173,14 +174,18 @@ class AttemptRate(Check, frozen=True, tag="attempt_rate"):
     def _phase(self, recording: Recording, counting: Noted, times: list[float]) -> list[Finding]:
         held = max(1, counting.detail["connections"])
         scale = recording.terms.scale
+        per_s = held / scale
         worst = (0.0, 0, 0.0, 0.0)  # surplus, attempts, window, at
-        for first, start in enumerate(times):
-            for last in range(first, len(times)):
-                window_s = times[last] - start
-                attempts = last - first + 1
-                allowed = 6 * held + window_s * held / scale
-                if attempts - allowed > worst[0]:
-                    worst = (attempts - allowed, attempts, window_s, times[last])
+        # The surplus of a window is one of its end less one of its begin, so the best begin so far
+        # is the best for each end: thousands of attempts are looked at once.
+        first = 0
+        for last, at in enumerate(times):
+            if times[last] * per_s - last > times[first] * per_s - first:
+                first = last
+            window_s, attempts = at - times[first], last - first + 1
+            surplus = attempts - 6 * held - window_s * per_s
+            if surplus > worst[0]:
+                worst = (surplus, attempts, window_s, at)
         if not worst[0]:
             return []
         _, attempts, window_s, at = worst

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import selectors
 import signal
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from hypothesis import HealthCheck, Phase, find, settings
 from hypothesis.errors import NoSuchExample
 
 from mockex.clock import wall_clock_ms
+from mockex.errors import SimulationError
 from mockex.server.journal import Attempted, Closed, Ended, HalfClosed, Said, Upgraded
 from mockex_conformance.description import Description
 from mockex_conformance.explore.play import failed, play, streams_for
@@ -53,7 +55,13 @@ class Found(msgspec.Struct, tag="found", tag_field="type"):
     tried: int = 0  # schedules that were played to shorten it
 
 
-_decoder = msgspec.json.Decoder(Progress | Found)
+class Broke(msgspec.Struct, tag="broke", tag_field="type"):
+    """A child broke, by no fault of the testee."""
+
+    trace: str
+
+
+_decoder = msgspec.json.Decoder(Progress | Found | Broke)
 
 
 @dataclass(slots=True)
@@ -91,6 +99,7 @@ def search(what: Search, told: Callable[[Tally], None]) -> Tally:
 
     Raises:
         KeyboardInterrupt: it was interrupted; children are gone then.
+        RuntimeError: a child broke.
     """
     began = _now()
     tally = Tally()
@@ -111,7 +120,9 @@ def search(what: Search, told: Callable[[Tally], None]) -> Tally:
                 if not data:
                     selector.unregister(key.fd)
                     os.close(key.fd)
-                    os.waitpid(children.pop(key.fd), 0)
+                    _, status = os.waitpid(children.pop(key.fd), 0)
+                    # They search until they are ended.
+                    raise RuntimeError(f"a child ended with {os.waitstatus_to_exitcode(status)}")
             tally.real_s = _now() - began
             told(tally)
             if _enough(what, tally):
@@ -140,6 +151,8 @@ def _add(tally: Tally, line: bytes) -> None:
             tally.schedules += schedules
             tally.simulated_s += simulated_s
             tally.states.update(states)
+        case Broke(trace=trace):
+            raise RuntimeError(f"a child broke:\n{trace}")
         case Found(kind=kind) as found:
             known = tally.found.get(kind)
             if known is None or len(found.steps) < len(known.steps):
@@ -165,8 +178,11 @@ def _fork(what: Search, number: int) -> tuple[int, int]:
         die_with_parent()
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        _Child(what, number, theirs).run()
-        code = 0
+        child = _Child(what, number, theirs)
+        try:
+            child.run()
+        except Exception:
+            child.say(Broke(traceback.format_exc()))
     finally:
         os._exit(code)
 
@@ -212,29 +228,34 @@ class _Child:
             if self._best is not None:
                 self._best.tried = self._tried
                 self._kinds.add(self._hunted)
-                self._say(self._best)
+                self.say(self._best)
 
     def _fails(self, steps: list[Step]) -> bool:
         """Whether `steps` fail; once some have, whether they fail in the same way."""
         if self._hunted and _now() > self._hunt_until:
             return False  # short enough
-        verdict = play(
-            self._what.testee,
-            profile=self._what.profile,
-            seed=self._seed,
-            step_ms=self._step_ms,
-            steps=steps,
-            look=self._look,
-        )
+        try:
+            verdict = play(
+                self._what.testee,
+                profile=self._what.profile,
+                seed=self._seed,
+                step_ms=self._step_ms,
+                steps=steps,
+                look=self._look,
+            )
+        except SimulationError as error:
+            return self._failed(steps, type(error).__name__.lower(), [str(error)])
         self._count(verdict)
         if not failed(verdict):
             return False
-        kind = kind_of(verdict)
+        findings = [finding.message for finding in verdict.findings] or [verdict.reason]
+        return self._failed(steps, kind_of(verdict), findings)
+
+    def _failed(self, steps: list[Step], kind: str, findings: list[str]) -> bool:
         if kind in self._kinds or (self._hunted and kind != self._hunted):
             return False
         if not self._hunted:
             self._hunted, self._hunt_until = kind, _now() + _SHRINK_S
-        findings = [finding.message for finding in verdict.findings] or [verdict.reason]
         if self._best is None or _size(steps) <= _size(self._best.steps):
             self._best = Found(kind, self._seed, self._step_ms, steps, findings)
         return True
@@ -249,10 +270,11 @@ class _Child:
         self._progress.schedules += 1
         self._progress.simulated_s += verdict.duration_s
         if _now() > self._told_at + _TELL_EVERY_S:
-            self._say(self._progress)
+            self.say(self._progress)
             self._progress, self._told_at = Progress(), _now()
 
-    def _say(self, message: Progress | Found) -> None:
+    def say(self, message: Progress | Found | Broke) -> None:
+        """Tell the parent."""
         data = msgspec.json.encode(message) + b"\n"
         while data:
             data = data[os.write(self._pipe, data) :]

@@ -8,19 +8,26 @@ line; a case that takes its process with it is an ERROR, and the batch goes on.
 
 from __future__ import annotations
 
+import asyncio
 import os
-import resource
 import selectors
 import signal
+import sys
 import traceback
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
-from mockex_conformance.errors import CannotRun
+from mockex import sim
+from mockex.errors import NotSimulated
+from mockex.sim import SimLoop
+from mockex.sim.process import current
+from mockex_conformance.description import Description
+from mockex_conformance.errors import EntryBroken
+from mockex_conformance.harness.patience import Patience, bounded, limit_by_kernel
 from mockex_conformance.harness.probe import PROBE
 from mockex_conformance.harness.process import die_with_parent
 from mockex_conformance.harness.scheduler import Plan, Started, last_words, never_live
@@ -28,7 +35,6 @@ from mockex_conformance.harness.virtual import load_entry
 from mockex_conformance.harness.worker import Job, be_quiet, unsupported, verdict_of, work
 from mockex_conformance.verdict import CaseVerdict, Verdict
 
-_CPU_S = 60  # of the processor, for one case: a program that never gives way
 _decoder = msgspec.json.Decoder(CaseVerdict)
 
 
@@ -37,18 +43,26 @@ class _Batch:
     """The jobs of one testee on one profile, the probe first."""
 
     jobs: list[Job]
+    patience: Patience
     pid: int = 0
     pipe: int = -1
     data: bytes = b""
     done: int = 0
 
 
-def run(plan: Plan, on_event: Callable[[Started | CaseVerdict], None]) -> list[CaseVerdict]:
-    """Run a plan on the virtual ground; `on_event` hears of each case as it ends.
+def run(
+    plan: Plan,
+    on_event: Callable[[Started | CaseVerdict], None],
+    *,
+    patience: Patience | None = None,
+) -> list[CaseVerdict]:
+    """Run a plan on the virtual ground; `on_event` hears of each case as it ends. `patience` is for
+    one case.
 
     Raises:
         KeyboardInterrupt: the run was interrupted; what was recorded stays.
     """
+    plan = replace(plan, out=plan.out.absolute())  # a batch goes to the folder of its testee
     plan.out.mkdir(parents=True, exist_ok=True)
     verdicts: list[CaseVerdict] = []
 
@@ -56,7 +70,7 @@ def run(plan: Plan, on_event: Callable[[Started | CaseVerdict], None]) -> list[C
         verdicts.append(verdict)
         on_event(verdict)
 
-    waiting = deque(_prepare(plan, tell))
+    waiting = deque(_prepare(plan, patience or Patience(), tell))
     running: dict[int, _Batch] = {}
     selector = selectors.DefaultSelector()
     side_by_side = plan.jobs or os.cpu_count() or 1
@@ -85,7 +99,7 @@ def run(plan: Plan, on_event: Callable[[Started | CaseVerdict], None]) -> list[C
     return verdicts
 
 
-def _prepare(plan: Plan, tell: Callable[[CaseVerdict], None]) -> list[_Batch]:
+def _prepare(plan: Plan, patience: Patience, tell: Callable[[CaseVerdict], None]) -> list[_Batch]:
     batches = []
     for testee in plan.testees:
         for profile in plan.profiles_of(testee):
@@ -99,7 +113,7 @@ def _prepare(plan: Plan, tell: Callable[[CaseVerdict], None]) -> list[_Batch]:
                     else:
                         jobs.append(job)
             if len(jobs) > 1:
-                batches.append(_Batch(jobs))
+                batches.append(_Batch(jobs, patience))
     return batches
 
 
@@ -121,10 +135,10 @@ def _finish(batch: _Batch, tell: Callable[[CaseVerdict], None]) -> None:
     """The end of a batch; what it owes is ERROR."""
     os.close(batch.pipe)
     _, status = os.waitpid(batch.pid, 0)
-    code = os.waitstatus_to_exitcode(status)
+    why = f"the batch ended with {os.waitstatus_to_exitcode(status)} before this case"
     for job in batch.jobs[max(1, batch.done) :]:
-        why = f"mockex: the batch ended with {code} before this case"
-        tell(verdict_of(job, Verdict.ERROR, reason=why))
+        probe = batch.jobs[0]
+        tell(_broken(job, why, last_words(probe.out / probe.worker_log)))
 
 
 # --- in the children ---
@@ -155,16 +169,47 @@ def _fork(batch: _Batch) -> None:
 def _work_off(batch: _Batch, pipe: int) -> None:
     probe = batch.jobs[0]
     be_quiet(probe)
-    with suppress(CannotRun):  # said again, as a verdict, by each case
-        load_entry(probe.testee.entry, probe.testee.cwd)
+    sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115 - until this process ends
+    os.dup2(sys.stdin.fileno(), 0)
+    try:
+        _import(probe.testee, batch.patience)
+    except EntryBroken as error:
+        _write(pipe, verdict_of(probe, Verdict.ERROR, reason=str(error)))
+        return
     for job in batch.jobs:
-        verdict = _in_a_child(job)
+        verdict = _in_a_child(job, batch.patience)
         _write(pipe, verdict)
         if job is probe and verdict.verdict is not Verdict.PASS:
             return
 
 
-def _in_a_child(job: Job) -> CaseVerdict:
+def _import(testee: Description, patience: Patience) -> None:
+    """Import a testee's entry before anything is timed. What cannot be in a simulation cannot be in
+    an import either: a thread or a process of it would live on in every case.
+
+    Raises:
+        EntryBroken: it cannot be imported.
+    """
+
+    def give_up(limit: str, place: str) -> Exception:
+        return EntryBroken(testee.entry, f"its import took more than {limit}; it was at {place}")
+
+    async def imported() -> None:
+        load_entry(testee.entry, testee.cwd)
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, SimLoop)
+        if loop.refused:
+            raise EntryBroken(testee.entry, f"its import: {loop.refused[0]}")
+
+    try:
+        os.chdir(testee.cwd)
+    except OSError as error:
+        raise EntryBroken(testee.entry, f"its `cwd` {testee.cwd}: {error.strerror}") from None
+    with bounded(patience, give_up):
+        sim.run(imported(), seed=0, leaks=lambda _: None)
+
+
+def _in_a_child(job: Job, patience: Patience) -> CaseVerdict:
     """One case in a process of its own."""
     ours, theirs = os.pipe()
     pid = os.fork()
@@ -174,8 +219,10 @@ def _in_a_child(job: Job) -> CaseVerdict:
             os.close(ours)
             die_with_parent()
             be_quiet(job)
-            resource.setrlimit(resource.RLIMIT_CPU, (_CPU_S, _CPU_S + 1))
-            _write(theirs, work(job))
+            limit_by_kernel(patience)
+            with bounded(patience, _interrupt):
+                verdict = work(job)
+            _write(theirs, verdict)
             code = 0
         except BaseException:
             traceback.print_exc()
@@ -188,14 +235,27 @@ def _in_a_child(job: Job) -> CaseVerdict:
     words = last_words(job.out / job.worker_log)
     if data.endswith(b"\n"):
         return _decoder.decode(data)
-    code = os.waitstatus_to_exitcode(status)
-    why = f"the case ended with {code} and no verdict"
-    if code == -signal.SIGXCPU:
-        why = (
-            f"the case took more than {_CPU_S} s of the processor: something in it never gives way"
-        )
+    why = f"the case ended with {os.waitstatus_to_exitcode(status)} and no verdict"
+    return _broken(job, why, words)
+
+
+def _broken(job: Job, why: str, words: str) -> CaseVerdict:
     reason = f"mockex: {why}" + (f"; its last words:\n{words}" if words else "")
-    return verdict_of(job, Verdict.ERROR, reason=reason, journal=str(job.journal))
+    journal = str(job.journal) if (job.out / job.journal).exists() else ""
+    return verdict_of(job, Verdict.ERROR, reason=reason, journal=journal)
+
+
+def _interrupt(limit: str, place: str) -> Exception | None:
+    """What ends code of the testee that never gives way. It is remembered as what cannot be on this
+    ground, whatever the testee makes of it."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:  # before, or after
+        return None
+    if not isinstance(loop, SimLoop) or current() is None:
+        return None
+    what = f"code that does not give way within {limit}"
+    return loop.note_refused(NotSimulated(what, "await something now and then", place))
 
 
 def _write(pipe: int, verdict: CaseVerdict) -> None:

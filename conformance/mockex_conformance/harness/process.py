@@ -30,10 +30,7 @@ from mockex_conformance.observers.system import Observer
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
-_MOST_PRINTED = 16 << 20  # bytes of prints that are kept
 _MOST_WRITTEN = 256 << 20  # bytes of a file that the testee writes itself, before it is cut
-_MOST_MESSAGES_PER_S = 20_000  # ten times the busiest case; each stays in the journal
-_MOST_SAID = 256 << 20  # bytes of messages in all
 _START_POLL_S = 0.005
 _LEFT_POLL_S = 0.02
 _KILLED_WITHIN_S = 5.0
@@ -168,9 +165,7 @@ class Process:
         self._stdout: asyncio.BaseTransport | None = None
         self._pidfd = -1
         self._printed = 0
-        self._said = 0
-        self._said_this_second = 0
-        self._second_began = 0.0
+        self._budget = protocol.Budget()
         self._exit = asyncio.Event()
         self.seen: set[psutil.Process] = set()  # of the whole tree, added to by the observer
         self.pid = 0
@@ -234,40 +229,22 @@ class Process:
         if self.broken is not None:
             return  # the case is over, and what follows is not worth keeping
         try:
-            self._count(len(line))
-            if len(line) > protocol.MAX_LINE_BYTES:
-                raise ProtocolBroken(
-                    "a line longer than 1 MiB",
-                    line[:200].decode("utf-8", "replace"),
-                    "one message a line, at most 1 MiB",
-                )
+            self._budget.count(line, asyncio.get_running_loop().time())
             self._told(protocol.read(line))
         except ProtocolBroken as error:
             self.broken = error
             self._changed()
-
-    def _count(self, size: int) -> None:
-        """Messages are kept, so a flood of valid ones would take all memory there is."""
-        self._said += size
-        if self._said > _MOST_SAID:
-            raise ProtocolBroken(f"more than {_MOST_SAID >> 20} MiB of messages in one case")
-        now = asyncio.get_running_loop().time()
-        if now > self._second_began + 1.0:
-            self._second_began, self._said_this_second = now, 0
-        self._said_this_second += 1
-        if self._said_this_second > _MOST_MESSAGES_PER_S:
-            raise ProtocolBroken(f"more than {_MOST_MESSAGES_PER_S} messages in a second")
 
     def _print(self, lines: bytes) -> None:
         if self._stderr.closed or not lines.strip():
             return
         if self._printed == 0:
             self._stderr.write(b"mockex: prints on stdout are kept here, not read as messages\n")
-        room = _MOST_PRINTED - self._printed
+        room = protocol.MOST_PRINTED - self._printed
         self._printed += len(lines) + 1
         if room > 0:
             self._stderr.write(lines[:room] + b"\n")
-            if self._printed >= _MOST_PRINTED:
+            if self._printed >= protocol.MOST_PRINTED:
                 self._stderr.write(b"mockex: more prints than are kept\n")
             self._stderr.flush()
 
@@ -275,7 +252,7 @@ class Process:
         """Keep the beginning only of a file that has grown huge. The testee appends to it, so it
         goes on at the new end."""
         if os.fstat(self._stderr.fileno()).st_size > _MOST_WRITTEN:
-            os.ftruncate(self._stderr.fileno(), _MOST_PRINTED)
+            os.ftruncate(self._stderr.fileno(), protocol.MOST_PRINTED)
             self._stderr.write(b"\nmockex: more output than is kept; here a part is missing\n")
             self._stderr.flush()
 

@@ -13,6 +13,9 @@ from mockex_conformance.errors import ProtocolBroken
 
 PROTOCOL = 1
 MAX_LINE_BYTES = 1 << 20
+MOST_MESSAGES_PER_S = 20_000  # ten times the busiest case; each stays in the journal
+MOST_SAID = 256 << 20  # bytes of messages in all
+MOST_PRINTED = 16 << 20  # bytes of prints that are kept
 UNKNOWN_METHOD = -32601
 
 
@@ -108,6 +111,37 @@ class Response(msgspec.Struct, frozen=True):
     id: int
     result: Any = None
     error: dict[str, Any] | None = None
+
+
+class Budget:
+    """What one testee may say. Messages are kept, so a flood of valid ones would take all memory
+    there is."""
+
+    def __init__(self) -> None:
+        self._said = 0
+        self._said_this_second = 0
+        self._second_began = 0.0
+
+    def count(self, line: bytes, now: float) -> None:
+        """One more message, at loop time `now`.
+
+        Raises:
+            ProtocolBroken: it is too long, or too many came.
+        """
+        if len(line) > MAX_LINE_BYTES:
+            raise ProtocolBroken(
+                "a line longer than 1 MiB",
+                line[:200].decode("utf-8", "replace"),
+                "one message a line, at most 1 MiB",
+            )
+        self._said += len(line)
+        if self._said > MOST_SAID:
+            raise ProtocolBroken(f"more than {MOST_SAID >> 20} MiB of messages in one case")
+        if now > self._second_began + 1.0:
+            self._second_began, self._said_this_second = now, 0
+        self._said_this_second += 1
+        if self._said_this_second > MOST_MESSAGES_PER_S:
+            raise ProtocolBroken(f"more than {MOST_MESSAGES_PER_S} messages in a second")
 
 
 def request(request_id: int, method: str, params: dict[str, Any]) -> bytes:

@@ -140,6 +140,8 @@ class CaseRun:
         self._pulse = asyncio.Event()
         self._answers: dict[int, asyncio.Future[protocol.Response]] = {}
         self._requests = 0
+        self._seen_at: dict[int, float] = {}  # by fault, first
+        self._ended_at: dict[int, float] = {}  # by fault, last
         self._fault_at = 0.0
         self._recovery_limit = "reconnect_cap_ms"
         self.journal.listen(self._look, replay=False)
@@ -422,8 +424,13 @@ class CaseRun:
 
     def _look(self, entry: AnyEntry) -> None:
         """Every entry: judge what is judged all the time, wake whoever waits."""
-        if isinstance(entry, Lagged):
-            self._stood_still_s += entry.late_s
+        match entry:
+            case Lagged(late_s=late_s):
+                self._stood_still_s += late_s
+            case Faulted(phase="seen", fault=fault, t=t):
+                self._seen_at.setdefault(fault, t)
+            case Faulted(phase="ended", fault=fault, t=t):
+                self._ended_at[fault] = t
         if not self._found:
             for check in self._at_most:
                 if check.live(self.exchange.connections, entry):
@@ -566,24 +573,18 @@ class CaseRun:
                 within_s = self.deadline_s(self.limit_ms("reconnect_cap_ms"))
         name = type(handle.fault).__name__
         try:
-            await self._until(lambda: handle.times_seen > 0, within_s, f"{name} seen")
+            await self._until(lambda: handle.id in self._seen_at, within_s, f"{name} seen")
         except NotLive:
             if needs_attempt:
                 self.note("no-attempt", fault=name, within_s=within_s)
                 raise
             raise Unseen(f"{name} was not seen to happen within {within_s:g} s") from None
-        seen = [e.t for e in self.journal.of(Faulted) if e.fault == handle.id and e.phase == "seen"]
-        self._fault_at = seen[0]
+        self._fault_at = self._seen_at[handle.id]
 
     async def until_ended(self, handle: Handle, within_s: float = 120.0) -> None:
         """Wait until a fault that lasts is over; recovery then counts from its end."""
-
-        def ends() -> list[float]:
-            of = self.journal.of(Faulted)
-            return [e.t for e in of if e.fault == handle.id and e.phase == "ended"]
-
-        await self._until(lambda: bool(ends()), within_s, "the end of the fault")
-        self._fault_at = ends()[-1]
+        await self._until(lambda: handle.id in self._ended_at, within_s, "the end of the fault")
+        self._fault_at = self._ended_at[handle.id]
 
     def _remember_loss(self) -> None:
         """Whether the connection that is about to be lost had lasted `stable_ms`."""

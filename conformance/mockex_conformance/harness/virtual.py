@@ -2,7 +2,7 @@
 
 Same environment, same lines in and out, same life as a process has (`process.Process`); nothing of
 it is of the machine. SIGTERM calls the handler that the entry added to the loop, SIGKILL closes its
-sockets as the kernel would and cancels what is left of it. What of it is seen from outside comes
+sockets as the kernel would, and no code of it runs any more. What of it is seen from outside comes
 from the simulated network and the loop: sockets, tasks, timers (adapter-protocol, section 10).
 """
 
@@ -12,22 +12,24 @@ import asyncio
 import contextvars
 import importlib
 import inspect
+import io
 import signal as signals
 import sys
+import traceback
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import TextIO
 
 from mockex.errors import NotSimulated
 from mockex.server.journal import Sampled
 from mockex.sim import Process, SimLoop, SimSocket
-from mockex_conformance.errors import CannotRun, ProtocolBroken
+from mockex_conformance.errors import EntryBroken, ProtocolBroken
 from mockex_conformance.harness import protocol
 from mockex_conformance.harness.process import last_line
 from mockex_conformance.observers.system import OWNED, PERIOD_S
 
 _PIPE_S = 0.0002  # a line takes as long as a chunk on the network
-_TURNS = 1000  # of the loop, for what was killed to be gone
 
 Entry = Callable[
     [Mapping[str, str], AsyncIterator[str], Callable[[str], None]], Awaitable[int | None]
@@ -38,27 +40,67 @@ def load_entry(entry: str, cwd: Path) -> Entry:
     """The coroutine function that `entry` names, imported with `cwd` in front of the path.
 
     Raises:
-        CannotRun: there is none; says which part is wrong.
+        EntryBroken: there is none; says which part is wrong.
     """
     module_name, _, name = entry.partition(":")
     if str(cwd) not in sys.path:
         sys.path.insert(0, str(cwd))
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:  # whatever a stranger's module does when it is imported
-        raise CannotRun(
-            f"entry {entry!r}: {module_name} cannot be imported from {cwd}: "
-            f"{type(error).__name__}: {error}"
+    except EntryBroken:
+        raise
+    except (Exception, SystemExit) as error:  # whatever a stranger's module does when imported
+        raise EntryBroken(
+            entry,
+            f"{module_name} cannot be imported from {cwd}: {type(error).__name__}: {error}"
+            + _raised_at(error),
         ) from None
     function = getattr(module, name, None)
     if function is None:
-        raise CannotRun(f"entry {entry!r}: {module_name} has no {name!r}")
+        raise EntryBroken(entry, f"{module_name} ({module.__file__}) has no {name!r}")
     if not inspect.iscoroutinefunction(function):
-        raise CannotRun(
-            f"entry {entry!r}: {name!r} must be `async def {name}(environ, stdin, stdout) -> int`"
+        code = getattr(function, "__code__", None)
+        at = f"{code.co_filename}:{code.co_firstlineno}" if code else module.__file__
+        raise EntryBroken(
+            entry, f"{name!r} must be `async def {name}(environ, stdin, stdout) -> int` (at {at})"
         )
     loaded: Entry = function
     return loaded
+
+
+def _raised_at(error: BaseException) -> str:
+    """Where the code of an import raised it; empty if it was not found at all."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)[1:]  # the first one is ours
+        if not frame.filename.startswith("<frozen") and "importlib" not in frame.filename
+    ]
+    return f" (at {frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+
+
+class Prints(io.TextIOBase):
+    """Where the prints of a testee go: the beginning is kept, a flood costs no disk."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._room = protocol.MOST_PRINTED
+
+    def write(self, text: str) -> int:
+        """Keep it, if there is room."""
+        if self._room > 0:
+            self._file.write(text[: self._room])
+            self._room -= len(text)
+            if self._room <= 0:
+                self._file.write("\nmockex: more prints than are kept\n")
+        return len(text)
+
+    def flush(self) -> None:
+        """Hand it to the operating system."""
+        self._file.flush()
+
+    def fileno(self) -> int:
+        """Of the file."""
+        return self._file.fileno()
 
 
 def refusals() -> list[NotSimulated]:
@@ -95,6 +137,8 @@ class VirtualProcess:
         self._process: Process
         self._input: asyncio.Queue[str] = asyncio.Queue()
         self._output: deque[str] = deque()
+        self._unheard = 0  # characters
+        self._budget = protocol.Budget()
         self.pid = 1  # the same in every run
         self.code: int | None = None
         self.broken: ProtocolBroken | None = None
@@ -103,7 +147,7 @@ class VirtualProcess:
         """Start it; `lock` is for the machine's processes.
 
         Raises:
-            CannotRun: it has no entry that can be called.
+            EntryBroken: it has no entry that can be called.
         """
         main = load_entry(self._entry, self._cwd)
         self._process = self._loop.spawn(self._entry, self._main(main))
@@ -113,9 +157,19 @@ class VirtualProcess:
         """What it says is heard from the beginning."""
 
     async def _main(self, entry: Entry) -> int:
-        code = await entry(self._env, self._lines(), self._say)
+        try:
+            code = await entry(self._env, self._lines(), self._say)
+        except Exception:  # as an interpreter does at its end
+            traceback.print_exc()
+            return 1
         if code is not None and not isinstance(code, int):
-            raise TypeError(f"an entry returns its exit code, an int, and not {code!r}")
+            self._break(
+                ProtocolBroken(
+                    f"the entry {self._entry!r} returned {code!r:.200}",
+                    expected="its exit code, an int",
+                )
+            )
+            return 1
         return code or 0
 
     async def _lines(self) -> AsyncIterator[str]:
@@ -124,23 +178,49 @@ class VirtualProcess:
 
     def _say(self, line: str) -> None:
         """Called by the testee; heard a moment later, outside of it."""
-        if not self._output:
-            self._loop.call_later(_PIPE_S, self._hear, context=self._outside)
-        self._output.append(line)
+        if not isinstance(line, str):
+            raise TypeError(f"stdout takes one line, a str, and not {line!r:.200}")
+        if self.broken is not None:
+            return
+        for part in line.rstrip("\n").split("\n"):
+            if self._is_message(part):
+                self._count(part)
+            elif self._unheard > protocol.MOST_PRINTED:
+                continue  # more than would be kept
+            if not self._output:
+                self._loop.call_later(_PIPE_S, self._hear, context=self._outside)
+            self._output.append(part)
+            self._unheard += len(part) + 1
+
+    def _is_message(self, line: str) -> bool:
+        return self._talks and line.startswith("{")
+
+    def _count(self, line: str) -> None:
+        """A testee that says too much may never give way, so it goes no further."""
+        try:
+            self._budget.count(line.encode("utf-8", "replace"), self._loop.time())
+        except ProtocolBroken as error:
+            self._break(error)
+            self._process.kill()
+            raise SystemExit(1) from None
+
+    def _break(self, error: ProtocolBroken) -> None:
+        self.broken = error
+        self._loop.call_soon(self._changed, context=self._outside)
 
     def _hear(self) -> None:
         lines, self._output = self._output, deque()
+        self._unheard = 0
         for line in lines:
             if self.broken is not None:
                 return
-            if not self._talks or not line.startswith("{"):
+            if not self._is_message(line):
                 sys.stderr.write(f"{line}\n")
                 continue
             try:
-                self._told(protocol.read(line.encode()))
+                self._told(protocol.read(line.encode("utf-8", "replace")))
             except ProtocolBroken as error:
-                self.broken = error
-                self._changed()
+                self._break(error)
 
     def send(self, line: bytes) -> None:
         """Give it a line."""
@@ -191,19 +271,9 @@ class VirtualProcess:
         return list(self._process.left) if self.code is not None and self.code >= 0 else []
 
     async def kill(self) -> None:
-        """End it by force. Cancelling stands for SIGKILL: what goes on all the same would not
-        survive one, and is said."""
+        """End it by force. No code of it runs any more."""
         self._process.send_signal(signals.SIGKILL)
-        for _ in range(_TURNS):
-            if not self._process.tasks():
-                return
-            await asyncio.sleep(0)
-        deaf = ", ".join(task.get_name() for task in self._process.tasks())
-        self.broken = ProtocolBroken(
-            f"its entry was cancelled again and again, and goes on: {deaf}",
-            expected="an entry that ends when it is cancelled: that stands for SIGKILL",
-        )
-        self._changed()
+        self.code = await self._process.ended
 
     def close(self) -> None:
         """What it said last and was not heard is gone, as with a pipe that is closed."""

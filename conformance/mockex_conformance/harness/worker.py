@@ -25,11 +25,11 @@ from mockex.server.journal import Noted
 from mockex_conformance.case import Case, FoundAlready, NotLive, Run, Unseen, Unsupported
 from mockex_conformance.cases.streams import SYMBOLS, default_streams
 from mockex_conformance.description import Description
-from mockex_conformance.errors import CannotRun, ProtocolBroken
+from mockex_conformance.errors import CannotRun, EntryBroken, ProtocolBroken
 from mockex_conformance.harness.ground import Ground
 from mockex_conformance.harness.load import own_testees
 from mockex_conformance.harness.run import CaseRun, Conditions, Gone, default_limit_ms
-from mockex_conformance.harness.virtual import refusals
+from mockex_conformance.harness.virtual import Prints, refusals
 from mockex_conformance.judge import judge
 from mockex_conformance.recording import Recording, Terms
 from mockex_conformance.verdict import CaseVerdict, Verdict
@@ -151,12 +151,10 @@ def work(job: Job, look: Callable[[Recording], None] | None = None) -> CaseVerdi
         return asyncio.run(_interruptible(job, look))
     errors = job.out / job.stderr if job.keep else Path(os.devnull)
     errors.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        errors.open("a", encoding="utf-8", buffering=1) as said,
-        redirect_stdout(said),
-        redirect_stderr(said),
-    ):
-        return sim.run(_work(job, look), seed=job.conditions.seed, leaks=lambda _: None)
+    with errors.open("a", encoding="utf-8", errors="replace", buffering=1) as file:
+        prints = Prints(file)
+        with redirect_stdout(prints), redirect_stderr(prints):
+            return sim.run(_work(job, look), seed=job.conditions.seed, leaks=lambda _: None)
 
 
 async def _interruptible(job: Job, look: Callable[[Recording], None] | None) -> CaseVerdict:
@@ -282,10 +280,10 @@ async def _body(case: Case, run: CaseRun) -> tuple[str, str]:
         return "gone", "the testee's process ended by itself"
     except Unseen as unseen:
         return "unseen", str(unseen)
+    except (ProtocolBroken, EntryBroken) as broken:
+        return "error", str(broken)
     except (Unsupported, CannotRun) as cannot:
         return "unsupported", str(cannot)
-    except ProtocolBroken as broken:
-        return "error", str(broken)
     except asyncio.CancelledError:
         return "error", "interrupted"
     except Exception as ours:  # the recording must say what happened, and the testee must go

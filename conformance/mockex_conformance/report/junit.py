@@ -46,6 +46,7 @@ def _suite(
     for claim in run.testees:
         if claim.name == testee:
             facts |= {"testee version": claim.version, "level": str(claim.level)}
+    facts["ground"] = " and ".join(sorted({v.ground for v in verdicts}))
     for name, value in facts.items():
         ET.SubElement(properties, "property", name=name, value=_clean(value))
     cases = [_case(suite, verdict, run, result) for verdict in verdicts]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from mockex_conformance.report.record import RunLine
 from mockex_conformance.verdict import CaseVerdict, Finding
@@ -47,6 +47,12 @@ def block(verdict: CaseVerdict) -> str:
 def counted(counts: Mapping[str, int]) -> str:
     """`14 PASS, 2 FAIL`."""
     return ", ".join(f"{n} {kind}" for kind, n in counts.items()) or "nothing judged"
+
+
+def on_ground(verdicts: Iterable[CaseVerdict]) -> str:
+    """What stands before the counts of a run that was not on the real ground."""
+    grounds = sorted({v.ground for v in verdicts})
+    return f"On the {' and '.join(grounds)} ground: " if set(grounds) - {"real"} else ""
 
 
 def machine(run: RunLine) -> str:

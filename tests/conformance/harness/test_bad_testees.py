@@ -10,7 +10,7 @@ import pytest
 
 from mockex_conformance.case import all_cases
 from mockex_conformance.description import Description, Limits
-from mockex_conformance.harness import process as process_module
+from mockex_conformance.harness import protocol
 from mockex_conformance.harness import run as run_module
 from mockex_conformance.harness.scheduler import Plan, Started, run
 from mockex_conformance.recording import read_entries
@@ -174,7 +174,7 @@ def test_a_protocol_that_breaks_at_the_very_end_passes_nothing(tmp_path: Path) -
 def test_a_flood_of_messages_is_an_error_of_the_protocol(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process_module, "_MOST_MESSAGES_PER_S", 1000)
+    monkeypatch.setattr(protocol, "MOST_MESSAGES_PER_S", 1000)
     flood = "while True:\n    print(EVENT)\n"
     event = 'EVENT = \'{"jsonrpc":"2.0","method":"event","params":{"stream":"a","id":1}}\'\n'
     verdict = judged(tmp_path, HELLO % 1 + event + flood, level=1)

@@ -16,6 +16,7 @@ import pytest
 
 from mockex_conformance.errors import CannotRun
 from mockex_conformance.harness import process as module
+from mockex_conformance.harness import protocol
 from mockex_conformance.harness.process import (
     Process,
     adopt_orphans,
@@ -101,7 +102,7 @@ async def test_messages_are_told_and_prints_go_to_the_stderr_file(started: Start
 async def test_of_a_flood_of_prints_the_beginning_is_kept_with_one_warning(
     started: Started, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_MOST_PRINTED", 1000)
+    monkeypatch.setattr(protocol, "MOST_PRINTED", 1000)
     process = await started("for _ in range(50): os.write(1, b'x\\n' * 30000)\n")
     assert await process.wait(10) == 0
     await until(lambda: "more prints" in started.stderr())
@@ -140,7 +141,7 @@ async def test_a_message_longer_than_a_mebibyte_breaks_the_protocol(started: Sta
 async def test_a_flood_of_messages_breaks_the_protocol(
     started: Started, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_MOST_MESSAGES_PER_S", 100)
+    monkeypatch.setattr(protocol, "MOST_MESSAGES_PER_S", 100)
     process = await started(f"while True: print('{EVENT.decode()}')\n")
     await until(lambda: process.broken)
     assert "more than 100 messages in a second" in str(process.broken)
@@ -151,7 +152,7 @@ async def test_a_flood_of_messages_breaks_the_protocol(
 async def test_too_many_bytes_of_messages_break_the_protocol(
     started: Started, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_MOST_SAID", 1 << 20)
+    monkeypatch.setattr(protocol, "MOST_SAID", 1 << 20)
     message = '{"jsonrpc":"2.0","method":"mood","params":{"text":"%s"}}' % ("x" * 300_000)
     process = await started(f"for _ in range(5): print('{message}')\ntime.sleep(60)\n")
     await until(lambda: process.broken)
@@ -170,7 +171,7 @@ async def test_a_file_that_it_floods_itself_is_cut_and_written_on(
     started: Started, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_MOST_WRITTEN", 100_000)
-    monkeypatch.setattr(module, "_MOST_PRINTED", 1000)
+    monkeypatch.setattr(protocol, "MOST_PRINTED", 1000)
     script = (
         "print('first')\nprint('x' * 200000)\n"
         "while not os.path.exists('go'): time.sleep(0.01)\n"

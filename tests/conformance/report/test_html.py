@@ -59,6 +59,11 @@ def page(verdicts: list[CaseVerdict], **more: object) -> Page:
     return Page(run, outcome(verdicts), 12.0, **more)  # type: ignore[arg-type]
 
 
+def test_the_head_says_on_which_ground_it_was_judged(make_verdict: MakeVerdict) -> None:
+    document = render(page([make_verdict(ground="virtual")]))
+    assert "<h1>On the virtual ground: 1 PASS. Every required case passes.</h1>" in document
+
+
 def parsed(rendered: str) -> Balanced:
     parser = Balanced()
     parser.feed(rendered)

@@ -29,6 +29,12 @@ def test_each_testee_is_a_suite_and_each_case_a_test(make_verdict: MakeVerdict) 
     ]
 
 
+def test_a_suite_says_on_which_ground_it_was_judged(make_verdict: MakeVerdict) -> None:
+    root = document([make_verdict(), make_verdict(testee="other", ground="virtual")])
+    said = [p.get("value") for p in root.findall(".//property[@name='ground']")]
+    assert said == ["real", "virtual"]
+
+
 def test_a_failure_carries_the_sentence_and_the_command_that_replays_it(
     make_verdict: MakeVerdict,
 ) -> None:

@@ -47,6 +47,14 @@ def test_a_finding_gives_sentence_rule_moment_fault_seed_and_command(
     ]
 
 
+def test_a_run_that_was_not_on_the_real_ground_says_so(make_verdict: MakeVerdict) -> None:
+    assert "\n1 PASS. Every required case passes." in shown([make_verdict()])
+    virtual = make_verdict(ground="virtual")
+    assert "\nOn the virtual ground: 1 PASS. Every required case passes." in shown([virtual])
+    both = [make_verdict(), make_verdict(testee="other", ground="virtual")]
+    assert "\nOn the real and virtual ground: 2 PASS." in shown(both)
+
+
 def test_output_to_a_file_has_no_escape_sequences_and_no_wrapped_sentences(
     make_verdict: MakeVerdict,
 ) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from mockex_conformance.case import Run, case
-from mockex_conformance.cases.losses import lose, shuffled
+from mockex_conformance.cases.losses import lose, settled, shuffled
 from mockex_conformance.checks import DeliveriesAtMost, OneUpgradePerLoss, Recovered
 
 
@@ -18,5 +18,4 @@ async def one_delivery_after_every_kind_of_loss(run: Run) -> None:
         await run.until_events(2)
         await lose(run, fault)
         await run.until_recovered()
-    # Whoever answers a loss twice may be late with the second answer.
-    await run.sleep(0.5)
+    await settled(run)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from mockex.faults import Fault, Reset
 from mockex_conformance.case import Run
-from mockex_conformance.cases.losses import KINDS, lose
+from mockex_conformance.cases.losses import KINDS, lose, settled
 
 WARM_UP = 5
 LOSSES = 30
 _SETTLED_S = 1.0
 _SAMPLES = 3
+_ALL = Reset(all=True)
 
 
 async def thirty_five_losses(run: Run) -> None:
@@ -20,8 +22,17 @@ async def thirty_five_losses(run: Run) -> None:
                 await run.sleep(0.25)
                 run.note("baseline")
             run.note("baseline-taken")
+        fault = _kind(number)
+        if fault == _ALL:
+            await settled(run)  # a reset of all that hits some is one of some
         await run.until_events(1)
-        await lose(run, KINDS[number % len(KINDS)])
+        await lose(run, fault)
         await run.until_recovered()
     # Longer than a socket may be in CLOSE_WAIT.
     await run.sleep(2.5)
+
+
+def _kind(number: int) -> Fault:
+    """Of every kind in turn, and between them a reset of all that deliver the stream: where one of
+    several is lost data flow on, and whoever adds a connection for each pause adds none."""
+    return _ALL if number % 2 else KINDS[number // 2 % len(KINDS)]

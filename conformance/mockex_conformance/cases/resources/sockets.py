@@ -9,8 +9,9 @@ from mockex_conformance.checks import Flat, Recovered
 async def sockets(run: Run) -> None:
     """After 30 reconnects the testee holds the sockets it held before.
 
-    Thirty-five losses of every kind, the first five to warm up. More sockets of the process tree
-    to our ports than before them, or one in CLOSE_WAIT for more than 2 s, fail the case.
+    Thirty-five losses of every kind, every second one a reset of all connections that deliver the
+    stream; the first five are to warm up. More sockets of the process tree to our ports
+    than before them, or one in CLOSE_WAIT for more than 2 s, fail the case.
     """
     run.judged_by(Flat(metric="sockets", n=LOSSES), Recovered())
     await thirty_five_losses(run)

@@ -9,8 +9,9 @@ from mockex_conformance.checks import Flat, Recovered
 async def threads_and_descriptors(run: Run) -> None:
     """Threads and file descriptors stay flat.
 
-    Thirty-five losses of every kind, the first five to warm up. More threads or descriptors of the
-    process tree than before them fail the case.
+    Thirty-five losses of every kind, every second one a reset of all connections that deliver the
+    stream; the first five are to warm up. More threads or descriptors of the process tree than
+    before them fail the case.
     """
     run.judged_by(
         Flat(metric="threads", n=LOSSES), Flat(metric="descriptors", n=LOSSES), Recovered()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from mockex.faults import CloseWith, Fault, Fin, Outage, Reset
 from mockex_conformance.case import Run, case
-from mockex_conformance.cases.losses import describe, lose
+from mockex_conformance.cases.losses import describe, lose, settled
 from mockex_conformance.cases.streams import books, choose
 from mockex_conformance.checks import NeverMultiplied, Recovered, SubscriptionsEqual
 
@@ -35,5 +35,6 @@ async def never_multiplied(run: Run) -> None:
     for fault in _LOSSES:
         await lose(run, fault)
         await run.until_recovered()
+        await settled(run)
         run.note("census")
         run.note("subscriptions", streams=wanted, after=describe(fault))

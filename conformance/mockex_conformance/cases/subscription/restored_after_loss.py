@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from mockex.faults import CloseWith, CutFrame, Fault, Fin, Reset, SlowUpgrade
 from mockex_conformance.case import Run, case
-from mockex_conformance.cases.losses import describe, lose
+from mockex_conformance.cases.losses import describe, lose, settled
 from mockex_conformance.cases.streams import books, choose
 from mockex_conformance.checks import Recovered, SubscriptionsEqual
 
@@ -21,7 +21,8 @@ async def restored_after_loss(run: Run) -> None:
     """After a loss the set of streams is what it was before.
 
     With 12 streams the testee loses five connections in five ways, the third time with a slow
-    handshake to follow. Any difference between the streams before and after fails the case.
+    handshake to follow. Any difference between the streams before and half a second after a
+    recovery fails the case.
     """
     run.judged_by(Recovered(), SubscriptionsEqual())
     wanted = choose(run, books(12))
@@ -35,4 +36,5 @@ async def restored_after_loss(run: Run) -> None:
             await run.until_seen(slow)
             limit_ms += _SLOW_MS
         await run.until_recovered(limit_ms)
+        await settled(run)
         run.note("subscriptions", streams=wanted, after=describe(fault))
