@@ -13,6 +13,7 @@ by the order of creation, and the garbage collector runs at counted turns only.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import ctypes
 import gc
 import heapq
@@ -28,7 +29,7 @@ from typing import Any, NoReturn, TypeVar
 from mockex.errors import Deadlock, Leaked, NotSimulated, SimulationError
 from mockex.sim.machine import Machine, place
 from mockex.sim.network import Network
-from mockex.sim.process import Process, current, owner_of, status_of
+from mockex.sim.process import Handlers, Process, current, owner_of, status_of
 from mockex.sim.sockets import SimSocket
 from mockex.sim.watch import Ready, SimTask, SimTimer, describe, waiting
 
@@ -129,6 +130,7 @@ class SimLoop(asyncio.SelectorEventLoop):
         self.refused: list[NotSimulated] = []  # what was asked for in vain, also if it was caught
         self._now = BEGAN_AT_S
         self._tasks: weakref.WeakSet[SimTask[Any]] = weakref.WeakSet()
+        self._handlers: Handlers = {}
         self._buried: list[SimTask[Any]] = []  # of processes that have ended
         self._task_numbers = itertools.count(1)
         self._timer_numbers = itertools.count(1)
@@ -372,16 +374,26 @@ class SimLoop(asyncio.SelectorEventLoop):
     def add_signal_handler(  # type: ignore[override]
         self, sig: int, callback: Any, *args: Any
     ) -> None:
-        """For the process whose code asks; `Process.send_signal` fires it."""
-        process = current()
-        if process is None:
-            self.refuse("a signal handler of the machine", "start a process with `loop.spawn`")
-        process.handle(sig, callback, args)
+        """For the process whose code asks, fired by `Process.send_signal`; for the program that
+        `run` was given, by `send_signal`."""
+        self._handlers_here()[sig] = (callback, args)
 
     def remove_signal_handler(self, sig: int) -> bool:
         """Whether there was one."""
+        return self._handlers_here().pop(sig, None) is not None
+
+    def send_signal(self, number: int) -> None:
+        """Deliver a signal to the program that `run` was given.
+
+        Raises:
+            KeyError: it has added no handler for it.
+        """
+        callback, args = self._handlers[number]
+        self.call_soon(callback, *args, context=contextvars.Context())
+
+    def _handlers_here(self) -> Handlers:
         process = current()
-        return process is not None and process.unhandle(sig)
+        return self._handlers if process is None else process.handlers
 
     def stop(self) -> None:
         """As ever; a simulated process shares the loop, and does not stop it for all."""

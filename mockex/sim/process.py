@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mockex.sim.loop import SimLoop
     from mockex.sim.watch import SimTask
 
+Handlers = dict[int, tuple[Callable[..., object], tuple[Any, ...]]]
 _current: contextvars.ContextVar[Process | None] = contextvars.ContextVar(
     "mockex.sim.process", default=None
 )
@@ -52,7 +53,7 @@ class Process:
         self.left: list[str] = []  # what it held when it ended, and where that was made
         self._loop = loop
         self._leaving = False
-        self._handlers: dict[int, tuple[Callable[..., object], tuple[Any, ...]]] = {}
+        self.handlers: Handlers = {}  # by signal: what `loop.add_signal_handler` added
 
     def start(self, main: Coroutine[Any, Any, int]) -> None:
         """Run `main`, whose result is the exit status, in a context of its own."""
@@ -106,17 +107,9 @@ class Process:
 
     # --- signals ---
 
-    def handle(self, number: int, callback: Callable[..., object], args: tuple[Any, ...]) -> None:
-        """What `loop.add_signal_handler` does in this process."""
-        self._handlers[number] = (callback, args)
-
-    def unhandle(self, number: int) -> bool:
-        """What `loop.remove_signal_handler` does in this process."""
-        return self._handlers.pop(number, None) is not None
-
     def send_signal(self, number: int) -> None:
         """Deliver a signal: to the handler that was added for it, else it ends the process."""
-        handler = self._handlers.get(number)
+        handler = self.handlers.get(number)
         if number == signal.SIGKILL or handler is None:
             self.kill(number)
         elif self.code is None:

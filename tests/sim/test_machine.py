@@ -221,10 +221,6 @@ async def opens_a_unix_socket() -> None:
     await asyncio.open_unix_connection("/nowhere")
 
 
-async def handles_a_signal() -> None:
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, print)
-
-
 async def handles_a_signal_of_the_machine() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
@@ -263,7 +259,6 @@ REFUSED = [
     (asks_for_a_structure, "socket.getsockopt of a structure"),
     (opens_a_datagram_endpoint, "loop.create_datagram_endpoint"),
     (opens_a_unix_socket, "loop.create_unix_connection"),
-    (handles_a_signal, "a signal handler of the machine"),
     (handles_a_signal_of_the_machine, "a signal of the machine"),
     (kills, "a signal of the machine"),
     (makes_tasks_of_its_own, "loop.set_task_factory"),

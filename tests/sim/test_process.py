@@ -612,3 +612,20 @@ def test_nothing_is_said_of_what_was_killed(caplog: pytest.LogCaptureFixture) ->
     with caplog.at_level(logging.DEBUG):
         run(main())
     assert [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING] == []
+
+
+def test_the_program_itself_gets_the_signals_that_are_sent_to_the_loop() -> None:
+    async def program() -> list[str]:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, sim.SimLoop)
+        got: list[str] = []
+        loop.add_signal_handler(signal.SIGTERM, got.append, "term")
+        loop.send_signal(signal.SIGTERM)
+        await asyncio.sleep(0)
+        assert loop.remove_signal_handler(signal.SIGTERM)
+        assert not loop.remove_signal_handler(signal.SIGTERM)
+        with pytest.raises(KeyError):
+            loop.send_signal(signal.SIGTERM)
+        return got
+
+    assert sim.run(program(), seed=1) == ["term"]
