@@ -41,6 +41,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     deadline_factor: float = 1.25
     quiet_factor: float = 1.0
     supports: list[str] = []
+    ground: str = "real"
 
 
 class Standstills:

@@ -128,6 +128,7 @@ def _judged(path: Path, old: CaseVerdict | None) -> CaseVerdict:
         seed=terms.seed,
         requirement=case.requirement,
         mode=terms.mode,
+        ground=terms.ground,
         findings=findings,
         reason=reason,
         journal=str(path),

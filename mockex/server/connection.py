@@ -431,16 +431,23 @@ class Connection(asyncio.Protocol):
         self._cancel_deadline()
         self._deadline = self._after(LINGER_S, self.reset)
 
-    def fin(self) -> None:
-        """FIN without a close frame; we read on until the client ends it."""
+    def fin(self) -> bool:
+        """FIN without a close frame; we read on until the client ends it. False if it has ended it
+        already."""
         if self._ended_by is not None:
-            return
+            return False
+        try:
+            self._exchange.wire.half_close(self.transport)
+        except OSError:  # the client has reset it, which the next read would have told us
+            self._ended_by = "client"
+            self.reset()
+            return False
         self._ended_by = "server"
         self._exchange.fanout.leave(self)
-        self._exchange.wire.half_close(self.transport)
         self._journal.append(HalfClosed(t=self._now(), conn=self.number, by="server"))
         self._cancel_deadline()
         self._deadline = self._after(LINGER_S, self.reset)
+        return True
 
     def reset(self) -> None:
         """RST: what was not sent is gone."""
@@ -520,8 +527,8 @@ class Connection(asyncio.Protocol):
         data = frames.text_frame(event.text)
         self.write(data[: len(data) // 2])
         if then == "fin":
-            self.fin()
-            injection.happened([self.number])
+            if self.fin():
+                injection.happened([self.number])
         else:
             # The half must leave our buffer before the RST drops it: it is small and the socket
             # was writable, so the transport has handed it to the kernel already.

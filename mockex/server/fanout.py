@@ -90,7 +90,7 @@ class Fanout:
         self.leave(member)
         if not member.served:
             return
-        for name in member.served:
+        for name in sorted(member.served):  # a set has another order in each process
             self._users[name] += 1
             if self._users[name] == 1:
                 self._wanted(name)
@@ -118,7 +118,7 @@ class Fanout:
         key = (audience.combined, audience.streams)
         if not audience.members and self._shared.get(key) is audience:
             del self._shared[key]
-        for name in audience.streams:
+        for name in sorted(audience.streams):
             self._users[name] -= 1
             if not self._users[name]:
                 del self._users[name]

@@ -232,7 +232,8 @@ class Injector:
                     target.suspend()
                 return
             case Fin() | LifetimeCut(bare=True):
-                target.fin()
+                if not target.fin():
+                    raise FaultError(f"Fin: the client has reset c{target.number} already")
             case CloseWith(code=code, reason=reason):
                 target.close(code, reason)
             case LifetimeCut():

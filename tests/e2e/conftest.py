@@ -6,6 +6,7 @@ import asyncio
 import base64
 import os
 import socket
+import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from typing import Any, Literal
@@ -38,6 +39,11 @@ class RawClient:
         return cls(sock)
 
     def close(self) -> None:
+        self._sock.close()
+
+    def reset(self) -> None:
+        """RST, and the kernel of the other side knows at once."""
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._sock.close()
 
     def half_close(self) -> None:

@@ -201,6 +201,19 @@ async def test_stall_of_one_stream_spares_the_others(make_exchange: Make, raw: M
     assert {name for e in later for name in e.streams} == {"btcusdc@depth5@100ms"}
 
 
+async def test_a_fin_for_a_client_that_has_reset_meanwhile_is_no_fin(
+    make_exchange: Make, raw: Make
+) -> None:
+    exchange = await make_exchange()
+    client = await live(exchange, raw)
+    client.reset()
+    with pytest.raises(FaultError, match="the client has reset c1 already"):
+        exchange.inject(Fin())
+    await asyncio.wait_for(exchange.journal.wait(lambda e: isinstance(e, Ended)), 2)
+    assert [(e.by, e.how) for e in exchange.journal.of(Ended)] == [("client", "rst")]
+    await live(exchange, raw)
+
+
 async def test_outage_abort_resets_all_and_each_attempt(make_exchange: Make, raw: Make) -> None:
     exchange = await make_exchange()
     client = await live(exchange, raw)

@@ -52,6 +52,15 @@ def test_members_with_the_same_streams_and_mode_share_one_flush() -> None:
     assert (entry.streams[A].events, entry.streams[A].bytes) == (2, len(first.got))
 
 
+def test_streams_are_wanted_and_given_up_in_the_order_of_their_names() -> None:
+    out, _, told = fanout()
+    names = [f"{symbol}@trade" for symbol in "qwertyuiop"]
+    member = FakeMember(1, *names)
+    out.join(member)
+    out.leave(member)
+    assert told == [f"+{name}" for name in sorted(names)] + [f"-{name}" for name in sorted(names)]
+
+
 def test_raw_and_combined_get_their_own_form() -> None:
     out, _, _ = fanout()
     raw, wrapped = FakeMember(1, A), FakeMember(2, A, in_combined=True)

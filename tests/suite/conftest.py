@@ -65,8 +65,8 @@ class Judged:
         assert judged
         for v in judged:
             (again,) = judge_again(self.out / v.journal).result.verdicts
-            assert (again.verdict, again.findings, again.reason) == (
-                v.verdict, v.findings, v.reason,
+            assert (again.verdict, again.findings, again.reason, again.ground) == (
+                v.verdict, v.findings, v.reason, v.ground,
             ), v  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from types import FrameType
 from mockex.sim.machine import at_home
 
 _exit = os._exit  # a simulation replaces it
-_GRACE = 10.0  # seconds, of the processor and of the clock, to end in good order
+_GRACE = 10.0  # seconds of the processor, to end in good order
 _MOST_FILE = 1 << 30  # bytes of one file, whoever writes it
 _OURS = ("mockex", "mockex_conformance")
 
@@ -54,7 +54,7 @@ def bounded(patience: Patience, give_up: Callable[[str, str], Exception | None])
             went_on = ", was interrupted and went on" if again else ""
             os.write(2, f"took more than {limit}{went_on}; it was at {place}\n".encode())
             _exit(70)
-        _arm(_GRACE, _GRACE)
+        _arm(_GRACE, 6 * _GRACE)  # the machine may be busy
         raise error
 
     before = {number: signal.signal(number, too_long) for number in _SIGNALS}

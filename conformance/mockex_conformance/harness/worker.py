@@ -237,6 +237,7 @@ def _terms(job: Job, run: CaseRun, streams: list[str]) -> Terms:
         limits=limits,
         deadline_factor=job.conditions.deadline_factor,
         quiet_factor=job.conditions.quiet_factor,
+        ground=str(job.conditions.ground),
     )
 
 

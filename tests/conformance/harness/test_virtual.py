@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
+from mockex import cli
 from mockex_conformance.case import all_cases
 from mockex_conformance.description import Description, Limits
 from mockex_conformance.harness import batches, protocol
@@ -79,8 +80,8 @@ def judged(
     (verdict,) = found
     if verdict.journal:
         (again,) = judge_again(tmp_path / "out" / verdict.journal).result.verdicts
-        assert (again.verdict, again.findings, again.reason) == (
-            verdict.verdict, verdict.findings, verdict.reason,
+        assert (again.verdict, again.findings, again.reason, again.ground) == (
+            verdict.verdict, verdict.findings, verdict.reason, "virtual",
         )  # fmt: skip
     return verdict
 
@@ -102,6 +103,23 @@ def test_the_right_one_passes(tmp_path: Path) -> None:
     verdict = judged(tmp_path, main("await feed(environ)"))
     assert verdict.verdict is Verdict.PASS, verdict
     assert verdict.ground == "virtual"
+
+
+def test_a_run_says_where_it_was_and_is_judged_again_as_it_was(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "out")
+    options = ["--case", "CONN-01", "--profile", "usdm", "--ground", "virtual", "--out", out]
+    assert cli.run(["conform", "reference", "two-owners", *options]) == 1
+    said = capsys.readouterr().out
+    assert "On the virtual ground: 1 PASS, 1 FAIL. 1 required failed." in said
+    assert "--seed 7 --ground virtual" in said
+    assert cli.run(["judge", out]) == 1
+    said = capsys.readouterr().out
+    assert "On the virtual ground: 1 PASS, 1 FAIL. 1 required failed." in said
+    assert "No verdict and no finding differs from the record." in said
+    assert cli.run(["judge", f"{out}/journal/reference-usdm-CONN-01.jsonl"]) == 0
+    assert "On the virtual ground: 1 PASS." in capsys.readouterr().out
 
 
 def test_a_module_that_does_not_exist_is_named(tmp_path: Path) -> None:
