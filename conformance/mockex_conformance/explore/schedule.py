@@ -8,6 +8,7 @@ after `silence` nothing ever comes on the newest connection again: its peer is g
 from __future__ import annotations
 
 import difflib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,8 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
 
     def to_python(self) -> str:
         """The step as a program makes it."""
-        args = f", {self.args!r}" if self.args else ""
-        return f"Step({self.after_ms}, {self.do!r}{args})"
+        args = f", {_python(self.args)}" if self.args else ""
+        return f"Step({self.after_ms}, {_python(self.do)}{args})"
 
 
 class Schedule(
@@ -93,14 +94,27 @@ class Schedule(
             "from mockex_conformance.explore import Step, play\n\n\n"
             f"def test_{name}_{self.profile}() -> None:\n"
             "    verdict = play(\n"
-            f"        {self.testee!r},\n"
-            f"        profile={self.profile!r},\n"
+            f"        {_python(self.testee)},\n"
+            f"        profile={_python(self.profile)},\n"
             f"        seed={self.seed},\n"
             f"        step_ms={self.step_ms},\n"
             f"        steps=[\n{steps}        ],\n"
             "    )\n"
             "    assert not verdict.findings, verdict.findings\n"
         )
+
+
+def _python(value: object) -> str:
+    """A value as a formatter leaves it: strings in double quotes."""
+    match value:
+        case str():
+            return json.dumps(value, ensure_ascii=False)
+        case dict():
+            return "{" + ", ".join(f"{_python(k)}: {_python(v)}" for k, v in value.items()) + "}"
+        case list():
+            return "[" + ", ".join(map(_python, value)) + "]"
+        case _:
+            return repr(value)
 
 
 def read(path: Path) -> Schedule:
