@@ -21,15 +21,19 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TextIO
 
+import msgspec
+
 from mockex.errors import NotSimulated
 from mockex.server.journal import Sampled
 from mockex.sim import Process, SimLoop, SimSocket
 from mockex_conformance.errors import EntryBroken, ProtocolBroken
 from mockex_conformance.harness import protocol
 from mockex_conformance.harness.process import last_line
-from mockex_conformance.observers.system import OWNED, PERIOD_S
+from mockex_conformance.observers.system import OWNED
 
 _PIPE_S = 0.0002  # a line takes as long as a chunk on the network
+_PERIOD_S = 0.25  # between two looks from outside
+_TELL_S = 1.0
 
 Entry = Callable[
     [Mapping[str, str], AsyncIterator[str], Callable[[str], None]], Awaitable[int | None]
@@ -315,7 +319,15 @@ class VirtualObserver:
         )
 
     async def run(self, journal: Callable[[Sampled], None]) -> None:
-        """Sample until it is gone or this is cancelled."""
+        """Sample until it is gone or this is cancelled; what has not changed is told once a
+        second."""
+        told: Sampled | None = None
         while (sampled := self.sample(self._loop.time())) is not None:
-            journal(sampled)
-            await asyncio.sleep(PERIOD_S)
+            if (
+                told is None
+                or sampled.t - told.t >= _TELL_S
+                or msgspec.structs.replace(sampled, t=told.t) != told
+            ):
+                journal(sampled)
+                told = sampled
+            await asyncio.sleep(_PERIOD_S)
