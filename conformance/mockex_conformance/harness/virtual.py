@@ -99,8 +99,10 @@ class Prints(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        """Hand it to the operating system."""
-        self._file.flush()
+        """Hand it to the operating system; nothing once the file is closed, for the interpreter
+        flushes what it finalizes."""
+        if not self._file.closed:
+            self._file.flush()
 
     def fileno(self) -> int:
         """Of the file."""

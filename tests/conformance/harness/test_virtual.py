@@ -18,6 +18,7 @@ from mockex_conformance.harness import batches, protocol
 from mockex_conformance.harness.ground import Ground
 from mockex_conformance.harness.patience import Patience
 from mockex_conformance.harness.scheduler import Plan, Started
+from mockex_conformance.harness.virtual import Prints
 from mockex_conformance.rejudging import judge_again
 from mockex_conformance.verdict import CaseVerdict, Verdict
 
@@ -411,3 +412,12 @@ def test_nothing_of_a_testee_stays_in_this_process(tmp_path: Path) -> None:
     judged(tmp_path, main("await feed(environ)"))
     assert (os.getcwd(), sys.path) == (folder, path)
     assert "program" not in sys.modules
+
+
+def test_prints_that_are_finalized_after_their_file_was_closed_say_nothing(tmp_path: Path) -> None:
+    with (tmp_path / "prints.txt").open("w", encoding="utf-8") as file:
+        prints = Prints(file)
+        prints.write("kept\n")
+        prints.flush()
+    prints.close()  # as the interpreter does
+    assert (tmp_path / "prints.txt").read_text() == "kept\n"
