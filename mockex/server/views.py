@@ -53,17 +53,26 @@ class Connection:
         return self.upgraded_at is None and self.closing_at is None and not self.refused
 
 
+def _number(connection: Connection) -> int:
+    return connection.number
+
+
 class Connections:
-    """All connections, and which of them deliver a stream: *live deliveries*."""
+    """All connections, and which of them deliver a stream: *live deliveries*.
+
+    Those that are over are many in the end, and are not looked at again.
+    """
 
     def __init__(self) -> None:
         self.all: dict[int, Connection] = {}
+        self._open: dict[int, Connection] = {}  # neither refused nor ending
+        self._serving: dict[str, dict[int, Connection]] = {}  # of those, by stream
 
     def apply(self, entry: AnyEntry) -> None:
         """Take in one entry."""
         match entry:
             case Attempted(t=t, conn=conn, peer_port=port):
-                self.all[conn] = Connection(conn, t, peer_port=port)
+                self.all[conn] = self._open[conn] = Connection(conn, t, peer_port=port)
             case Upgraded(t=t, conn=conn):
                 connection = self.all[conn]
                 connection.upgraded_at = t
@@ -71,12 +80,17 @@ class Connections:
                 connection.mode = entry.mode
             case Refused(conn=conn):
                 self.all[conn].refused = True
+                self._open.pop(conn, None)
             case Subscribed(conn=conn, streams=streams, silent=silent):
+                connection = self.all[conn]
                 for name in streams:
-                    self.all[conn].streams[name] = name not in silent
+                    connection.streams[name] = name not in silent
+                    if connection.closing_at is None:
+                        self._serving.setdefault(name, {})[conn] = connection
             case Unsubscribed(conn=conn, streams=streams):
                 for name in streams:
                     self.all[conn].streams.pop(name, None)
+                    self._serving.get(name, {}).pop(conn, None)
             case Closed(t=t, conn=conn) | HalfClosed(t=t, conn=conn):
                 self._ending(conn, t, entry.by)
             case Ended(t=t, conn=conn):
@@ -90,22 +104,26 @@ class Connections:
         if connection.closing_at is None:
             connection.closing_at = t
             connection.ended_by = by
+            self._open.pop(conn, None)
+            for name in connection.streams:
+                self._serving.get(name, {}).pop(conn, None)
 
     def delivering(self, stream: str | None = None) -> list[Connection]:
         """Live connections on which `stream` (None: any stream) is served, oldest first."""
-        return [
-            c
-            for c in self.all.values()
-            if c.live and (any(c.streams.values()) if stream is None else c.streams.get(stream))
+        if stream is None:
+            return [c for c in self._open.values() if c.live and any(c.streams.values())]
+        serving = [
+            c for c in self._serving.get(stream, {}).values() if c.live and c.streams[stream]
         ]
+        return sorted(serving, key=_number) if len(serving) > 1 else serving
 
     def live(self) -> list[Connection]:
         """Live connections, idle ones included."""
-        return [c for c in self.all.values() if c.live]
+        return [c for c in self._open.values() if c.live]
 
     def pending(self) -> list[Connection]:
         """Attempts that are neither upgraded nor refused nor over."""
-        return [c for c in self.all.values() if c.pending]
+        return [c for c in self._open.values() if c.pending]
 
 
 @dataclass(slots=True)

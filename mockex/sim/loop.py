@@ -204,15 +204,16 @@ class SimLoop(asyncio.SelectorEventLoop):
 
     def tasks_of(self, process: Process | None) -> list[SimTask[Any]]:
         """The tasks of one process that are not done, in the order in which they were made."""
-        return [task for task in self.all_tasks() if task.process is process]
+        ours = (t for t in self._tasks if t.process is process and not t.done())
+        return sorted(ours, key=lambda task: task.number)
 
     def timers_of(self, process: Process | None) -> list[asyncio.TimerHandle]:
         """The timers of one process that are armed."""
-        return [
+        return sorted(
             timer
-            for timer in sorted(self._scheduled)  # type: ignore[attr-defined]
+            for timer in self._scheduled  # type: ignore[attr-defined]
             if not timer.cancelled() and owner_of(timer._context) is process
-        ]
+        )
 
     def bury(self, process: Process) -> None:
         """A process has ended: its code does not run any more, and nothing waits for it."""

@@ -215,11 +215,17 @@ class NoAttempt(Check, frozen=True, tag="no_attempt"):
 
 
 class OneUpgradePerLoss(Check, frozen=True, tag="one_upgrade_per_loss"):
-    """More connections upgraded after a loss than were lost."""
+    """More connections upgraded after a loss than were lost.
+
+    One that was answered late because our own loop stood still is not counted: the testee may have
+    given it up already.
+    """
 
     def judge(self, recording: Recording) -> list[Finding]:
         """One finding for the first surplus."""
         view = Connections()
+        standstills = Standstills(recording.entries)
+        patience_s = recording.terms.limits["handshake_timeout_ms"] / 1000 * recording.terms.scale
         kind, lost, upgraded = "", set[int](), list[int]()
         open_before: set[int] = set()
         for entry in recording.entries:
@@ -230,6 +236,8 @@ class OneUpgradePerLoss(Check, frozen=True, tag="one_upgrade_per_loss"):
             if isinstance(entry, Closed | HalfClosed | Ended) and entry.conn in open_before:
                 lost.add(entry.conn)
             elif isinstance(entry, Upgraded) and kind:
+                if standstills.between(entry.t - patience_s, entry.t) >= patience_s / 2:
+                    continue
                 upgraded.append(entry.conn)
                 if len(upgraded) > max(1, len(lost)):
                     names = ", ".join(f"c{n}" for n in upgraded)

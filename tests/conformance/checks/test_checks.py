@@ -71,7 +71,8 @@ class Tape:
     def __init__(self, *, scale: float = 1.0) -> None:
         self.terms = Terms(
             case="x", number="X-01", testee="t", version="1", profile="usdm", mode="combined",
-            level=2, k=1, scale=scale, seed=7, streams=[S], limits={"close_ms": 2000.0},
+            level=2, k=1, scale=scale, seed=7, streams=[S],
+            limits={"close_ms": 2000.0, "handshake_timeout_ms": 1000.0},
         )  # fmt: skip
         self.entries: list[AnyEntry] = [
             Opened(
@@ -309,6 +310,17 @@ def test_two_upgrades_for_one_loss_are_found() -> None:
     assert right.found(check) == []
     wrong = Tape().connect(1, 1).fault(2, "Fin", 1).connect(3, 2).connect(4, 3)
     assert wrong.says(check) == "2 connections (c2, c3) replaced 1 lost by Fin"
+
+
+def test_a_handshake_that_our_own_standstill_made_late_may_have_been_given_up() -> None:
+    check = OneUpgradePerLoss()
+    lagged = [Lagged(t=2.4, late_s=late_s) for late_s in (0.4, 0.5)]
+    tape = Tape().connect(1, 1).fault(2, "Fin", 1).add(lagged[0]).connect(3, 2).connect(4, 3)
+    assert tape.says(check) == "2 connections (c2, c3) replaced 1 lost by Fin"
+    tape = Tape().connect(1, 1).fault(2, "Fin", 1).add(lagged[1]).connect(3, 2).connect(4, 3)
+    assert tape.found(check) == []
+    tape.connect(5, 4)
+    assert tape.says(check) == "2 connections (c3, c4) replaced 1 lost by Fin"
 
 
 # --- subscriptions and traffic ---

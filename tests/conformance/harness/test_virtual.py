@@ -3,6 +3,7 @@ nothing of it is left."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from pathlib import Path
@@ -12,15 +13,17 @@ import psutil
 import pytest
 
 from mockex import cli
-from mockex_conformance.case import all_cases
+from mockex.server.journal import Lagged, Noted
+from mockex_conformance.case import Case, Run, all_cases
 from mockex_conformance.description import Description, Limits
 from mockex_conformance.harness import batches, protocol
 from mockex_conformance.harness.ground import Ground
 from mockex_conformance.harness.patience import Patience
 from mockex_conformance.harness.scheduler import Plan, Started
 from mockex_conformance.harness.virtual import Prints
+from mockex_conformance.recording import read_entries
 from mockex_conformance.rejudging import judge_again
-from mockex_conformance.verdict import CaseVerdict, Verdict
+from mockex_conformance.verdict import CaseVerdict, Level, Severity, Verdict
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -121,6 +124,26 @@ def test_a_run_says_where_it_was_and_is_judged_again_as_it_was(
     assert "No verdict and no finding differs from the record." in said
     assert cli.run(["judge", f"{out}/journal/reference-usdm-CONN-01.jsonl"]) == 0
     assert "On the virtual ground: 1 PASS." in capsys.readouterr().out
+
+
+def test_a_loop_that_was_late_gives_a_testee_time_to_die_of_its_first_event(tmp_path: Path) -> None:
+    """It writes the first two in one turn; a testee that is crashing then passed CLOSE-02."""
+
+    async def body(run: Run) -> None:
+        await run.start()
+        run.journal.append(Lagged(t=asyncio.get_running_loop().time(), late_s=0.35))
+        await run.until_live()
+
+    case = Case("x/late", "CONN-06", Severity.MUST, Level.L0, body, "A rule.", starts=False)
+    (tmp_path / "program.py").write_text(main("await feed(environ)"))
+    testee = Description(name="t", command=["false"], cwd=tmp_path, entry="program:main")
+    plan = Plan(
+        testees=[testee], cases=[case], out=tmp_path, profiles=["usdm"], ground=Ground.VIRTUAL
+    )
+    (verdict,) = batches.run(plan, lambda _: None)
+    assert verdict.verdict is Verdict.PASS, verdict
+    noted = {e.name: e.t for e in read_entries(tmp_path / verdict.journal) if isinstance(e, Noted)}
+    assert 0.45 <= noted["live"] - noted["awaiting-live"] < 0.7
 
 
 def test_a_module_that_does_not_exist_is_named(tmp_path: Path) -> None:
