@@ -108,7 +108,7 @@ _only_failed = click.option(
 @click.option(
     "--jobs",
     type=click.IntRange(1),
-    help="Cases side by side. Default: four times the cores.",
+    help="Cases side by side. Default: as many as leave the machine below 70 % busy.",
 )
 @click.option("--seed", type=int, default=DEFAULT_SEED, show_default=True, help="Of the run.")
 @click.option(

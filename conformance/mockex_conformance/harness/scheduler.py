@@ -29,6 +29,7 @@ from mockex_conformance.description import Description
 from mockex_conformance.harness.ground import Ground
 from mockex_conformance.harness.probe import PROBE
 from mockex_conformance.harness.process import adopt_orphans, die_with_parent, fill
+from mockex_conformance.harness.room import Room
 from mockex_conformance.harness.run import OVERTIME_S, Conditions
 from mockex_conformance.harness.worker import Job, be_quiet, unsupported, verdict_of, work
 from mockex_conformance.verdict import CaseVerdict, Finding, Verdict
@@ -36,7 +37,9 @@ from mockex_conformance.verdict import CaseVerdict, Finding, Verdict
 _GRACE_S = OVERTIME_S + 30.0  # beyond the case limit: the worker ends a case before, if it can
 _STOP_S = 10.0  # a worker that was told to stop must be gone
 _BUILD_S = 600.0
+_MOST_A_CORE = 8
 _MOST_SIDE_BY_SIDE = 32
+_LOOK_AGAIN_S = 0.2  # whether there is room for one more
 _LAST_WORDS = 2000  # characters of a worker's stderr
 
 
@@ -81,8 +84,13 @@ class Plan:
 
     @property
     def side_by_side(self) -> int:
-        """How many waiting cases run at once: they mostly sleep."""
-        return self.jobs or min(4 * (os.cpu_count() or 1), _MOST_SIDE_BY_SIDE)
+        """How many waiting cases run at once, at most: they mostly sleep."""
+        return self.jobs or min(_MOST_A_CORE * (os.cpu_count() or 1), _MOST_SIDE_BY_SIDE)
+
+    @property
+    def at_least(self) -> int:
+        """How many of them run however busy the machine is."""
+        return self.jobs or os.cpu_count() or 1
 
     def cases_of(self, testee: Description) -> list[Case]:
         """On which cases a testee is judged."""
@@ -132,6 +140,7 @@ class _Scheduler:
         self._tell = on_event
         self._verdicts: list[CaseVerdict] = []
         self._selector = selectors.DefaultSelector()
+        self._room = Room()
         self._workers: dict[int, _Worker] = {}
         self._groups: dict[tuple[str, str], _Group] = {}
         self._ready: deque[Job] = deque()
@@ -207,11 +216,17 @@ class _Scheduler:
         return f"its build failed with {done.returncode}: {last or 'no output'}; see {log}"
 
     def _start_some(self) -> None:
-        while self._ready and len(self._workers) < self._plan.side_by_side:
+        while self._ready and self._may_start():
             self._fork(self._ready.popleft())
         # A case that measures waits for a machine of its own; nothing else is started beside it.
         if self._alone and not self._ready and not self._workers:
             self._fork(self._alone.popleft())
+
+    def _may_start(self) -> bool:
+        running = len(self._workers)
+        if running < self._plan.at_least:
+            return True
+        return running < self._plan.side_by_side and self._room.for_one_more(_now())
 
     # --- workers ---
 
@@ -232,7 +247,7 @@ class _Scheduler:
         self._selector.register(ours, selectors.EVENT_READ)
 
     def _wait(self) -> None:
-        for key, _ in self._selector.select(timeout=0.5):
+        for key, _ in self._selector.select(timeout=_LOOK_AGAIN_S):
             worker = self._workers[key.fd]
             data = os.read(worker.pipe, 1 << 20)
             worker.data += data

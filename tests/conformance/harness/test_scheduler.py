@@ -16,6 +16,7 @@ from mockex_conformance.case import Case, Run
 from mockex_conformance.description import Description, Limits
 from mockex_conformance.harness import run as run_module
 from mockex_conformance.harness import scheduler
+from mockex_conformance.harness.room import Room
 from mockex_conformance.harness.scheduler import Plan, Started, run
 from mockex_conformance.recording import read_entries
 from mockex_conformance.rejudging import read_recording
@@ -205,6 +206,28 @@ def test_waiting_cases_run_side_by_side_and_one_that_measures_alone(tmp_path: Pa
     assert verdicts[-1].number == "CONN-01"
 
 
+@pytest.mark.parametrize(("jobs", "most"), [(None, 1), (2, 2)])
+def test_a_busy_machine_runs_no_more_at_once_than_it_has_cores_or_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: int | None, most: int
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(Room, "busy", lambda *_: 1.0)
+
+    def here() -> int:
+        return len(list(tmp_path.glob("running-*")))
+
+    async def count(run: Run) -> None:
+        mine = tmp_path / f"running-{os.getpid()}"
+        mine.touch()
+        await run.sleep(0.5)
+        (tmp_path / f"seen-{here()}").touch()
+        mine.unlink()
+
+    verdicts, _ = judged(plan(tmp_path, *(case(count, n) for n in (1, 2, 3)), jobs=jobs))
+    assert [v.verdict for v in verdicts] == [Verdict.PASS] * 3, verdicts
+    assert max(int(seen.name[5:]) for seen in tmp_path.glob("seen-*")) == most
+
+
 def test_each_repetition_has_a_recording_of_its_own(tmp_path: Path) -> None:
     what = plan(tmp_path, case(three_steps), repeat=2)
     verdicts, _ = judged(what)
@@ -286,4 +309,5 @@ def test_the_number_side_by_side_is_bounded(
 ) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 96)
     assert plan(tmp_path).side_by_side == 32
+    assert plan(tmp_path).at_least == 96
     assert plan(tmp_path, jobs=50).side_by_side == 50
