@@ -70,8 +70,9 @@ class Profile:
     # wire A5: spot closes 1008 without an error object, the futures testnet answers and stays open
     invalid_json: Literal["close", "answer"]
     routes: tuple[Route, ...]
-    diff_speeds_ms: Mapping[int | None, int]
-    partial_speeds_ms: Mapping[int | None, int]
+    # which kinds are sent, with which option of the name, and how often; 0: as it happens
+    streams: Mapping[Kind, Mapping[str, int]]
+    kline_offsets: frozenset[str]  # spot 5.4: "No other offset is documented"
     agg_trade_lag_ms: int  # wire B8
     texts: Texts = field(default_factory=Texts)
     # --- REST (rest A3, A4, B1, B2) ---
@@ -100,8 +101,81 @@ class Profile:
         return replace(self, **changes)  # type: ignore[arg-type]
 
 
-_ALL = frozenset(Kind)
-_BOOK = frozenset({Kind.BOOK_TICKER, Kind.DIFF_DEPTH, Kind.PARTIAL_DEPTH})
+_INTERVALS = (
+    "1m",
+    "3m",
+    "5m",
+    "15m",
+    "30m",
+    "1h",
+    "2h",
+    "4h",
+    "6h",
+    "8h",
+    "12h",
+    "1d",
+    "3d",
+    "1w",
+    "1M",
+)
+_NOW = {"": 0}
+_SECOND = {"": 1000}
+_WINDOWS = dict.fromkeys(("1h", "4h", "1d"), 1000)
+
+
+def _table(streams: dict[Kind, dict[str, int]]) -> Mapping[Kind, Mapping[str, int]]:
+    return MappingProxyType({kind: MappingProxyType(speeds) for kind, speeds in streams.items()})
+
+
+# spot 5. `!ticker@arr` was retired 2026-03-26, `!bookTicker` 2022-12-07 (spot 7): not here, silent.
+# wire B5: `@depth@0ms` is acknowledged and silent.
+_SPOT_STREAMS = _table({
+    Kind.AGG_TRADE: _NOW,
+    Kind.TRADE: _NOW,
+    Kind.BLOCK_TRADE: _NOW,
+    Kind.KLINE: {"1s": 1000} | dict.fromkeys(_INTERVALS, 2000),
+    Kind.MINI_TICKER: _SECOND,
+    Kind.ALL_MINI_TICKERS: _SECOND,
+    Kind.TICKER: _SECOND,
+    Kind.WINDOW_TICKER: _WINDOWS,
+    Kind.ALL_WINDOW_TICKERS: _WINDOWS,
+    Kind.BOOK_TICKER: _NOW,
+    Kind.AVG_PRICE: _SECOND,
+    Kind.REFERENCE_PRICE: _SECOND,
+    Kind.PARTIAL_DEPTH: {"": 1000, "1000ms": 1000, "100ms": 100},
+    Kind.DIFF_DEPTH: {"": 1000, "1000ms": 1000, "100ms": 100},
+})  # fmt: skip
+# usdm 5.0. 250 ms is the name without suffix: `@depth@250ms` is acknowledged and silent (usdm 4.3);
+# `@depth@0ms` delivers (wire B5).
+_USDM_STREAMS = _table({
+    Kind.AGG_TRADE: {"": 0},
+    Kind.TRADE: _NOW,
+    Kind.KLINE: dict.fromkeys(_INTERVALS, 250),
+    Kind.CONTINUOUS_KLINE: dict.fromkeys(("1s", *_INTERVALS), 250),
+    Kind.MINI_TICKER: {"": 2000},
+    Kind.ALL_MINI_TICKERS: _SECOND,
+    Kind.TICKER: {"": 2000},
+    Kind.ALL_TICKERS: _SECOND,
+    Kind.BOOK_TICKER: _NOW,
+    Kind.ALL_BOOK_TICKERS: _NOW,
+    Kind.PARTIAL_DEPTH: {"": 250, "500ms": 500, "100ms": 100},
+    Kind.DIFF_DEPTH: {"": 250, "500ms": 500, "100ms": 100, "0ms": 0},
+    Kind.RPI_DEPTH: {"500ms": 500},
+    Kind.MARK_PRICE: {"": 3000, "1s": 1000},
+    Kind.ALL_MARK_PRICES: {"": 3000, "1s": 1000},
+    Kind.FORCE_ORDER: _SECOND,
+    Kind.ALL_FORCE_ORDERS: _SECOND,
+    Kind.COMPOSITE_INDEX: _SECOND,
+    Kind.CONTRACT_INFO: _NOW,
+    Kind.ASSET_INDEX: _SECOND,
+    Kind.ALL_ASSET_INDEXES: _SECOND,
+    Kind.TRADING_SESSION: _SECOND,
+})  # fmt: skip
+# usdm 2.2: "every `bookTicker` and `depth` variant, `rpiDepth`"; wire B4: `@trade` is there too
+_PUBLIC = frozenset({
+    Kind.BOOK_TICKER, Kind.ALL_BOOK_TICKERS, Kind.DIFF_DEPTH, Kind.PARTIAL_DEPTH, Kind.RPI_DEPTH,
+    Kind.TRADE,
+})  # fmt: skip
 
 SPOT = Profile(
     name="spot",
@@ -112,10 +186,9 @@ SPOT = Profile(
     id_rule="any",
     unsolicited_pong_keeps_alive=False,
     invalid_json="close",
-    routes=(Route("", _ALL),),
-    # wire B5: `@depth@0ms` is acknowledged and silent on spot
-    diff_speeds_ms=MappingProxyType({None: 1000, 1000: 1000, 100: 100}),
-    partial_speeds_ms=MappingProxyType({None: 1000, 1000: 1000, 100: 100}),
+    routes=(Route("", frozenset(_SPOT_STREAMS)),),
+    streams=_SPOT_STREAMS,
+    kline_offsets=frozenset({"", "+08:00"}),
     agg_trade_lag_ms=1,
     rest_prefix="/api/v3",
     weight_limit=6000,
@@ -143,14 +216,13 @@ USDM = Profile(
     # usdm 2.2, 2.3: an unrouted connection is treated like `/public`. Wire B4: `@trade` is on
     # `/public`; wire C: the unrouted path carries depth, bookTicker and trade only.
     routes=(
-        Route("/public", _BOOK | {Kind.TRADE}),
-        Route("/market", frozenset({Kind.AGG_TRADE})),
+        Route("/public", _PUBLIC),
+        Route("/market", frozenset(_USDM_STREAMS) - _PUBLIC),
         Route("/private", frozenset()),
-        Route("", _BOOK | {Kind.TRADE}),
+        Route("", _PUBLIC),
     ),
-    # 250 ms is the name without suffix: `@depth@250ms` is acknowledged and silent (usdm 4.3)
-    diff_speeds_ms=MappingProxyType({None: 250, 500: 500, 100: 100, 0: 0}),
-    partial_speeds_ms=MappingProxyType({None: 250, 500: 500, 100: 100}),
+    streams=_USDM_STREAMS,
+    kline_offsets=frozenset({""}),
     agg_trade_lag_ms=150,
     rest_prefix="/fapi/v1",
     weight_limit=2400,

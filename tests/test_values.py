@@ -32,20 +32,40 @@ def test_malformed_names(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "read"),
     [
-        ("a@trade", StreamName("a@trade", "a", Kind.TRADE)),
-        ("a@depth", StreamName("a@depth", "a", Kind.DIFF_DEPTH)),
-        ("a@depth@100ms", StreamName("a@depth@100ms", "a", Kind.DIFF_DEPTH, None, 100)),
-        ("a@depth5", StreamName("a@depth5", "a", Kind.PARTIAL_DEPTH, 5)),
-        ("a@depth20@500ms", StreamName("a@depth20@500ms", "a", Kind.PARTIAL_DEPTH, 20, 500)),
+        ("a@trade", StreamName("a@trade", Kind.TRADE, "a")),
+        ("a@depth", StreamName("a@depth", Kind.DIFF_DEPTH, "a")),
+        ("a@depth@100ms", StreamName("a@depth@100ms", Kind.DIFF_DEPTH, "a", "100ms")),
+        ("a@depth5", StreamName("a@depth5", Kind.PARTIAL_DEPTH, "a", levels=5)),
+        ("a@depth20@500ms", StreamName("a@depth20@500ms", Kind.PARTIAL_DEPTH, "a", "500ms", 20)),
+        ("a@kline_1M", StreamName("a@kline_1M", Kind.KLINE, "a", "1M")),
+        (
+            "a@kline_1d@+08:00",
+            StreamName("a@kline_1d@+08:00", Kind.KLINE, "a", "1d", offset="+08:00"),
+        ),
+        (
+            "ab_usdt_current_quarter@continuousKline_1h",
+            StreamName(
+                "ab_usdt_current_quarter@continuousKline_1h",
+                Kind.CONTINUOUS_KLINE, "ab_usdt", "1h", contract="current_quarter",
+            ),
+        ),
+        ("a@ticker", StreamName("a@ticker", Kind.TICKER, "a")),
+        ("a@ticker_4h", StreamName("a@ticker_4h", Kind.WINDOW_TICKER, "a", "4h")),
+        ("!ticker_1d@arr", StreamName("!ticker_1d@arr", Kind.ALL_WINDOW_TICKERS, "", "1d")),
+        ("!bookTicker", StreamName("!bookTicker", Kind.ALL_BOOK_TICKERS)),
+        (
+            "!markPrice@arr@1s",
+            StreamName("!markPrice@arr@1s", Kind.ALL_MARK_PRICES, "", "1s"),
+        ),
+        ("tradingSession", StreamName("tradingSession", Kind.TRADING_SESSION)),
         ("A@trade", None),
         ("a@trade@100ms", None),
-        ("a@depth@7ms", None),
         ("a@depth7", None),
-        ("a@kline_1m", None),
-        ("!bookTicker", None),
+        ("a@kline", None),
+        ("!ticker", None),
         ("@trade", None),
     ],
-)
+)  # fmt: skip
 def test_names_are_read_or_mean_nothing(name: str, read: StreamName | None) -> None:
     assert parse(name) == read
 

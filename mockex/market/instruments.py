@@ -14,12 +14,18 @@ from random import Random
 from mockex.errors import ConfigError
 from mockex.profile import Profile
 
+# Longer ones first: `BTCFDUSD` is BTC in FDUSD.
+_QUOTES = ("FDUSD", "USDT", "USDC", "TUSD", "USD1", "BTC", "ETH", "BNB", "EUR", "TRY", "BRL", "JPY")
 _SYMBOL = re.compile(r"[\w\-.]{2,40}")
 
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
-    """One symbol. `tick` and `step` are in units of the last decimal that is spelled."""
+    """One symbol. `tick` and `step` are in units of the last decimal that is spelled.
+
+    `universe` is 1 for USDⓈ-M and spot, 2 for COIN-M rows in the streams of all symbols of usdm
+    (usdm 5, wire member `st`); nothing else is served of the latter.
+    """
 
     symbol: str
     price_decimals: int
@@ -27,6 +33,10 @@ class Instrument:
     tick: int
     step: int
     start_ticks: int
+    base: str = ""
+    quote: str = ""
+    pair: str = ""
+    universe: int = 1
 
     def price(self, ticks: int) -> str:
         """A price in ticks, spelled."""
@@ -40,6 +50,13 @@ class Instrument:
 def _spell(units: int, decimals: int) -> str:
     digits = str(units).rjust(decimals + 1, "0")
     return f"{digits[:-decimals]}.{digits[-decimals:]}"
+
+
+def assets(symbol: str) -> tuple[str, str]:
+    """Base and quote asset of a symbol: it ends in a quote asset that is known, or in its last
+    three characters."""
+    quote = next((q for q in _QUOTES if symbol.endswith(q) and symbol != q), symbol[-3:])
+    return symbol.removesuffix(quote) or symbol, quote
 
 
 def instruments(profile: Profile, symbols: Sequence[str]) -> tuple[Instrument, ...]:
@@ -59,6 +76,7 @@ def instruments(profile: Profile, symbols: Sequence[str]) -> tuple[Instrument, .
             raise ConfigError("symbols", name, "each symbol once")
         # Drawn from the name alone: a symbol is the same whatever stands beside it.
         start = Random(f"mockex instrument {symbol}").randrange(2_000_00, 8_000_00)
+        base, quote = assets(symbol)
         decimals = (8, 8) if profile.eight_decimals else (2, 3)
         made[symbol] = Instrument(
             symbol,
@@ -67,5 +85,8 @@ def instruments(profile: Profile, symbols: Sequence[str]) -> tuple[Instrument, .
             tick=10 ** (decimals[0] - 2),
             step=10 ** (decimals[1] - 3),
             start_ticks=start,
+            base=base,
+            quote=quote,
+            pair=symbol,
         )
     return tuple(made.values())

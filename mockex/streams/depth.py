@@ -3,11 +3,17 @@ B3)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from mockex.market.instruments import Instrument
 from mockex.market.truth import Truth
+from mockex.names import Kind, StreamName
 from mockex.profile import Profile
+from mockex.streams.envelope import Event
+from mockex.streams.source import Changes, Feed, Recipe
+
+# wire B8: a depth event is sent 1 to 118 ms, a book ticker 0 to 32 ms after it happened.
+USDM_LAG_MS = 2
 
 Level = tuple[int, int]
 
@@ -83,3 +89,57 @@ def snapshot(
         f'{{"lastUpdateId":{book.last_update_id},"E":{unix_ms},"T":{unix_ms},'
         f'"bids":{bids},"asks":{asks}}}'
     ), book.last_update_id
+
+
+class _Depth:
+    """`<symbol>@depth` and `<symbol>@depth<levels>`."""
+
+    def __init__(self, feed: Feed, name: StreamName, period_ms: int) -> None:
+        self._feed = feed
+        self._name = name
+        self._instrument = feed.instrument(name)
+        self._symbol = self._instrument.symbol
+        self.symbols = (self._symbol,)
+        self._speller = Speller(self._instrument)
+        # usdm 6.3: "`pu` of the first event after a subscription is the `u` of the last event that
+        # would have been sent on that stream".
+        self._last_id = feed.truth.id_at(self._symbol, feed.last_due_ms(period_ms))
+
+    def publish(self, changes: Changes) -> Iterable[Event]:
+        feed, symbol = self._feed, self._symbol
+        before, final = self._last_id, feed.truth.last_update_id(symbol)
+        if final == before:
+            return ()  # nothing changed: nothing is sent
+        self._last_id = final
+        first = feed.truth.first_id_after(symbol, before)
+        assert first is not None
+        levels = self._name.levels
+        if levels is not None:
+            bids, asks = self._top_levels(levels)
+        else:
+            changed = feed.truth.changes(symbol, before, final)
+            bids, asks = map(self._speller.levels, in_order(feed.profile, *changed))
+        at = feed.unix_ms
+        if feed.profile.name == "usdm":
+            text = usdm_depth(symbol, at + USDM_LAG_MS, at, (first, final, before), bids, asks)
+        elif levels is not None:
+            text = spot_partial(final, bids, asks)
+        else:
+            text = spot_diff(symbol, at, first, final, bids, asks)
+        return (Event(self._name.text, text, first, final),)
+
+    def _top_levels(self, count: int) -> tuple[str, str]:
+        """The same picture on streams of several speeds is spelled once."""
+        shared = self._feed.shared
+        key = (Kind.PARTIAL_DEPTH, self._symbol, count)
+        known = shared.get(key)
+        if known is None:
+            bids, asks = self._feed.market.best(self._symbol, count)
+            known = shared[key] = (self._speller.levels(bids), self._speller.levels(asks))
+        return known  # type: ignore[return-value]
+
+
+RECIPES: Mapping[Kind, Recipe] = {
+    Kind.DIFF_DEPTH: Recipe(_Depth),
+    Kind.PARTIAL_DEPTH: Recipe(_Depth),
+}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mockex.errors import ConfigError
-from mockex.market.instruments import Instrument, instruments
+from mockex.market.instruments import Instrument, assets, instruments
 from mockex.profile import SPOT, USDM
 
 
@@ -30,6 +30,21 @@ def test_small_values_keep_their_leading_zero() -> None:
 
 def test_symbols_outside_ascii_are_legal() -> None:
     assert instruments(SPOT, ["这是测试币456"])[0].symbol == "这是测试币456"
+
+
+@pytest.mark.parametrize(
+    ("symbol", "parts"),
+    [
+        ("ETHUSDC", ("ETH", "USDC")),
+        ("BTCFDUSD", ("BTC", "FDUSD")),
+        ("ETHBTC", ("ETH", "BTC")),
+        ("BTCUSD", ("BTC", "USD")),
+        ("BTC", ("BTC", "BTC")),
+        ("AB", ("AB", "AB")),
+    ],
+)
+def test_a_symbol_is_split_into_its_assets(symbol: str, parts: tuple[str, str]) -> None:
+    assert assets(symbol) == parts
 
 
 @pytest.mark.parametrize("names", [[], ["A"], ["ETH/USDC"], ["ETHUSDC", "ethusdc"], [""]])
