@@ -17,6 +17,17 @@ from mockex.profile import Profile
 # Longer ones first: `BTCFDUSD` is BTC in FDUSD.
 _QUOTES = ("FDUSD", "USDT", "USDC", "TUSD", "USD1", "BTC", "ETH", "BNB", "EUR", "TRY", "BRL", "JPY")
 _SYMBOL = re.compile(r"[\w\-.]{2,40}")
+_DELIVERED = re.compile(r"(?P<pair>\w+)_\d{6}")  # BTCUSDT_261225
+# Bases whose contracts are TRADIFI_PERPETUAL (usdm 5.0): metals, energy, shares.
+_TRADIFI = frozenset({
+    "AMZN", "COIN", "COPPER", "CRCL", "GOOGL", "HOOD", "INTC", "META", "MSTR", "NATGAS", "NVDA",
+    "PLTR", "TSLA", "XAG", "XAU", "XPD", "XPT",
+})  # fmt: skip
+COIN_MARGINED = 2
+
+
+COIN_MARGINED_ROWS = True
+TRADIFI_SYMBOLS = ("XAUUSDT",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +48,17 @@ class Instrument:
     quote: str = ""
     pair: str = ""
     universe: int = 1
+    contract: str = "PERPETUAL"  # futures alone: usdm 5.0, or CURRENT_QUARTER
+
+    @property
+    def price_e8(self) -> int:
+        """One tick in units of 1e-8."""
+        return int(self.tick * 10 ** (8 - self.price_decimals))
+
+    @property
+    def perpetual(self) -> bool:
+        """Whether it has funding and is never delivered."""
+        return self.contract.endswith("PERPETUAL")
 
     def price(self, ticks: int) -> str:
         """A price in ticks, spelled."""
@@ -48,6 +70,8 @@ class Instrument:
 
 
 def _spell(units: int, decimals: int) -> str:
+    if not decimals:
+        return str(units)
     digits = str(units).rjust(decimals + 1, "0")
     return f"{digits[:-decimals]}.{digits[-decimals:]}"
 
@@ -76,7 +100,9 @@ def instruments(profile: Profile, symbols: Sequence[str]) -> tuple[Instrument, .
             raise ConfigError("symbols", name, "each symbol once")
         # Drawn from the name alone: a symbol is the same whatever stands beside it.
         start = Random(f"mockex instrument {symbol}").randrange(2_000_00, 8_000_00)
-        base, quote = assets(symbol)
+        delivered = _DELIVERED.fullmatch(symbol)
+        pair = delivered["pair"] if delivered else symbol
+        base, quote = assets(pair)
         decimals = (8, 8) if profile.eight_decimals else (2, 3)
         made[symbol] = Instrument(
             symbol,
@@ -87,6 +113,45 @@ def instruments(profile: Profile, symbols: Sequence[str]) -> tuple[Instrument, .
             start_ticks=start,
             base=base,
             quote=quote,
-            pair=symbol,
+            pair=pair,
+            contract=_contract(base, delivered=delivered is not None),
         )
     return tuple(made.values())
+
+
+def _contract(base: str, *, delivered: bool) -> str:
+    if delivered:
+        return "CURRENT_QUARTER"
+    return "TRADIFI_PERPETUAL" if base in _TRADIFI else "PERPETUAL"
+
+
+def listed_beside(profile: Profile, traded: Sequence[Instrument]) -> tuple[Instrument, ...]:
+    """What usdm lists without being asked, in its streams of all symbols: a COIN-M perpetual for
+    each base, counted in contracts, at the price of the first symbol with that base ("emit a few
+    `st` 2 rows by default", usdm 5); and the TradFi symbols of the profile, which are ordinary
+    symbols (usdm 5.2: they come in a frame of their own)."""
+    if profile.name != "usdm":
+        return ()
+    symbols = {instrument.symbol for instrument in traded}
+    made = [name for name in TRADIFI_SYMBOLS if name not in symbols]
+    tradifi = instruments(profile, made) if made else ()
+    first: dict[str, Instrument] = {}
+    for instrument in traded:
+        first.setdefault(instrument.base, instrument)
+    coins = [
+        Instrument(
+            f"{base}USD_PERP",
+            price_decimals=source.price_decimals,
+            quantity_decimals=0,
+            tick=source.tick,
+            step=1,
+            start_ticks=source.start_ticks,
+            base=base,
+            quote="USD",
+            pair=f"{base}USD",
+            universe=COIN_MARGINED,
+        )
+        for base, source in first.items()
+        if COIN_MARGINED_ROWS and source.perpetual and f"{base}USD_PERP" not in symbols
+    ]
+    return (*tradifi, *coins)

@@ -176,7 +176,7 @@ class Market:
         self.step_ms = step_ms
         self.kind = kind
         self.instruments = {i.symbol: i for i in instruments}
-        self._seed = seed
+        self.seed = seed
         self._shared_ids = profile.shared_ids
         self._symbols: dict[str, _Symbol] = {}  # those that somebody has asked for
         self._now_ms = 0
@@ -202,7 +202,7 @@ class Market:
         symbol = self._symbols.get(name)
         if symbol is None:
             instrument = self.instruments[name]
-            symbol = _Symbol(instrument, self._seed, shared_ids=self._shared_ids)
+            symbol = _Symbol(instrument, self.seed, shared_ids=self._shared_ids)
             self._symbols[name] = symbol
         while symbol.at_ms < self._now_ms and self.kind != "frozen":
             self._step(symbol)
