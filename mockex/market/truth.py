@@ -11,8 +11,10 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
+from operator import attrgetter
 
 _KEYFRAME = 1024
+_at_ms = attrgetter("at_ms")
 
 
 class Side(IntEnum):
@@ -91,6 +93,10 @@ class History:
                 levels[side].pop(price, None)
         return levels
 
+    def trades_until(self, at_ms: int) -> int:
+        """How many trades there were at or before `at_ms`."""
+        return bisect_right(self.trades, at_ms, key=_at_ms)
+
     def touched(self, after_id: int, upto_id: int) -> tuple[dict[int, int], dict[int, int]]:
         """Levels changed by updates in (after_id, upto_id], with their quantity at `upto_id`."""
         changed: tuple[dict[int, int], dict[int, int]] = ({}, {})
@@ -106,6 +112,12 @@ class Truth:
     def __init__(self, history: Callable[[str], History], symbols: tuple[str, ...]) -> None:
         self._history = history
         self.symbols = symbols
+        # What is worked out of the truth and asked for again, kept by whoever works it out.
+        self.derived: dict[object, object] = {}
+
+    def history(self, symbol: str) -> History:
+        """All of a symbol until now. To be read, never to be written."""
+        return self._history(symbol)
 
     def last_update_id(self, symbol: str) -> int:
         """Id of the newest update."""
