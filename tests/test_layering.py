@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-FIRST = {"errors", "clock", "names", "profile", "faults.model", "faults.trigger"}
+FIRST = {"errors", "clock", "names", "profile", "profiles", "faults.model", "faults.trigger"}
 # module or package of `mockex` to what of `mockex` it may import, besides itself
 ALLOWED: dict[str, set[str]] = {
     **dict.fromkeys(FIRST, FIRST),

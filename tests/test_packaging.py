@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from mockex.profile import CURRENT
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -47,6 +49,11 @@ def test_testees_and_template_travel_and_what_was_built_does_not(names: list[str
     assert "mockex_conformance/testees/incident/go/main.go" in names
     assert any(name.endswith("report.html.j2") for name in names)
     assert not [name for name in names if "/bin/" in name or "__pycache__" in name]
+
+
+def test_the_profiles_travel(names: list[str]) -> None:
+    for dated in CURRENT.values():
+        assert f"mockex/profiles/{dated}.toml" in names
 
 
 def test_the_command_is_there() -> None:

@@ -1,4 +1,4 @@
-"""Names, profiles, clocks and faults: small values, checked once, when they are made."""
+"""Names, clocks and faults: small values, checked once, when they are made."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ import pytest
 
 from mockex import faults as f
 from mockex.clock import Clock, wall_clock_ms
-from mockex.errors import ConfigError
 from mockex.names import Kind, StreamName, parse, well_formed
-from mockex.profile import SPOT, USDM, profile_named
 
 
 @pytest.mark.parametrize(
@@ -81,15 +79,6 @@ def test_a_clock_maps_both_ways_at_its_speed() -> None:
 
 def test_the_wall_clock_is_in_this_century() -> None:
     assert 1_700_000_000_000 < wall_clock_ms() < 4_000_000_000_000
-
-
-def test_a_profile_is_found_by_name_and_changed_by_setting() -> None:
-    assert profile_named("usdm") is USDM
-    assert SPOT.with_(ping_interval_s=1.0).ping_interval_s == 1.0
-    with pytest.raises(ConfigError, match="one of spot, usdm"):
-        profile_named("coinm")
-    with pytest.raises(ConfigError, match="profile setting"):
-        SPOT.with_(ping_intervall_s=1.0)
 
 
 @pytest.mark.parametrize(
