@@ -392,6 +392,16 @@ class Connection(asyncio.Protocol):
             # Never before it, whatever the two conversions between the clocks have rounded.
             self._perform(self._session.advance(max(self._exchange.now(), deadline)))
 
+    def lags(self, until_s: float) -> bool:
+        """Whether it has not taken all that was written, or owes a pong that is due until then, by
+        the exchange's clock: asked before time is moved on."""
+        if self.transport.is_closing():
+            return False
+        if self.transport.get_write_buffer_size():
+            return True
+        due_s = self._session.pong_due_s() if self._session is not None and self.live else None
+        return due_s is not None and due_s <= until_s
+
     # --- ending --------------------------------------------------------------------------------
 
     @property

@@ -24,9 +24,10 @@ from mockex.server.admission import Admission
 from mockex.server.connection import Connection
 from mockex.server.fanout import Fanout
 from mockex.server.injector import Handle, Injector
-from mockex.server.journal import Journal, Lagged, Opened
+from mockex.server.journal import Behind, Journal, Lagged, Opened
 from mockex.server.rest import Rest
 from mockex.server.rest_connection import RestConnection
+from mockex.server.time import Time
 from mockex.server.timers import Timer, Timers
 from mockex.server.views import Connections, Deliveries
 from mockex.server.wire import Listener, SocketWire, Wire
@@ -39,6 +40,7 @@ DEFAULT_SYMBOLS = ("ETHUSDC", "BTCUSDC")
 HOST = "127.0.0.1"
 BEAT_S = 0.020
 LATE_S = 0.005  # beats later than this are journaled
+BEHIND_EVERY_S = 0.1  # what comes in between says no more
 FLUSH_S = 0.1  # "flushed every 100 ms, so that a killed run still leaves a readable file"
 
 
@@ -67,7 +69,7 @@ class Exchange:
     ) -> None:
         loop = asyncio.get_running_loop()
         self._loop = loop
-        self._virtual = isinstance(loop, SimLoop)  # never late, and over in a moment
+        self.virtual = isinstance(loop, SimLoop)  # never late, and over in a moment
         self.profile = profile
         self.seed = seed
         self.wire = wire
@@ -83,6 +85,8 @@ class Exchange:
         self.journal.listen(self.connections.apply)
         self.journal.listen(self.deliveries.apply)
         self.timers = Timers(loop)
+        self.exchange_timers = Timers(loop, self.clock)
+        self.time = Time(self)
         self.fanout = Fanout(
             self.journal, self.loop_time, self.publisher.add, self.publisher.remove
         )
@@ -93,6 +97,7 @@ class Exchange:
         self._open: dict[int, Connection] = {}
         self._accepted = 0
         self._step = 0
+        self._behind_again_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._gone: asyncio.Future[None] | None = None  # while closing: all connections are over
         self.listener: Listener
@@ -162,7 +167,7 @@ class Exchange:
 
     def at(self, exchange_s: float, callback: Any) -> Timer:
         """Call back at a moment of the exchange's clock."""
-        return self.timers.at(self.clock.loop_s(exchange_s), callback)
+        return self.exchange_timers.at(exchange_s, callback)
 
     def adopt(self, connection: Connection) -> int:
         """Number a connection that was accepted."""
@@ -233,7 +238,7 @@ class Exchange:
             )
         )
         self._schedule_step()
-        if not self._virtual:
+        if not self.virtual:
             self._flush()
             self._beat_at(self.loop_time() + BEAT_S)
 
@@ -252,6 +257,7 @@ class Exchange:
             self._gone = self._loop.create_future()
             await self._gone
         self.timers.close()
+        self.exchange_timers.close()
         self.journal.close()
 
     def _schedule_step(self) -> None:
@@ -263,9 +269,22 @@ class Exchange:
     def _run_step(self) -> None:
         self._step += 1
         now_ms = self._step * self.market.step_ms
+        self._look_behind(now_ms / 1000)
         changes = self.market.advance(now_ms, self.publisher.symbols)
         self.fanout.publish(self._step, self.publisher.publish(now_ms, changes))
         self._schedule_step()
+
+    def _look_behind(self, due_s: float) -> None:
+        """Journal that steps run later than they are due, and by more than one of them."""
+        now, due = self.loop_time(), self.clock.loop_s(due_s)
+        late_s = now - due
+        step_s = self.market.step_ms / 1000
+        if late_s < LATE_S or late_s * self.clock.speed < step_s or now < self._behind_again_at:
+            return
+        self._behind_again_at = now + BEHIND_EVERY_S
+        self.journal.append(
+            Behind(t=due, late_s=round(late_s, 6), exchange_s=round(self.now() - due_s, 3))
+        )
 
     def _beat_at(self, due: float) -> None:
         def beat() -> None:

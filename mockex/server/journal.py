@@ -196,6 +196,25 @@ class Lagged(Entry, frozen=True, tag="lagged"):
     late_s: float
 
 
+class Behind(Entry, frozen=True, tag="behind"):
+    """The market cannot keep up with the exchange's clock: the step that was due at `t` ran so much
+    late. At most one each 100 ms for as long as it lasts."""
+
+    late_s: float  # of the loop's time
+    exchange_s: float  # by how much what is sent is older than the clock shows
+
+
+class Retimed(Entry, frozen=True, tag="retimed"):
+    """From `t` on the exchange's clock shows `exchange_s` (since the opening) and passes at `speed`,
+    or stands still. While an advance is under way it is moved from one due time to the next, and
+    only the beginning and the end are journaled."""
+
+    exchange_s: float
+    speed: float
+    frozen: bool
+    how: Literal["frozen", "resumed", "speed-set", "advancing", "advanced"]
+
+
 class Slowed(Entry, frozen=True, tag="slowed"):
     """A connection's send buffer is full (`since`), or drained again."""
 
@@ -314,6 +333,8 @@ AnyEntry = (
     | HalfClosed
     | Ended
     | Lagged
+    | Behind
+    | Retimed
     | Slowed
     | Sampled
     | Launched

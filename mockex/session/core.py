@@ -164,15 +164,22 @@ class Session:
             return None
         times = [self._next_ping_s]
         if self._suspended_s is None:
-            times += [self._pong_due_s(), self._ends_s]
+            times += [self.pong_due_s(), self._ends_s]
         return min((t for t in times if t is not None), default=None)
+
+    def pong_due_s(self) -> float | None:
+        """When it is closed if it answers no ping; None if it owes nothing."""
+        deadline_s = self._profile.pong_deadline_s
+        if deadline_s is None or not self._unanswered or self._suspended_s is not None:
+            return None
+        return self._unanswered[0][1] + deadline_s
 
     def advance(self, now: float) -> list[Effect]:
         """Time has passed."""
         if (self.state, Input.TIME) not in LEGAL:
             return []
         if self._suspended_s is None:
-            pong_due_s = self._pong_due_s()
+            pong_due_s = self.pong_due_s()
             if pong_due_s is not None and now >= pong_due_s:
                 return [self._close(_NO_PONG)]
             if self._ends_s is not None and now >= self._ends_s:
@@ -207,12 +214,6 @@ class Session:
         next_s = (turn + _PING_PHASE) * interval_s
         # Rounding may give the very moment that it was called for.
         return next_s if next_s > now + 1e-6 else next_s + interval_s
-
-    def _pong_due_s(self) -> float | None:
-        deadline_s = self._profile.pong_deadline_s
-        if deadline_s is None or not self._unanswered:
-            return None
-        return self._unanswered[0][1] + deadline_s
 
     def _ping(self, now: float) -> SendPing:
         # "ping payload: ASCII decimal server time in ms" (spot 1, wire C)
