@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from random import Random
 
 from mockex.errors import ConfigError
@@ -17,7 +18,6 @@ from mockex.profile import Profile
 # Longer ones first: `BTCFDUSD` is BTC in FDUSD.
 _QUOTES = ("FDUSD", "USDT", "USDC", "TUSD", "USD1", "BTC", "ETH", "BNB", "EUR", "TRY", "BRL", "JPY")
 _SYMBOL = re.compile(r"[\w\-.]{2,40}")
-_DELIVERED = re.compile(r"(?P<pair>\w+)_\d{6}")  # BTCUSDT_261225
 # Bases whose contracts are TRADIFI_PERPETUAL (usdm 5.0): metals, energy, shares.
 _TRADIFI = frozenset({
     "AMZN", "COIN", "COPPER", "CRCL", "GOOGL", "HOOD", "INTC", "META", "MSTR", "NATGAS", "NVDA",
@@ -68,12 +68,27 @@ class Instrument:
         """A quantity in steps, spelled."""
         return _spell(steps * self.step, self.quantity_decimals)
 
+    def amount(self, units: int, decimals: int) -> str:
+        """Price times quantity, summed in ticks times steps, spelled with so many decimals."""
+        excess = self.price_decimals + self.quantity_decimals - decimals
+        return _spell(rounded(units * self.tick * self.step, 10**excess), decimals)
+
+    def average(self, amount: int, quantity: int) -> str:
+        """The average price of an `amount` in ticks times steps and a quantity in steps."""
+        return _spell(rounded(amount * self.tick, quantity), self.price_decimals)
+
+
+def rounded(dividend: int, divisor: int) -> int:
+    """A quotient, rounded to the nearest whole number and half away from zero."""
+    quotient = (2 * abs(dividend) + divisor) // (2 * divisor)
+    return quotient if dividend >= 0 else -quotient
+
 
 def _spell(units: int, decimals: int) -> str:
     if not decimals:
         return str(units)
-    digits = str(units).rjust(decimals + 1, "0")
-    return f"{digits[:-decimals]}.{digits[-decimals:]}"
+    digits = str(abs(units)).rjust(decimals + 1, "0")
+    return f"{'-' if units < 0 else ''}{digits[:-decimals]}.{digits[-decimals:]}"
 
 
 def assets(symbol: str) -> tuple[str, str]:
@@ -100,8 +115,8 @@ def instruments(profile: Profile, symbols: Sequence[str]) -> tuple[Instrument, .
             raise ConfigError("symbols", name, "each symbol once")
         # Drawn from the name alone: a symbol is the same whatever stands beside it.
         start = Random(f"mockex instrument {symbol}").randrange(2_000_00, 8_000_00)
-        delivered = _DELIVERED.fullmatch(symbol)
-        pair = delivered["pair"] if delivered else symbol
+        delivered = _is_delivered(symbol)
+        pair = symbol[:-7] if delivered else symbol
         base, quote = assets(pair)
         decimals = (8, 8) if profile.eight_decimals else (2, 3)
         made[symbol] = Instrument(
@@ -114,9 +129,18 @@ def instruments(profile: Profile, symbols: Sequence[str]) -> tuple[Instrument, .
             base=base,
             quote=quote,
             pair=pair,
-            contract=_contract(base, delivered=delivered is not None),
+            contract=_contract(base, delivered=delivered),
         )
     return tuple(made.values())
+
+
+def _is_delivered(symbol: str) -> bool:
+    """Whether the name ends with a day, as in BTCUSDT_261225."""
+    pair, _, day = symbol.rpartition("_")
+    try:
+        return bool(pair and len(day) == 6 and datetime.strptime(day, "%y%m%d"))
+    except ValueError:
+        return False
 
 
 def _contract(base: str, *, delivered: bool) -> str:

@@ -1,0 +1,189 @@
+"""What a trade was: of the market, of an RPI order, or none of the market's; of which orders it was
+a liquidation; and the block trades of spot, which are apart from the book.
+
+All of it is drawn from the run's seed and the ids of the trades (`draws`), after the fact: the
+trades themselves are the walk's. How often each happens is a setting of the profile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import groupby
+
+from mockex.market.draws import between, draw, hits, subject
+from mockex.market.prices import last_price
+from mockex.market.truth import Trade
+from mockex.market.walk import Market
+
+RPI_TRADES_PER_MILLION = 50_000
+EXCLUDED_TRADES_PER_MILLION = 5_000
+LIQUIDATIONS_PER_MILLION = 20_000
+LIQUIDATION_MS = 1000
+LIQUIDATION_CHOICE = "largest"
+BLOCK_TRADE_EVERY_S = 30
+
+
+class Execution(StrEnum):
+    """Member `X` of `<symbol>@trade` on usdm (wire B4)."""
+
+    MARKET = "MARKET"
+    RPI = "RPI"
+    EXCLUDED = "NA"  # of the insurance fund or of an ADL: no market trade (usdm 5.1)
+
+
+@dataclass(frozen=True, slots=True)
+class Liquidation:
+    """A taker order that closed somebody's position. Prices in ticks: `limit` is worse than what
+    it got; `last_quantity` is that of its last fill (wire A2)."""
+
+    symbol: str
+    order_id: int
+    side: str
+    limit: int
+    average: int
+    quantity: int
+    last_quantity: int
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class BlockTrade:
+    """A trade made beside the book, with ids of its own from 1 (spot 5.3)."""
+
+    block_id: int
+    price: int
+    quantity: int
+    buyer_is_maker: bool
+    at_ms: int
+
+
+def execution(market: Market, symbol: str, trade: Trade) -> Execution:
+    """What kind of trade it was.
+
+    Only the first of several trades of an order is ever excluded: "a jump in `f`/`l` is not proof
+    of loss, a jump in `a` is" (usdm 5.1), so no aggregate trade may be left without a trade.
+    """
+    if hits(subject(market.seed, "rpi trade", symbol), trade.trade_id, RPI_TRADES_PER_MILLION):
+        return Execution.RPI
+    key = subject(market.seed, "excluded trade", symbol)
+    if hits(key, trade.trade_id, EXCLUDED_TRADES_PER_MILLION):
+        trades = market.truth.history(symbol).trades
+        at = trade.trade_id - trades[0].trade_id
+        first = not at or trades[at - 1].order_id != trade.order_id
+        if first and at + 1 < len(trades) and trades[at + 1].order_id == trade.order_id:
+            return Execution.EXCLUDED
+    return Execution.MARKET
+
+
+def counted(market: Market, symbol: str, trades: Sequence[Trade]) -> list[Trade]:
+    """Without the trades that are none of the market's."""
+    if not EXCLUDED_TRADES_PER_MILLION:
+        return list(trades)
+    return [t for t in trades if execution(market, symbol, t) is not Execution.EXCLUDED]
+
+
+def without_rpi(market: Market, symbol: str, trades: Sequence[Trade]) -> int:
+    """Quantity that was no RPI order's: `nq` of an aggregate trade (usdm 5.1)."""
+    return sum(t.quantity for t in trades if execution(market, symbol, t) is Execution.MARKET)
+
+
+def liquidations(market: Market, symbol: str, after_ms: int, upto_ms: int) -> list[Liquidation]:
+    """Every liquidation in (after_ms, upto_ms], in order. What is published of them is
+    `LiquidationBuffer`."""
+    history = market.truth.history(symbol)
+    start, end = history.trades_until(after_ms), history.trades_until(upto_ms)
+    return liquidations_of(market, symbol, history.trades[start:end])
+
+
+def liquidations_of(market: Market, symbol: str, trades: Sequence[Trade]) -> list[Liquidation]:
+    """Those among the taker orders of these trades."""
+    key = subject(market.seed, "liquidation", symbol)
+    found: list[Liquidation] = []
+    for order_id, group in groupby(trades, key=lambda t: t.order_id):
+        if not hits(key, order_id, LIQUIDATIONS_PER_MILLION):
+            continue
+        fills = counted(market, symbol, list(group))
+        price, sells = fills[0].price, fills[0].buyer_is_maker
+        worse = max(1, price * between(key, -order_id, 2, 9) // 1000)
+        found.append(
+            Liquidation(
+                symbol=symbol,
+                order_id=order_id,
+                side="SELL" if sells else "BUY",
+                limit=price - worse if sells else price + worse,
+                average=price,
+                quantity=sum(fill.quantity for fill in fills),
+                last_quantity=fills[-1].quantity,
+                at_ms=fills[0].at_ms,
+            )
+        )
+    return found
+
+
+class LiquidationBuffer:
+    """What is published of one symbol's liquidations: one a second, some second after the first of
+    it (wire A2), the largest or the latest (usdm 5.7). The seconds follow from all liquidations
+    since the opening, so it is the same whenever one begins to look."""
+
+    def __init__(self, market: Market, symbol: str, at_ms: int) -> None:
+        self._held: Liquidation | None = None
+        self._due_ms = 0
+        self._market = market
+        self._symbol = symbol
+        for liquidation in liquidations(market, symbol, self._begin(at_ms), at_ms):
+            self.release(liquidation.at_ms)
+            self._hold(liquidation)
+        self.release(at_ms)
+
+    def _begin(self, at_ms: int) -> int:
+        """A moment before which nothing is held back any more: a second without liquidations."""
+        while at_ms > 0:
+            before = liquidations(self._market, self._symbol, at_ms - LIQUIDATION_MS, at_ms)
+            if not before:
+                return at_ms
+            at_ms = before[0].at_ms - 1
+        return -1
+
+    def add(self, trades: Sequence[Trade]) -> None:
+        """Trades of one step, after what was due before them was released."""
+        for liquidation in liquidations_of(self._market, self._symbol, trades):
+            self._hold(liquidation)
+
+    def release(self, now_ms: int) -> Liquidation | None:
+        """What is published at `now_ms`."""
+        if self._held is None or now_ms < self._due_ms:
+            return None
+        released, self._held = self._held, None
+        return released
+
+    def _hold(self, new: Liquidation) -> None:
+        if self._held is None:
+            self._held, self._due_ms = new, new.at_ms + LIQUIDATION_MS
+        elif LIQUIDATION_CHOICE == "latest" or new.quantity > self._held.quantity:
+            self._held = new
+
+
+def block_trades(market: Market, symbol: str, after_ms: int, upto_ms: int) -> list[BlockTrade]:
+    """Block trades in (after_ms, upto_ms], in order: one in each slot of time."""
+    if market.kind == "frozen":
+        return []
+    slot_ms = BLOCK_TRADE_EVERY_S * 1000
+    slots = range(max(0, after_ms) // slot_ms, upto_ms // slot_ms + 1)
+    made = [block_trade(market, symbol, slot + 1) for slot in slots]
+    return [trade for trade in made if after_ms < trade.at_ms <= upto_ms]
+
+
+def block_trade(market: Market, symbol: str, block_id: int) -> BlockTrade:
+    """The block trade with an id. Its moment must not be in the future."""
+    key = subject(market.seed, "block trade", symbol)
+    slot_ms = BLOCK_TRADE_EVERY_S * 1000
+    at_ms = (block_id - 1) * slot_ms + between(key, 4 * block_id, 1, slot_ms - 1)
+    return BlockTrade(
+        block_id=block_id,
+        price=max(1, last_price(market, symbol, at_ms) + between(key, 4 * block_id + 1, -50, 50)),
+        quantity=between(key, 4 * block_id + 2, 10_000, 100_000) * 1000,
+        buyer_is_maker=draw(key, 4 * block_id + 3) % 2 == 0,
+        at_ms=at_ms,
+    )
