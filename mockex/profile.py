@@ -55,6 +55,12 @@ class Texts:
     too_many_streams: str
     invalid_json: str  # {line}, {column}
     cut_request: str  # {column}
+    # answers to a handshake
+    target_too_long: str
+    no_path: str
+    bad_time_unit: str
+    too_many_attempts: str  # {limit}, {minutes}
+    firewall: str  # with 403
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +90,21 @@ class Profile:
     max_streams: Count
     max_request_bytes: Count | None  # a request is cut there
     max_target_chars: Count  # HTTP 414 beyond
+    time_unit: bool  # `timeUnit` in the URL is obeyed; else it is ignored
+    compression: bool  # permessage-deflate is accepted when offered
+    attempts_limit: CountOrNone | None  # handshakes of one address in the window
+    attempts_window_s: Seconds
+    attempts_refusal: Literal[429, 403, 418]  # what one too many is answered with
     id_rule: Literal["any", "unsigned"]
+    missing_id: Literal["error", "accept"]
+    pong: Literal["strict", "any"]  # only a copy of its payload settles a ping, or anything does
     unsolicited_pong_keeps_alive: bool
-    invalid_json: Literal["close", "answer"]
+    error_envelope: Literal["nested", "flat"]
+    # the connection ends after errors without `id`, or after those of the codes 2, 3 and 4
+    close_after_error: Literal["without_id", "codes_2_3_4"]
+    invalid_json: Literal["close", "answer", "answer_and_close"]
+    close_shape: Literal["close", "drop"]  # of the end of the lifetime: 1001, or TCP alone
+    server_shutdown: bool  # a planned shutdown is announced
     # what paths without a prefix of `carried_by` deliver: every stream, those of `/public`, or
     # nothing, not even a connection
     unrouted: Literal["all", "public", "refuse"]
@@ -105,6 +123,23 @@ class Profile:
     depth_limit_default: Count
     depth_limit_max: Count
     weight_exceeded: str  # {limit}
+    raw_limit: Count | None  # requests of any weight in the window
+    raw_window_s: Seconds
+    raw_exceeded: str  # {limit}
+    funding_limit: Count | None  # requests for funding rates and their rules, in the same window
+    ban_after: Count  # so many answers with 429 in one window, and then 418
+    first_ban_s: Seconds  # the next ones are twice as long each
+    longest_ban_s: Seconds
+    banned: str  # {until_ms}
+    retry_after: bool  # 429 and 418 say how long to wait
+    charge_refused: bool  # a request that is answered with 400 costs its weight
+    measured_weights: bool  # what requests were seen to cost, not what the documents say
+    order_limits: tuple[tuple[Count, Count], ...]  # seconds, orders: as exchangeInfo tells them
+    any_case_symbols: bool  # symbols may be sent in lower case
+    surplus_parameters: Literal["refuse", "ignore"]  # that an endpoint does not know
+    limit_above_most: Literal["refuse", "cut"]  # of lists; depth has rules of its own
+    microsecond_digits: Count  # a time with so many digits is in microseconds
+    retired_status: Literal[404, 410]  # of the listen keys that are gone from spot
     # --- market ---
     eight_decimals: bool  # prices and quantities are padded to 8 decimals
     shared_ids: bool  # update ids are shared, so a symbol's own ids have holes
