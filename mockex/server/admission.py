@@ -1,10 +1,12 @@
-"""Admission: what happens to attempts while a fault on attempts is on.
+"""Admission: the limit of attempts of one address, and what happens to attempts while a fault on
+attempts is on.
 
 Faults stand in the order of their injection; the first that still has something to do decides.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -18,8 +20,10 @@ from mockex.faults.model import (
 )
 from mockex.server.gate import Injection, Unwatched
 from mockex.server.handshake import UpgradeRequest
+from mockex.session.decisions import Attempt
 from mockex.session.effects import CloseCode
-from mockex.session.target import Target
+from mockex.session.limits import Attempts
+from mockex.session.target import Refusal, Target, refuse
 
 if TYPE_CHECKING:
     from mockex.server.connection import Connection
@@ -55,6 +59,8 @@ class Admission:
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
         self._rules: list[Rule] = []
+        profile = exchange.profile
+        self._attempts = Attempts(profile.attempts_limit, profile.attempts_window_s)
 
     def add(
         self,
@@ -76,6 +82,13 @@ class Admission:
     def clear(self) -> None:
         """Every attempt is served as it asks from now on."""
         self._rules.clear()
+
+    def count(self, address: str) -> Refusal | None:
+        """Count a handshake, whatever becomes of it; the answer if it is one too many."""
+        wait_s = self._attempts.count(address, self._exchange.now())
+        if wait_s is None:
+            return None
+        return refuse(self._exchange.profile, Attempt.TOO_MANY, math.ceil(wait_s))
 
     def attempted(self, connection: Connection) -> None:
         """A TCP connection was accepted."""

@@ -21,6 +21,8 @@ from websockets.frames import Opcode as InOpcode
 from websockets.protocol import SERVER, Protocol, State
 
 from mockex.server import frames
+from mockex.server.extensions import Deflate
+from mockex.server.fanout import event_frame
 from mockex.server.gate import Gate, Held, Injection
 from mockex.server.handshake import (
     BadRequest,
@@ -49,7 +51,9 @@ from mockex.session.core import Session
 from mockex.session.effects import (
     Close,
     CloseCode,
+    Drop,
     Effect,
+    SendNotice,
     SendPing,
     SendPong,
     SendText,
@@ -58,7 +62,7 @@ from mockex.session.effects import (
     Unsubscribe,
 )
 from mockex.session.target import Refusal, Target, read_target
-from mockex.streams.envelope import Event, combined
+from mockex.streams.envelope import Event, Form
 
 if TYPE_CHECKING:
     from mockex.server.exchange import Exchange
@@ -79,7 +83,8 @@ class Connection(asyncio.Protocol):
         self._exchange = exchange
         self._journal = exchange.journal
         self.number = 0
-        self.combined = False
+        self._address = ""
+        self.form = Form()
         self.served: frozenset[str] = frozenset()
         self.gate: Gate | None = None
         self.transport: asyncio.Transport
@@ -104,19 +109,15 @@ class Connection(asyncio.Protocol):
         self.transport = transport
         self._exchange.wire.prepare(transport)
         self.number = self._exchange.adopt(self)
-        peer = transport.get_extra_info("peername")
-        self._journal.append(
-            Attempted(t=self._now(), conn=self.number, peer_port=peer[1] if peer else 0)
-        )
+        self._address, port = (transport.get_extra_info("peername") or ("", 0))[:2]
+        self._journal.append(Attempted(t=self._now(), conn=self.number, peer_port=port))
         self._deadline = self._after(REQUEST_WITHIN_S, self._request_late)
         self._exchange.admission.attempted(self)
 
     def data_received(self, data: bytes) -> None:
         if self._handshake is not None:
             request = self._handshake.receive(data)
-            if isinstance(request, BadRequest):
-                self.refuse(request.status, request.body, request.target, request.headers)
-            elif request is not None:
+            if request is not None:
                 self._handshake = None
                 self._cancel_deadline()
                 self._admit(request)
@@ -166,10 +167,17 @@ class Connection(asyncio.Protocol):
 
     # --- handshake -----------------------------------------------------------------------------
 
-    def _admit(self, request: UpgradeRequest) -> None:
+    def _admit(self, request: UpgradeRequest | BadRequest) -> None:
+        refused = self._exchange.admission.count(self._address)
+        if refused is not None:
+            self.refuse(refused.status, refused.body, request.target, refused.headers)
+            return
+        if isinstance(request, BadRequest):
+            self.refuse(request.status, request.body, request.target, request.headers)
+            return
         target = read_target(self._exchange.profile, request.target)
         if isinstance(target, Refusal):
-            self.refuse(target.status, target.body, request.target)
+            self.refuse(target.status, target.body, request.target, target.headers)
             return
         self._exchange.admission.requested(self, request, target)
 
@@ -178,9 +186,12 @@ class Connection(asyncio.Protocol):
         if self.transport.is_closing() or self._ended_by is not None:
             return
         self._cancel_deadline()
-        self.transport.write(switching_protocols(request.key))
+        self.transport.write(self._head(request))
         self._parser = Protocol(SERVER, state=State.OPEN, max_size=MAX_MESSAGE_BYTES)
-        self.combined = target.combined
+        deflate = self._agreed(request)
+        if deflate is not None:
+            self._parser.extensions = [deflate.decoder()]
+        self.form = Form(target.combined, target.micro, deflate is not None)
         self._journal.append(
             Upgraded(
                 t=self._now(),
@@ -189,6 +200,8 @@ class Connection(asyncio.Protocol):
                 route=target.route,
                 mode="combined" if target.combined else "raw",
                 headers=request.headers,
+                extensions="" if deflate is None else deflate.answer,
+                micro=target.micro,
             )
         )
         self._session = self._exchange.new_session(target)
@@ -215,8 +228,15 @@ class Connection(asyncio.Protocol):
 
     def write_head_half(self, request: UpgradeRequest) -> None:
         """Write the first half of the 101's headers, and no more."""
-        head = switching_protocols(request.key)
+        head = self._head(request)
         self.transport.write(head[: len(head) // 2])
+
+    def _agreed(self, request: UpgradeRequest) -> Deflate | None:
+        return request.deflate if self._exchange.profile.compression else None
+
+    def _head(self, request: UpgradeRequest) -> bytes:
+        deflate = self._agreed(request)
+        return switching_protocols(request.key, "" if deflate is None else deflate.answer)
 
     def _request_late(self) -> None:
         self.refuse(408, "the request head did not come in time")
@@ -264,7 +284,8 @@ class Connection(asyncio.Protocol):
     def _received_data(self, session: Session, frame: Frame, now: float) -> list[Effect]:
         if frame.opcode is not InOpcode.CONT:
             self._parts_opcode = frame.opcode
-        self._parts.append(bytes(frame.data))
+        if frame.data:  # empty fragments without end must not pile up
+            self._parts.append(bytes(frame.data))
         if not frame.fin:
             return []
         message = b"".join(self._parts)
@@ -317,6 +338,8 @@ class Connection(asyncio.Protocol):
             match effect:
                 case SendText(text):
                     self._control(partial(self._write_reply, text))
+                case SendNotice(text):
+                    self._control(partial(self._write_text, text))
                 case SendPing(payload):
                     self._control(partial(self.ping, payload), keep=False)
                 case SendPong(payload):
@@ -324,6 +347,8 @@ class Connection(asyncio.Protocol):
                     self._control(partial(self.write, data))
                 case Close(code, reason):
                     self.close(code, reason)
+                case Drop():
+                    self.fin()
                 case Subscribe():
                     self._subscribe(effect)
                 case Unsubscribe(streams):
@@ -332,7 +357,7 @@ class Connection(asyncio.Protocol):
                     )
                     self._serve([name for name in self._order if name not in streams])
                 case SetCombined(in_combined):
-                    self.combined = in_combined
+                    self.form = self.form._replace(combined=in_combined)
                     self._exchange.fanout.join(self)
         self._arm()
 
@@ -342,7 +367,7 @@ class Connection(asyncio.Protocol):
             send()
 
     def _write_reply(self, text: str) -> None:
-        self.write(frames.text_frame(text))
+        self._write_text(text)
         self._journal.append(Replied(t=self._now(), conn=self.number, text=text[:_JOURNAL_TEXT]))
 
     def ping(self, payload: bytes) -> None:
@@ -370,6 +395,9 @@ class Connection(asyncio.Protocol):
             self._order = streams
             self.served = frozenset(streams)
             self._exchange.fanout.join(self)
+
+    def _write_text(self, text: str) -> None:
+        self.write(frames.data_frame(text, deflated=self.form.deflated))
 
     def write(self, data: bytes) -> None:
         """Bytes to the client; nothing once the connection is ending."""
@@ -482,10 +510,14 @@ class Connection(asyncio.Protocol):
         return self.gate
 
     def announce_shutdown(self) -> None:
-        """Send the `serverShutdown` notice in the form of the connection's mode (spot 3.3)."""
-        notice = f'{{"e":"serverShutdown","E":{self._exchange.unix_ms()}}}'
-        text = combined("!serverShutdown", notice) if self.combined else notice
-        self._control(lambda: self.write(frames.text_frame(text)))
+        """The exchange is about to shut down: a notice, if this profile has it (spot 3.3)."""
+        if self._session is not None:
+            self._perform(self._session.shut_down(self._exchange.now()))
+
+    def go_away(self) -> None:
+        """The shutdown is there."""
+        if self._session is not None and self.live:
+            self._perform(self._session.shut_down_over())
 
     def suspend(self) -> None:
         """Pong deadline and lifetime do not count while everything is withheld."""
@@ -534,7 +566,7 @@ class Connection(asyncio.Protocol):
         self._drop_gate()
 
     def _cut(self, event: Event, then: Literal["fin", "reset"], injection: Injection) -> None:
-        data = frames.text_frame(event.text)
+        data = event_frame(event, self.form)
         self.write(data[: len(data) // 2])
         if then == "fin":
             if self.fin():

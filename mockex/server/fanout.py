@@ -1,6 +1,7 @@
 """Fan-out: one event, one text; one text, a few frames; one write for each tick and member.
 
-Connections with the same subscriptions in the same mode form an *audience*. What an audience gets
+Connections with the same subscriptions in the same form (`Form`: raw or combined, milli- or
+microseconds, plain or deflated) are an *audience*. What an audience gets
 in a step is joined once and written to each member; the journal holds one entry for all of them. A
 faulted connection is an audience of one, behind its gate, until it heals.
 """
@@ -12,17 +13,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from mockex.server.frames import text_frame
+from mockex.server.frames import data_frame, text_frame
 from mockex.server.gate import Gate
 from mockex.server.journal import Batch, Delivered, Joined, Journal, Left
-from mockex.streams.envelope import Event, combined
+from mockex.streams.envelope import Event, Form, combined, spell
 
 
 class Member(Protocol):
     """What fan-out needs of a connection."""
 
     number: int
-    combined: bool
+    form: Form
     served: frozenset[str]  # streams that it is sent
     gate: Gate | None
 
@@ -34,33 +35,65 @@ class Member(Protocol):
 
 
 class _Frames:
-    """The frames of one event, each made when first asked for."""
+    """The frames of one event, each made when first asked for.
 
-    __slots__ = ("_combined", "_event", "_raw")
+    The two forms that nearly everybody has are methods of their own, so that the others cost them
+    nothing: not a look-up, and not a place to keep them.
+    """
+
+    __slots__ = ("_combined", "_event", "_others", "_raw")
+
+    _others: dict[Form, bytes]  # there once somebody has asked
 
     def __init__(self, event: Event) -> None:
         self._event = event
         self._raw: bytes | None = None
         self._combined: bytes | None = None
 
-    def get(self, in_combined: bool) -> bytes:
-        if in_combined:
-            if self._combined is None:
-                self._combined = text_frame(combined(self._event.stream, self._event.text))
-            return self._combined
+    def raw(self) -> bytes:
         if self._raw is None:
             self._raw = text_frame(self._event.text)
         return self._raw
 
+    def combined(self) -> bytes:
+        if self._combined is None:
+            self._combined = text_frame(combined(self._event.stream, self._event.text))
+        return self._combined
+
+    def other(self, form: Form) -> bytes:
+        try:
+            others = self._others
+        except AttributeError:
+            others = self._others = {}
+        made = others.get(form)
+        if made is None:
+            made = others[form] = event_frame(self._event, form)
+        return made
+
+
+def event_frame(event: Event, form: Form) -> bytes:
+    """The frame of `event` for a connection of this form."""
+    return data_frame(spell(event, form), deflated=form.deflated)
+
 
 class _Audience:
-    __slots__ = ("combined", "members", "number", "streams")
+    __slots__ = ("form", "frame", "members", "number", "streams")
 
-    def __init__(self, number: int, streams: frozenset[str], in_combined: bool) -> None:
+    def __init__(self, number: int, streams: frozenset[str], form: Form) -> None:
         self.number = number
         self.streams = streams
-        self.combined = in_combined
+        self.form = form
+        self.frame = _frame_in(form)
         self.members: dict[int, Member] = {}
+
+
+def _frame_in(form: Form) -> Callable[[_Frames], bytes]:
+    """What asks an event for its frame in this form."""
+    if form == Form(combined=True):
+        return _Frames.combined
+    if form == Form():
+        return _Frames.raw
+    return lambda frames: frames.other(form)
 
 
 class Fanout:
@@ -79,13 +112,13 @@ class Fanout:
         self._wanted = wanted
         self._unwanted = unwanted
         self._numbers = itertools.count(1)
-        self._shared: dict[tuple[bool, frozenset[str]], _Audience] = {}
+        self._shared: dict[tuple[Form, frozenset[str]], _Audience] = {}
         self._of: dict[int, _Audience] = {}
         self._gated: dict[int, Member] = {}
         self._users: Counter[str] = Counter()
 
     def join(self, member: Member) -> None:
-        """Put the connection where its subscriptions, mode and gate say; call it again whenever
+        """Put the connection where its subscriptions, form and gate say; call it again whenever
         one of them changed."""
         self.leave(member)
         if not member.served:
@@ -95,13 +128,13 @@ class Fanout:
             if self._users[name] == 1:
                 self._wanted(name)
         if member.gate is not None:
-            audience = _Audience(next(self._numbers), member.served, member.combined)
+            audience = _Audience(next(self._numbers), member.served, member.form)
             self._gated[member.number] = member
         else:
-            key = (member.combined, member.served)
+            key = (member.form, member.served)
             found = self._shared.get(key)
             if found is None:
-                found = _Audience(next(self._numbers), member.served, member.combined)
+                found = _Audience(next(self._numbers), member.served, member.form)
                 self._shared[key] = found
             audience = found
         audience.members[member.number] = member
@@ -115,7 +148,7 @@ class Fanout:
             return
         del audience.members[member.number]
         self._gated.pop(member.number, None)
-        key = (audience.combined, audience.streams)
+        key = (audience.form, audience.streams)
         if not audience.members and self._shared.get(key) is audience:
             del self._shared[key]
         for name in sorted(audience.streams):
@@ -131,7 +164,8 @@ class Fanout:
             return
         frames = [(event, _Frames(event)) for event in events]
         for audience in tuple(self._shared.values()):
-            self._write(audience, step, [f for f in frames if f[0].stream in audience.streams])
+            streams = audience.streams
+            self._write(audience, step, [f for f in frames if f[0].stream in streams])
         for member in tuple(self._gated.values()):
             mine = [event for event in events if event.stream in member.served]
             if mine:
@@ -146,16 +180,18 @@ class Fanout:
     def _write(self, audience: _Audience, step: int, frames: list[tuple[Event, _Frames]]) -> None:
         if not frames:
             return
+        frame_of = audience.frame
         data = []
         batches: dict[str, Batch] = {}
         for event, forms in frames:
-            frame = forms.get(audience.combined)
+            frame = frame_of(forms)
             data.append(frame)
-            batch = batches.get(event.stream)
+            stream = event.stream
+            batch = batches.get(stream)
             if batch is None:
-                batches[event.stream] = Batch(event.first_id, event.last_id, 1, len(frame))
+                batches[stream] = Batch(event.first_id, event.last_id, 1, len(frame))
             else:
-                batches[event.stream] = Batch(
+                batches[stream] = Batch(
                     batch.first_id, event.last_id, batch.events + 1, batch.bytes + len(frame)
                 )
         joined = b"".join(data)

@@ -6,6 +6,7 @@ what the RFC forbids: nothing here checks whether a frame is legal.
 
 from __future__ import annotations
 
+import zlib
 from enum import IntEnum
 
 
@@ -20,9 +21,14 @@ class Opcode(IntEnum):
     PONG = 10
 
 
-def frame(opcode: int, payload: bytes, *, fin: bool = True) -> bytes:
-    """One frame with the shortest possible length field."""
-    head = (0x80 if fin else 0) | opcode
+_FIN, _RSV1 = 0x80, 0x40
+_SYNC_TAIL = 4  # bytes 00 00 ff ff, which a message goes without (RFC 7692, 7.2.1)
+
+
+def frame(opcode: int, payload: bytes, *, fin: bool = True, rsv1: bool = False) -> bytes:
+    """One frame with the shortest possible length field. `rsv1` marks the first frame of a
+    compressed message (RFC 7692, section 6)."""
+    head = (_FIN if fin else 0) | (_RSV1 if rsv1 else 0) | opcode
     size = len(payload)
     if size < 126:
         return bytes((head, size)) + payload
@@ -34,6 +40,20 @@ def frame(opcode: int, payload: bytes, *, fin: bool = True) -> bytes:
 def text_frame(text: str) -> bytes:
     """A text frame."""
     return frame(Opcode.TEXT, text.encode())
+
+
+def deflate(payload: bytes) -> bytes:
+    """The payload of a compressed message that refers to no other, so that everybody can be sent
+    the same bytes (RFC 7692, 7.2.1; window of 2^15)."""
+    squeezer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return (squeezer.compress(payload) + squeezer.flush(zlib.Z_SYNC_FLUSH))[:-_SYNC_TAIL]
+
+
+def data_frame(text: str, *, deflated: bool) -> bytes:
+    """A text frame, plain or compressed."""
+    if deflated:
+        return frame(Opcode.TEXT, deflate(text.encode()), rsv1=True)
+    return text_frame(text)
 
 
 def close_frame(code: int | None, reason: str = "") -> bytes:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import h11
 
+from mockex.server.extensions import Deflate, negotiate
+
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 _MAX_HEAD_BYTES = 32 * 1024
 _SECRET = frozenset({"authorization", "cookie", "proxy-authorization", "x-mbx-apikey"})
@@ -40,12 +42,14 @@ REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class UpgradeRequest:
-    """A request that may be upgraded. `rest` is what came behind its head."""
+    """A request that may be upgraded. `rest` is what came behind its head, `deflate` the first
+    offer of compression that can be accepted."""
 
     target: str
     headers: dict[str, str]  # lower-case names, without secrets
     key: str
     rest: bytes
+    deflate: Deflate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +63,14 @@ class BadRequest:
 
 
 def public_headers(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Headers as text, without those that hold secrets."""
-    pairs = ((name.decode("ascii"), value.decode("latin-1")) for name, value in headers)
-    return {name.lower(): value for name, value in pairs if name.lower() not in _SECRET}
+    """Headers as text, without those that hold secrets; one that stands there several times is one
+    list (RFC 9110, 5.3)."""
+    found: dict[str, str] = {}
+    for raw_name, raw_value in headers:
+        name, value = raw_name.decode("ascii").lower(), raw_value.decode("latin-1")
+        if name not in _SECRET:
+            found[name] = f"{found[name]}, {value}" if name in found else value
+    return found
 
 
 class Handshake:
@@ -69,11 +78,12 @@ class Handshake:
 
     def __init__(self) -> None:
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=_MAX_HEAD_BYTES)
+        self._line = b""  # the request line as it came
 
     def receive(self, data: bytes) -> UpgradeRequest | BadRequest | None:
         """Take in bytes; None while the head is incomplete."""
         try:
-            self._http.receive_data(data)
+            self._http.receive_data(self._in_ascii(data))
             event = self._http.next_event()
         except h11.RemoteProtocolError as error:
             return BadRequest(error.error_status_hint or 400, str(error))
@@ -81,8 +91,22 @@ class Handshake:
             return None
         return self._read(event)
 
+    def _in_ascii(self, data: bytes) -> bytes:
+        """The same, its request line percent-encoded: "names may arrive as raw UTF-8" (spot 2),
+        and h11 reads no such target."""
+        if self._line.endswith(b"\n"):
+            return data
+        line, end, rest = data.partition(b"\n")
+        line += end
+        self._line = (self._line + line)[:_MAX_HEAD_BYTES]
+        if line.isascii():
+            return data
+        return b"".join(b"%%%02X" % b if b >= 0x80 else bytes((b,)) for b in line) + rest
+
     def _read(self, request: h11.Request) -> UpgradeRequest | BadRequest:
         target = request.target.decode("latin-1")
+        if not self._line.isascii():
+            target = self._line.split(b" ")[1].decode("latin-1")
         headers = public_headers(request.headers)
 
         def bad(status: int, body: str, *extra: tuple[str, str]) -> BadRequest:
@@ -103,7 +127,12 @@ class Handshake:
             valid = False
         if not valid:
             return bad(400, "Sec-WebSocket-Key must be 16 bytes in base64")
-        return UpgradeRequest(target, headers, key, self._http.trailing_data[0])
+        try:
+            deflate = negotiate(headers.get("sec-websocket-extensions", ""))
+        except ValueError as error:
+            # "MUST immediately fail the connection" (RFC 6455, 9.1)
+            return bad(400, f"Sec-WebSocket-Extensions: {error}")
+        return UpgradeRequest(target, headers, key, self._http.trailing_data[0], deflate)
 
 
 def accept_value(key: str) -> str:
@@ -111,11 +140,12 @@ def accept_value(key: str) -> str:
     return base64.b64encode(hashlib.sha1(key.encode() + _GUID).digest()).decode()  # noqa: S324
 
 
-def switching_protocols(key: str) -> bytes:
-    """The 101 answer. No extension is negotiated."""
+def switching_protocols(key: str, extensions: str = "") -> bytes:
+    """The 101 answer; `extensions` is what was agreed."""
+    agreed = f"Sec-WebSocket-Extensions: {extensions}\r\n" if extensions else ""
     return (
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        f"Sec-WebSocket-Accept: {accept_value(key)}\r\n\r\n"
+        f"Sec-WebSocket-Accept: {accept_value(key)}\r\n{agreed}\r\n"
     ).encode()
 
 

@@ -271,6 +271,11 @@ class Injector:
         handle.happened(struck)
 
     def _shut_down(self, handle: Handle, lead_ms: int) -> None:
+        profile = self._exchange.profile
+        if not profile.server_shutdown:
+            raise FaultError(
+                f"ServerShutdown: {profile.name} does not announce it; set server_shutdown to true"
+            )
         targets = [c for c in self._exchange.open_connections() if c.live]
         if not targets:
             raise FaultError("ServerShutdown: no connection is open")
@@ -280,7 +285,7 @@ class Injector:
 
         def go() -> None:
             for connection in targets:
-                connection.close(CloseCode.GOING_AWAY)
+                connection.go_away()
             handle.note("ended", [c.number for c in targets])
 
         self._exchange.timers.after(lead_ms / 1000, go)

@@ -44,13 +44,16 @@ class Attempted(Entry, frozen=True, tag="attempted"):
 
 
 class Upgraded(Entry, frozen=True, tag="upgraded"):
-    """The 101 was written. Headers without secrets."""
+    """The 101 was written. Headers of the request, without secrets; `extensions` as agreed, empty
+    if there is none; `micro`: times in microseconds."""
 
     conn: int
     target: str
     route: str
     mode: Literal["raw", "combined"]
     headers: dict[str, str] = {}
+    extensions: str = ""
+    micro: bool = False
 
 
 class Refused(Entry, frozen=True, tag="refused"):
@@ -205,9 +208,9 @@ class Behind(Entry, frozen=True, tag="behind"):
 
 
 class Retimed(Entry, frozen=True, tag="retimed"):
-    """From `t` on the exchange's clock shows `exchange_s` (since the opening) and passes at `speed`,
-    or stands still. While an advance is under way it is moved from one due time to the next, and
-    only the beginning and the end are journaled."""
+    """From `t` on the exchange's clock shows `exchange_s` (since the opening) and passes at
+    `speed`, or stands still. While an advance is under way it is moved from one due time to the
+    next, and only the beginning and the end are journaled."""
 
     exchange_s: float
     speed: float

@@ -7,16 +7,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum, auto
 
 from mockex.clock import Clock
 from mockex.names import parse
 from mockex.profile import Profile
+from mockex.session.decisions import Case, Reply, Settles, Then, answer, settles
 from mockex.session.effects import (
     Close,
-    CloseCode,
     Effect,
+    SendNotice,
     SendPing,
     SendPong,
     SendText,
@@ -25,23 +26,16 @@ from mockex.session.effects import (
     Unsubscribe,
 )
 from mockex.session.limits import Window
-from mockex.session.requests import (
-    Method,
-    Rejection,
-    Request,
-    error,
-    read_request,
-    result,
-)
+from mockex.session.requests import Id, Method, Request, error, read_request, result
 from mockex.session.target import Target
+from mockex.streams.envelope import Form, shutdown_notice
 
-_INVALID = Close(CloseCode.POLICY_VIOLATION, "Invalid request")
-_TOO_MANY = Close(CloseCode.POLICY_VIOLATION, "Too many requests")
-_NO_PONG = Close(CloseCode.POLICY_VIOLATION, "Pong timeout")
-_LIFETIME = Close(CloseCode.GOING_AWAY)
 # "The phase is not aligned to the connection's age" (spot 3.1.1): pings stand on a grid of the
 # exchange, a part of the interval away from its full minutes (I).
 _PING_PHASE = 0.37
+# "pongs sent more often than every 15 minutes keep the connection alive" (usdm 3.1.3)
+KEEP_ALIVE_S = 900.0
+_NO_ID: Mapping[str, Id] = {}
 
 
 class State(Enum):
@@ -91,6 +85,7 @@ class Session:
         self._next_ping_s = self._ping_after(now)
         self._ends_s = None if profile.lifetime_s is None else now + profile.lifetime_s
         self._suspended_s: float | None = None
+        self._held_off_until_s = 0.0  # the pong deadline, by unsolicited pongs
 
     @property
     def subscriptions(self) -> tuple[str, ...]:
@@ -101,10 +96,9 @@ class Session:
         """The upgrade is done: what the URL asked for."""
         if self._target.malformed:
             # spot 4.4 (I): upgrade, error without `id`, close
-            text = error(2, self._profile.texts.invalid_stream)
-            return [SendText(text), self._close(_INVALID)]
+            return self._decide(Case.MALFORMED_STREAM)
         if len(self._target.streams) > self._profile.max_streams:
-            return self._too_many_streams()
+            return self._decide(Case.TOO_MANY_STREAMS)
         return [self._subscribe(self._target.streams, "url")] if self._target.streams else []
 
     # --- frames in ---
@@ -115,46 +109,50 @@ class Session:
             return []
         # "A connection that goes beyond the limit will be disconnected" (spot, WebSocket Limits).
         if self._incoming.count(now):
-            return [self._close(_TOO_MANY)]
+            return self._decide(Case.TOO_MANY_MESSAGES)
         request = read_request(self._profile, text)
         if isinstance(request, Request):
             return self._carry_out(request)
-        return self._reject(request)
+        return self._decide(request.case, request.identified, details=request.details)
 
     def receive_binary(self, now: float) -> list[Effect]:
         """A binary frame arrived: "a binary frame with the same JSON closes 1008" (spot 3.5)."""
         if (self.state, Input.MESSAGE) not in LEGAL:
             return []
-        return [self._close(_TOO_MANY if self._incoming.count(now) else _INVALID)]
+        return self._decide(Case.TOO_MANY_MESSAGES if self._incoming.count(now) else Case.BINARY)
 
     def receive_ping(self, payload: bytes, now: float) -> list[Effect]:
         """A ping frame arrived; it counts as a message (spot 3.1.8)."""
         if (self.state, Input.PING) not in LEGAL:
             return []
         if self._incoming.count(now):
-            return [self._close(_TOO_MANY)]
-        return [SendPong(payload)]
+            return self._decide(Case.TOO_MANY_MESSAGES)
+        return self._decide(Case.PING, payload=payload)
 
     def receive_pong(self, payload: bytes, now: float) -> list[Effect]:
-        """A pong frame arrived. One that copies a ping settles it and every ping before it
-        (spot 3.1.4); an unsolicited one settles nothing on spot and all on usdm (usdm 3.1.3)."""
+        """A pong frame arrived. `decisions.PONGS` says what it settles."""
         if (self.state, Input.PONG) not in LEGAL:
             return []
-        answers = any(payload == sent for sent, _ in self._unanswered)
-        if (not answers or self._profile.count_pongs) and self._incoming.count(now):
-            return [self._close(_TOO_MANY)]
-        if answers:
-            while self._unanswered.popleft()[0] != payload:
+        copies = any(payload == sent for sent, _ in self._unanswered)
+        if (not copies or self._profile.count_pongs) and self._incoming.count(now):
+            return self._decide(Case.TOO_MANY_MESSAGES)
+        match settles(self._profile, copies=copies):
+            case Settles.UP_TO_IT:
+                while self._unanswered.popleft()[0] != payload:
+                    pass
+            case Settles.ALL:
+                self._unanswered.clear()
+            case Settles.HOLDS_OFF:
+                self._held_off_until_s = now + KEEP_ALIVE_S
+            case Settles.NOTHING:
                 pass
-        elif self._profile.unsolicited_pong_keeps_alive:
-            self._unanswered.clear()
         return []
 
     def receive_close(self, code: int | None, reason: str, now: float) -> list[Effect]:
         """A close frame arrived: answered with the same code (RFC 6455, 5.5.1)."""
         if (self.state, Input.CLOSE) not in LEGAL:
             return []
-        return [self._close(Close(code))]
+        return [self._ends(Close(code))]
 
     # --- time ---
 
@@ -172,7 +170,7 @@ class Session:
         deadline_s = self._profile.pong_deadline_s
         if deadline_s is None or not self._unanswered or self._suspended_s is not None:
             return None
-        return self._unanswered[0][1] + deadline_s
+        return max(self._unanswered[0][1] + deadline_s, self._held_off_until_s)
 
     def advance(self, now: float) -> list[Effect]:
         """Time has passed."""
@@ -181,13 +179,24 @@ class Session:
         if self._suspended_s is None:
             pong_due_s = self.pong_due_s()
             if pong_due_s is not None and now >= pong_due_s:
-                return [self._close(_NO_PONG)]
+                return self._decide(Case.NO_PONG)
             if self._ends_s is not None and now >= self._ends_s:
-                return [self._close(_LIFETIME)]
+                return self._decide(Case.LIFETIME)
         if self._next_ping_s is not None and now >= self._next_ping_s:
             self._next_ping_s = self._ping_after(now)
             return [self._ping(now)]
         return []
+
+    def shut_down(self, now: float) -> list[Effect]:
+        """The exchange will shut down: the notice, "always sent, never listed" (spot 3.3, I). Data
+        keeps flowing; `shut_down_over` ends it."""
+        if self.state is not State.OPEN:
+            return []
+        return self._decide(Case.SHUTDOWN, now=now)
+
+    def shut_down_over(self) -> list[Effect]:
+        """The exchange goes away."""
+        return self._decide(Case.SHUTDOWN_OVER) if self.state is State.OPEN else []
 
     def suspend(self, now: float) -> None:
         """Everything is withheld from now on: pong deadline and lifetime do not count."""
@@ -222,44 +231,65 @@ class Session:
             self._unanswered.append((payload, now))
         return SendPing(payload)
 
-    def _close(self, close: Close) -> Close:
+    def _ends(self, end: Effect) -> Effect:
         self.state = State.CLOSING
-        return close
+        return end
 
-    def _reject(self, rejection: Rejection) -> list[Effect]:
-        effects: list[Effect] = [] if rejection.text is None else [SendText(rejection.text)]
-        if rejection.closes:
-            effects.append(self._close(_INVALID))
+    def _decide(
+        self,
+        case: Case,
+        identified: Mapping[str, Id] = _NO_ID,
+        *,
+        value: object = None,
+        details: Mapping[str, object] | None = None,
+        payload: bytes = b"",
+        now: float = 0.0,
+    ) -> list[Effect]:
+        """Do what the table says: the reply, then the end of the connection if there is one."""
+        row = answer(self._profile, case)
+        effects: list[Effect] = []
+        match row.reply:
+            case Reply.RESULT:
+                effects.append(SendText(result(identified, value)))
+            case Reply.ERROR:
+                msg = getattr(self._profile.texts, row.text).format(**(details or {}))
+                named = identified if row.with_id else _NO_ID
+                effects.append(SendText(error(self._profile, row.code, msg, named)))
+            case Reply.PONG:
+                effects.append(SendPong(payload))
+            case Reply.NOTICE:
+                form = Form(self.combined, self._target.micro)
+                effects.append(SendNotice(shutdown_notice(self._clock.unix_ms(now), form)))
+            case Reply.NONE:
+                pass
+        if row.then is not Then.CONTINUE:
+            effects.append(self._ends(row.then.value))
         return effects
 
-    def _too_many_streams(self) -> list[Effect]:
-        text = error(4, self._profile.texts.too_many_streams)
-        return [SendText(text), self._close(_INVALID)]
+    def _succeed(self, request: Request, value: object = None) -> list[Effect]:
+        return self._decide(Case.VALID, request.identified, value=value)
 
     def _carry_out(self, request: Request) -> list[Effect]:
         match request.method:
             case Method.SUBSCRIBE:
                 if len({*self._subscribed, *request.streams}) > self._profile.max_streams:
-                    return self._too_many_streams()
+                    return self._decide(Case.TOO_MANY_STREAMS, request.identified)
                 # The response goes before the first event of the new streams (spot 4.2, I).
-                return [
-                    SendText(result(request.id)),
-                    self._subscribe(request.streams, "request"),
-                ]
+                return [*self._succeed(request), self._subscribe(request.streams, "request")]
             case Method.UNSUBSCRIBE:
                 gone = tuple(n for n in dict.fromkeys(request.streams) if n in self._subscribed)
                 for name in gone:
                     del self._subscribed[name]
-                reply = SendText(result(request.id))
-                return [reply, Unsubscribe(gone)] if gone else [reply]
+                effects = self._succeed(request)
+                return [*effects, Unsubscribe(gone)] if gone else effects
             case Method.LIST_SUBSCRIPTIONS:
-                return [SendText(result(request.id, list(self._subscribed)))]
+                return self._succeed(request, list(self._subscribed))
             case Method.GET_PROPERTY:
-                return [SendText(result(request.id, self.combined))]
+                return self._succeed(request, self.combined)
             case Method.SET_PROPERTY:
                 self.combined = request.combined
                 # "A change affects events sent after the response" (spot 4.2, I)
-                return [SendText(result(request.id)), SetCombined(request.combined)]
+                return [*self._succeed(request), SetCombined(request.combined)]
 
     def _subscribe(self, names: tuple[str, ...], via: str) -> Subscribe:
         streams = tuple(dict.fromkeys(names))

@@ -26,6 +26,13 @@ class SendText:
 
 
 @dataclass(frozen=True, slots=True)
+class SendNotice:
+    """Write one text frame that nobody asked for: `serverShutdown`."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class SendPing:
     """Write one ping frame."""
 
@@ -45,6 +52,11 @@ class Close:
 
     code: int | None
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """End the TCP connection without a close frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,4 +86,14 @@ class SetCombined:
     combined: bool
 
 
-Effect = SendText | SendPing | SendPong | Close | Subscribe | Unsubscribe | SetCombined
+Effect = (
+    SendText
+    | SendNotice
+    | SendPing
+    | SendPong
+    | Close
+    | Drop
+    | Subscribe
+    | Unsubscribe
+    | SetCombined
+)

@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from mockex.names import well_formed
 from mockex.profile import Profile
+from mockex.session.decisions import Case, IdShape, accepts_id
 
+Id = int | str | None
 _ID_TEXT = re.compile(r"[A-Za-z0-9\-]{0,36}")  # 36 is the length of a UUID (spot 4.1)
 
 
@@ -27,38 +30,44 @@ class Method(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request that is to be carried out. `combined` is the value of SET_PROPERTY."""
+    """A request that is to be carried out. `identified` holds its `id`, unless it had none and may;
+    `combined` is the value of SET_PROPERTY."""
 
     method: Method
-    id: int | str | None
+    identified: Mapping[str, Id]
     streams: tuple[str, ...] = ()
     combined: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """An answer with an error; `text` None: none is sent. wire A4: "an error with `id` leaves the
-    socket open, an error without `id` is followed by close 1008"."""
+    """A request that is not carried out, and why. `identified` holds the `id` if it could be read;
+    `details` fill in the text."""
 
-    text: str | None
-    closes: bool
+    case: Case
+    identified: Mapping[str, Id] = field(default_factory=dict)
+    details: Mapping[str, object] = field(default_factory=dict)
 
 
 class _Refused(Exception):
-    def __init__(self, code: int, msg: str, *, with_id: bool = True) -> None:
-        self.code = code
-        self.msg = msg
-        self.with_id = with_id
+    def __init__(self, case: Case, **details: object) -> None:
+        self.case = case
+        self.details = details
 
 
-def result(request_id: int | str | None, value: Any = None) -> str:
+def result(identified: Mapping[str, Id], value: Any = None) -> str:
     """A success: exactly `{"result":null,"id":N}` for most methods."""
-    return _dump({"result": value, "id": request_id})
+    return _dump({"result": value, **identified})
 
 
-def error(code: int, msg: str, **identified: int | str | None) -> str:
-    """An error in the nested form of the wire; give `id` where it could be read."""
-    return _dump({"error": {"code": code, "msg": msg}, **identified})
+def error(profile: Profile, code: int, msg: str, identified: Mapping[str, Id]) -> str:
+    """An error. "Every capture from 2020 to 2026 is nested", with the `id` where it could be read;
+    the page shows flat objects, on spot with an `id` in the row of code 0 alone (spot 4.3,
+    usdm 4.2)."""
+    told = {"code": code, "msg": msg}
+    if profile.error_envelope == "nested":
+        return _dump({"error": told, **identified})
+    return _dump({**told, **identified} if code == 0 and profile.name == "spot" else told)
 
 
 def _dump(value: Any) -> str:
@@ -67,97 +76,93 @@ def _dump(value: Any) -> str:
 
 def read_request(profile: Profile, text: str) -> Request | Rejection:
     """Read one text frame."""
-    texts = profile.texts
     limit = profile.max_request_bytes
     if limit is not None and len(text.encode()) > limit:
-        # wire A12: cut at 4,096 bytes; whether the socket closes is not said, so it stays open (I).
-        return Rejection(error(3, texts.cut_request.format(column=limit)), closes=False)
+        return Rejection(Case.CUT_REQUEST, details={"column": limit})
     try:
-        message = json.loads(text, parse_constant=_no_constant)
+        message = _parse(text)
     except (ValueError, RecursionError) as bad:
-        return _invalid_json(profile, bad)
+        at = (bad.lineno, bad.colno) if isinstance(bad, json.JSONDecodeError) else (1, 1)
+        return Rejection(Case.NOT_JSON, details={"line": at[0], "column": at[1]})
+    column = len(text.rstrip())  # "missing field = column of the closing brace" (spot 4.3, I)
     if not isinstance(message, dict):
-        return Rejection(error(2, texts.missing_method.format(column=len(text))), closes=True)
-    has_id, request_id = _read_id(profile, message)
-    if not has_id:
-        return Rejection(error(2, texts.request_id), closes=True)
+        return Rejection(Case.NOT_AN_OBJECT, details={"column": column})
+    if not accepts_id(profile, id_shape(message)):
+        return Rejection(Case.BAD_ID)
+    identified = {"id": message["id"]} if "id" in message else {}
     try:
-        return _read(profile, message, request_id, len(text.rstrip()))
+        return _read(message)
     except _Refused as refused:
-        if refused.with_id:
-            return Rejection(error(refused.code, refused.msg, id=request_id), closes=False)
-        return Rejection(error(refused.code, refused.msg), closes=True)
+        return Rejection(refused.case, identified, {"column": column, **refused.details})
+
+
+def _parse(text: str) -> Any:
+    message = json.loads(text, parse_constant=_no_constant)
+    if "\\u" in text:
+        # Half of a surrogate pair is a string to Python and none to anybody else.
+        _dump(message).encode()
+    return message
 
 
 def _no_constant(name: str) -> None:
     raise ValueError(name)  # NaN and Infinity are no JSON
 
 
-def _invalid_json(profile: Profile, bad: Exception) -> Rejection:
-    if profile.invalid_json == "close":
-        return Rejection(None, closes=True)
-    line, column = 1, 1
-    if isinstance(bad, json.JSONDecodeError):
-        line, column = bad.lineno, bad.colno
-    return Rejection(
-        error(3, profile.texts.invalid_json.format(line=line, column=column)), closes=False
-    )
+def id_shape(message: Mapping[str, Any]) -> IdShape:
+    """What stands under `id`."""
+    if "id" not in message:
+        return IdShape.MISSING
+    match message["id"]:
+        case None:
+            return IdShape.NULL
+        case bool():  # an int to Python
+            return IdShape.OTHER
+        case int(value) if 0 <= value < 2**63:
+            return IdShape.UNSIGNED
+        case int(value) if -(2**63) <= value < 0:
+            return IdShape.NEGATIVE
+        case str(value) if _ID_TEXT.fullmatch(value):
+            return IdShape.TEXT
+        case _:
+            return IdShape.OTHER
 
 
-def _read_id(profile: Profile, message: dict[str, Any]) -> tuple[bool, int | str | None]:
-    """Whether there is an id that this profile accepts, and the id."""
-    value = message.get("id", False)
-    if isinstance(value, bool):  # missing, or a boolean, which is an int to Python
-        return False, None
-    if isinstance(value, int):
-        least = 0 if profile.id_rule == "unsigned" else -(2**63)
-        return least <= value < 2**63, value
-    if profile.id_rule == "unsigned":
-        return False, None
-    if value is None:
-        return True, None
-    return isinstance(value, str) and _ID_TEXT.fullmatch(value) is not None, value
-
-
-def _read(
-    profile: Profile, message: dict[str, Any], request_id: int | str | None, column: int
-) -> Request:
-    texts = profile.texts
+def _read(message: dict[str, Any]) -> Request:
     name = message.get("method")
     if not isinstance(name, str):
-        raise _Refused(2, texts.missing_method.format(column=column))
+        raise _Refused(Case.NO_METHOD)
     if name not in Method.__members__:
-        raise _Refused(2, texts.unknown_method.format(method=name))
+        raise _Refused(Case.UNKNOWN_METHOD, method=name)
     method = Method(name)
+    identified = {"id": message["id"]} if "id" in message else {}
     params = message.get("params", [])
     if not isinstance(params, list):
-        raise _Refused(2, texts.params_not_array)
+        raise _Refused(Case.PARAMS_NOT_ARRAY)
     match method:
         case Method.SUBSCRIBE | Method.UNSUBSCRIBE:
             if "params" not in message:
-                raise _Refused(2, texts.params_not_array)
+                raise _Refused(Case.PARAMS_NOT_ARRAY)
             if not all(isinstance(n, str) and well_formed(n) for n in params):
-                raise _Refused(2, texts.invalid_stream, with_id=False)
-            return Request(method, request_id, tuple(params))
+                raise _Refused(Case.MALFORMED_STREAM)
+            return Request(method, identified, tuple(params))
         case Method.LIST_SUBSCRIPTIONS:
             if params:
-                raise _Refused(2, texts.too_many_parameters)
-            return Request(method, request_id)
+                raise _Refused(Case.SURPLUS_PARAMETERS)
+            return Request(method, identified)
         case Method.SET_PROPERTY:
-            _check_property(profile, params, 2)
+            _check_property(params, 2)
             if len(params) < 2 or not isinstance(params[1], bool):
-                raise _Refused(1, texts.expected_boolean)
-            return Request(method, request_id, combined=params[1])
+                raise _Refused(Case.NOT_BOOLEAN)
+            return Request(method, identified, combined=params[1])
         case Method.GET_PROPERTY:
-            _check_property(profile, params, 1)
-            return Request(method, request_id)
+            _check_property(params, 1)
+            return Request(method, identified)
 
 
-def _check_property(profile: Profile, params: list[Any], most: int) -> None:
-    texts = profile.texts
+def _check_property(params: list[Any], most: int) -> None:
     if not params or not isinstance(params[0], str):
-        raise _Refused(2, texts.property_name)
+        raise _Refused(Case.PROPERTY_NAME)
     if params[0] != "combined":
-        raise _Refused(0, texts.unknown_property)
+        raise _Refused(Case.UNKNOWN_PROPERTY)
     if len(params) > most:
-        raise _Refused(2, texts.too_many_parameters)
+        raise _Refused(Case.SURPLUS_PARAMETERS)

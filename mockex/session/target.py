@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from urllib.parse import parse_qsl, unquote
 
 from mockex.names import well_formed
 from mockex.profile import Profile
+from mockex.session.decisions import Attempt, refusal
 
-_TIME_UNITS = frozenset({"MILLISECOND", "millisecond"})
-_BAD_TIME_UNIT = (
-    '{"code":-1194,"msg":"Invalid value for time unit; expected either MICROSECOND or '
-    'MILLISECOND."}'
-)
+# "`timeUnit` accepts exactly" these (spot 2)
+_TIME_UNITS: Mapping[str, bool] = MappingProxyType({
+    "MILLISECOND": False, "millisecond": False, "MICROSECOND": True, "microsecond": True,
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a handshake asks for. `malformed` are names that are no stream names at all."""
+    """What a handshake asks for. `malformed` are names that are no stream names at all; `micro`:
+    times in microseconds."""
 
     route: str  # `` or a prefix such as `/public`
     combined: bool
     streams: tuple[str, ...] = ()
     malformed: tuple[str, ...] = ()
+    micro: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,35 +35,46 @@ class Refusal:
 
     status: int
     body: str
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+def refuse(profile: Profile, attempt: Attempt, retry_after_s: int = 0) -> Refusal:
+    """The answer of this profile to what is wrong with an attempt."""
+    row = refusal(profile, attempt)
+    headers = (("Retry-After", str(retry_after_s)),) if row.retry_after else ()
+    minutes = round(profile.attempts_window_s / 60)
+    text = getattr(profile.texts, row.text).format(limit=profile.attempts_limit, minutes=minutes)
+    body = text if row.code is None else f'{{"code":{row.code},"msg":"{text}"}}'
+    return Refusal(row.status, body, headers)
 
 
 def read_target(profile: Profile, target: str) -> Target | Refusal:
     """Read `target` as it stood in the request line."""
     if len(target) > profile.max_target_chars:
-        return Refusal(414, "Request-URI Too Long")
+        return refuse(profile, Attempt.TOO_LONG)
     path, _, query = target.partition("?")
-    route = next((r.prefix for r in profile.routes if r.prefix and _below(path, r.prefix)), "")
+    prefixes = [route.prefix for route in profile.routes]
+    route = next((prefix for prefix in prefixes if prefix and _below(path, prefix)), "")
     path = path[len(route) :]
     if path == "/stream" or path == "/stream/":
         combined, names = True, _names_in_query(query)
     elif path == "/ws" or path.startswith("/ws/"):
-        combined, names = False, path[len("/ws/") :].split("/")
+        combined, names = False, _names(path[len("/ws/") :])
     else:
-        # wire B13: `/stream/ws/<name>` on spot
-        return Refusal(404, "Invalid request path")
-    if profile.name == "spot":
-        unit = dict(parse_qsl(query)).get("timeUnit", "MILLISECOND")
-        if unit not in _TIME_UNITS:
-            return Refusal(400, _BAD_TIME_UNIT)
-    # "Percent-encoded URLs are accepted since 2025-12" (spot 2); names may also be raw UTF-8,
-    # which reaches us as latin-1.
-    decoded = [unquote(_utf8(name)) for name in names]
-    streams = tuple(dict.fromkeys(name for name in decoded if name))
+        return refuse(profile, Attempt.NO_PATH)
+    if route not in prefixes:
+        return refuse(profile, Attempt.UNROUTED)
+    unit = "MILLISECOND"
+    if profile.time_unit:
+        unit = dict(parse_qsl(query, keep_blank_values=True)).get("timeUnit", unit)
+    if unit not in _TIME_UNITS:
+        return refuse(profile, Attempt.BAD_TIME_UNIT)
     return Target(
         route,
         combined,
-        tuple(name for name in streams if well_formed(name)),
-        tuple(name for name in streams if not well_formed(name)),
+        tuple(name for name in names if well_formed(name)),
+        tuple(name for name in names if not well_formed(name)),
+        _TIME_UNITS[unit],
     )
 
 
@@ -67,12 +82,18 @@ def _below(path: str, prefix: str) -> bool:
     return path == prefix or path.startswith(prefix + "/")
 
 
-def _names_in_query(query: str) -> list[str]:
+def _names_in_query(query: str) -> tuple[str, ...]:
     for part in query.split("&"):
         name, _, value = part.partition("=")
         if name == "streams":
-            return unquote(_utf8(value)).split("/")
-    return []
+            return _names(value)
+    return ()
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """The names in a part of a URL, each once. "Percent-encoded URLs are accepted since 2025-12";
+    names may also be raw UTF-8 (spot 2), which reaches us as latin-1."""
+    return tuple(dict.fromkeys(name for name in unquote(_utf8(text)).split("/") if name))
 
 
 def _utf8(text: str) -> str:

@@ -6,15 +6,16 @@ from mockex.server.fanout import Fanout
 from mockex.server.frames import text_frame
 from mockex.server.gate import Gate, Injection
 from mockex.server.journal import Delivered, Joined, Journal, Left
-from mockex.streams.envelope import Event, combined
+from mockex.streams.envelope import Event, Form, combined
 
 A, B = "a@trade", "b@trade"
+RAW = Form()
 
 
 class FakeMember:
-    def __init__(self, number: int, *streams: str, in_combined: bool = False) -> None:
+    def __init__(self, number: int, *streams: str, form: Form = RAW) -> None:
         self.number = number
-        self.combined = in_combined
+        self.form = form
         self.served = frozenset(streams)
         self.gate: Gate | None = None
         self.got = b""
@@ -63,7 +64,7 @@ def test_streams_are_wanted_and_given_up_in_the_order_of_their_names() -> None:
 
 def test_raw_and_combined_get_their_own_form() -> None:
     out, _, _ = fanout()
-    raw, wrapped = FakeMember(1, A), FakeMember(2, A, in_combined=True)
+    raw, wrapped = FakeMember(1, A), FakeMember(2, A, form=Form(combined=True))
     out.join(raw)
     out.join(wrapped)
     out.publish(1, [event(A, 1)])
