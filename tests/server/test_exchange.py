@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import pytest
 from websockets.asyncio.client import connect
@@ -80,3 +81,12 @@ async def test_a_fault_of_the_link_is_refused_on_the_machines_network() -> None:
     async with mockex.serve("spot", seed=1) as exchange:
         with pytest.raises(mockex.FaultError, match="into a link of"):
             exchange.inject(mockex.faults.Hold())
+
+
+async def test_a_small_frame_does_not_wait_for_the_acknowledgement_of_the_one_before() -> None:
+    async with (
+        mockex.serve("spot", seed=1) as exchange,
+        connect(f"{exchange.ws_url}/ws/ethusdc@trade", proxy=None),
+    ):
+        accepted = exchange.open_connections()[0].transport.get_extra_info("socket")
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
