@@ -61,7 +61,7 @@ class Clock:
     # --- new segments ---
 
     def set_speed(self, speed: float, loop_time: float) -> None:
-        """Pass `speed` times as fast from `loop_time` on; a frozen clock does so once it is resumed.
+        """Pass `speed` times as fast from `loop_time` on; a frozen clock once it is resumed.
 
         Raises:
             ValueError: a speed that is not positive.

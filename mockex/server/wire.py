@@ -10,10 +10,11 @@ import asyncio
 import socket
 import struct
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from mockex.errors import ConfigError, FaultError
 from mockex.faults.model import LinkFault
+from mockex.server.authority import Authority
 from mockex.sim import SimLoop, SimSocket
 
 _LINGER_0 = struct.pack("ii", 1, 0)
@@ -21,6 +22,8 @@ _LINGER_0 = struct.pack("ii", 1, 0)
 # grow to by itself is megabytes per connection.
 _SEND_BUFFER = 256 * 1024
 _WRITE_HIGH_WATER = 256 * 1024
+_TLS_HANDSHAKE_S = 10.0
+_TLS_SHUTDOWN_S = 2.0  # the client has not answered TLS's farewell; then the socket is closed
 
 
 class Listener(Protocol):
@@ -36,7 +39,10 @@ class Listener(Protocol):
 
 
 class Wire(Protocol):
-    """What the server asks of a network beyond transports."""
+    """What the server asks of a network beyond transports. With an `authority` its listeners speak
+    TLS."""
+
+    authority: Authority | None
 
     async def listen(
         self, factory: Callable[[], asyncio.Protocol], host: str, port: int
@@ -51,7 +57,11 @@ class Wire(Protocol):
         ...
 
     def half_close(self, transport: asyncio.Transport) -> None:
-        """Send FIN once everything written is sent; reading goes on."""
+        """Send FIN once everything written is sent; reading goes on.
+
+        Raises:
+            FaultError: it cannot be done on this connection now.
+        """
         ...
 
     def disturb(self, port: int, fault: LinkFault) -> list[int]:
@@ -68,8 +78,8 @@ def _tcp_socket() -> socket.socket:
     loop = asyncio.get_running_loop()
     if isinstance(loop, SimLoop):
         return SimSocket(loop.network)  # type: ignore[return-value]  # it takes the same calls
-    # With the protocol named, asyncio sets TCP_NODELAY on what is accepted; without it a small frame
-    # behind another one waits up to 40 ms for the acknowledgement of that one.
+    # With the protocol named, asyncio sets TCP_NODELAY on what is accepted; without it a small
+    # frame behind another one waits up to 40 ms for the acknowledgement of that one.
     return socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
 
 
@@ -80,9 +90,22 @@ class SocketListener:
     is closed: nobody else gets the port in between. Bound and never listening is what refuses.
     """
 
-    def __init__(self, factory: Callable[[], asyncio.Protocol], host: str, port: int) -> None:
+    def __init__(
+        self,
+        factory: Callable[[], asyncio.Protocol],
+        host: str,
+        port: int,
+        authority: Authority | None = None,
+    ) -> None:
         self._factory = factory
         self._host = host
+        self._tls: dict[str, Any] = {}
+        if authority is not None:
+            self._tls = {
+                "ssl": authority.context,
+                "ssl_handshake_timeout": _TLS_HANDSHAKE_S,
+                "ssl_shutdown_timeout": _TLS_SHUTDOWN_S,
+            }
         self._server: asyncio.Server | None = None
         self._held = self._bind(port)
         self.port: int = self._held.getsockname()[1]
@@ -110,7 +133,9 @@ class SocketListener:
         """Listen."""
         if self._server is None:
             loop = asyncio.get_running_loop()
-            self._server = await loop.create_server(self._factory, sock=self._held, backlog=1024)
+            self._server = await loop.create_server(
+                self._factory, sock=self._held, backlog=1024, **self._tls
+            )
 
     async def refuse(self) -> None:
         """Refuse connections and keep the port. Accepted connections are not touched."""
@@ -131,6 +156,9 @@ class SocketListener:
 class SocketWire:
     """The real network."""
 
+    def __init__(self, authority: Authority | None = None) -> None:
+        self.authority = authority
+
     async def listen(
         self, factory: Callable[[], asyncio.Protocol], host: str, port: int
     ) -> SocketListener:
@@ -139,7 +167,7 @@ class SocketWire:
         Raises:
             ConfigError: the port cannot be had.
         """
-        listener = SocketListener(factory, host, port)
+        listener = SocketListener(factory, host, port, self.authority)
         await listener.accept()
         return listener
 
@@ -158,9 +186,23 @@ class SocketWire:
         transport.abort()
 
     def half_close(self, transport: asyncio.Transport) -> None:
-        """shutdown(SHUT_WR) once the buffer is empty."""
-        if transport.can_write_eof() and not transport.is_closing():
+        """shutdown(SHUT_WR) once the buffer is empty.
+
+        Raises:
+            FaultError: through TLS, while the buffer is not empty.
+        """
+        if transport.get_extra_info("ssl_object") is not None:
+            self._half_close_below(transport)
+        elif transport.can_write_eof() and not transport.is_closing():
             transport.write_eof()
+
+    def _half_close_below(self, transport: asyncio.Transport) -> None:
+        """A FIN of TCP alone, without TLS's own farewell: asyncio has no call for it, so it is done
+        to the socket, behind the back of a transport that must have nothing more to send."""
+        below = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
+        if below is None or transport.get_write_buffer_size() or below.get_write_buffer_size():
+            raise FaultError("a FIN through TLS is only possible while nothing waits to be sent")
+        transport.get_extra_info("socket").shutdown(socket.SHUT_WR)
 
     def disturb(self, port: int, fault: LinkFault) -> list[int]:
         """Do a fault of the link to one of our ports, which only a simulated network has.
