@@ -20,6 +20,7 @@ from websockets.frames import Frame
 from websockets.frames import Opcode as InOpcode
 from websockets.protocol import SERVER, Protocol, State
 
+from mockex.errors import FaultError
 from mockex.server import frames
 from mockex.server.extensions import Deflate
 from mockex.server.fanout import event_frame
@@ -348,7 +349,7 @@ class Connection(asyncio.Protocol):
                 case Close(code, reason):
                     self.close(code, reason)
                 case Drop():
-                    self.fin()
+                    self._drop()
                 case Subscribe():
                     self._subscribe(effect)
                 case Unsubscribe(streams):
@@ -471,7 +472,11 @@ class Connection(asyncio.Protocol):
 
     def fin(self) -> bool:
         """FIN without a close frame; we read on until the client ends it. False if it has ended it
-        already."""
+        already.
+
+        Raises:
+            FaultError: through TLS, while something waits to be sent.
+        """
         if self._ended_by is not None:
             return False
         try:
@@ -486,6 +491,13 @@ class Connection(asyncio.Protocol):
         self._cancel_deadline()
         self._deadline = self._after(LINGER_S, self.reset)
         return True
+
+    def _drop(self) -> None:
+        """The TCP connection ends without a word: by FIN, or by RST where that cannot be done."""
+        try:
+            self.fin()
+        except FaultError:
+            self.reset()
 
     def reset(self) -> None:
         """RST: what was not sent is gone."""
@@ -569,8 +581,12 @@ class Connection(asyncio.Protocol):
         data = event_frame(event, self.form)
         self.write(data[: len(data) // 2])
         if then == "fin":
-            if self.fin():
-                injection.happened([self.number])
+            try:
+                if self.fin():
+                    injection.happened([self.number])
+            except FaultError as error:
+                injection.failed(str(error))
+                self.reset()
         else:
             # The half must leave our buffer before the RST drops it: it is small and the socket
             # was writable, so the transport has handed it to the kernel already.

@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from mockex.clock import Clock, wall_clock_ms
+from mockex.errors import ConfigError
 from mockex.faults.model import Fault
 from mockex.market.instruments import instruments
 from mockex.market.walk import Market
 from mockex.names import parse
 from mockex.profile import Profile, profile_named
 from mockex.server.admission import Admission
+from mockex.server.authority import make_authority
 from mockex.server.connection import Connection
 from mockex.server.fanout import Fanout
 from mockex.server.injector import Handle, Injector
@@ -118,12 +120,17 @@ class Exchange:
     @property
     def ws_url(self) -> str:
         """Base of the streams, without a path."""
-        return f"ws://{HOST}:{self.ws_port}"
+        return f"{'ws' if self.wire.authority is None else 'wss'}://{HOST}:{self.ws_port}"
 
     @property
     def rest_url(self) -> str:
         """Base of REST, without a path."""
-        return f"http://{HOST}:{self.rest_port}"
+        return f"{'http' if self.wire.authority is None else 'https'}://{HOST}:{self.rest_port}"
+
+    @property
+    def authority_pem(self) -> str | None:
+        """What clients must trust, with TLS: the certificate of the authority of this exchange."""
+        return None if self.wire.authority is None else self.wire.authority.pem
 
     def inject(self, fault: Fault) -> Handle:
         """Do `fault`, now or when its trigger says so; `await handle.seen()` for the evidence.
@@ -314,11 +321,15 @@ async def serve(
     port: int = 0,
     rest_port: int = 0,
     journal: Path | str | None = None,
+    tls: bool = False,
+    authority: Path | str | None = None,
 ) -> AsyncIterator[Exchange]:
     """Run an exchange on 127.0.0.1 for as long as the block lasts.
 
     `settings` changes settings of the profile (`Profile.with_`); the market moves every `step_ms`;
     `speed` is exchange seconds per second; `journal` a file that gets the journal as JSON lines.
+    `tls`: wss:// and https://, with an authority of its own (`Exchange.authority_pem`) that
+    `authority` names a file for.
 
     Raises:
         ConfigError: an unknown profile, setting or market, a symbol that cannot be, a taken port.
@@ -326,6 +337,13 @@ async def serve(
     chosen = profile_named(profile) if isinstance(profile, str) else profile
     if settings:
         chosen = chosen.with_(**settings)
+    if tls and isinstance(asyncio.get_running_loop(), SimLoop):
+        raise ConfigError("tls", True, "False in virtual time, whose sockets carry no TLS")
+    wire = SocketWire(make_authority() if tls else None)
+    if authority is not None:
+        if wire.authority is None:
+            raise ConfigError("authority", str(authority), "tls=True beside it")
+        wire.authority.write(Path(authority))
     exchange = Exchange(
         chosen,
         seed=seed,
@@ -334,7 +352,7 @@ async def serve(
         step_ms=step_ms,
         speed=speed,
         journal=Path(journal) if journal is not None else None,
-        wire=SocketWire(),
+        wire=wire,
         # A full second, so that the exchange's grid is the one of its clock (wire B9).
         epoch_ms=wall_clock_ms() // 1000 * 1000,
     )

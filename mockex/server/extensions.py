@@ -7,6 +7,7 @@ smaller window of ours is declined. What a client sends may use any of it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from websockets.exceptions import InvalidHeader
@@ -57,7 +58,7 @@ def negotiate(header: str) -> Deflate | None:
     return None
 
 
-def _accept(parameters: list[ExtensionParameter]) -> Deflate | None:
+def _accept(parameters: Sequence[ExtensionParameter]) -> Deflate | None:
     """Agree to one offer, or decline it: a parameter that is unknown, named twice, or has a value
     that it cannot have (7.1), or a window of ours that is too small for shared messages."""
     named = dict(parameters)

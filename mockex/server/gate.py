@@ -20,11 +20,18 @@ class Injection:
         """The fault happened, to these connections."""
         raise NotImplementedError
 
+    def failed(self, why: str) -> None:
+        """The fault could not be done when its time had come."""
+        raise NotImplementedError
+
 
 class Unwatched(Injection):
     """What is part of something else: nobody waits to see it."""
 
     def happened(self, conns: Sequence[int], detail: str = "") -> None:
+        """Nobody is told."""
+
+    def failed(self, why: str) -> None:
         """Nobody is told."""
 
 

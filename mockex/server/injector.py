@@ -88,6 +88,10 @@ class Handle(Injection):
         """Said by whoever did it: journaled as seen."""
         self.note("seen", conns, detail)
 
+    def failed(self, why: str) -> None:
+        """Said by whoever should have done it: journaled as ended, never seen."""
+        self.note("ended", detail=why)
+
     def note(
         self,
         phase: Literal["injected", "seen", "ended"],
@@ -162,7 +166,7 @@ class Injector:
                 if counts[connection] >= n:
                     exchange.journal.unlisten(look)
                     # Not from inside the flush that is being journaled.
-                    exchange.timers.after(0, lambda: self._do(handle))
+                    exchange.timers.after(0, lambda: self._try(handle))
                     return
 
         exchange.journal.listen(look, replay=False)
@@ -171,14 +175,18 @@ class Injector:
         start = self._exchange.now()
 
         def due(turn: int) -> None:
-            try:
-                self._do(handle)
-            except FaultError as error:
-                handle.note("ended", detail=f"turn {turn}: {error}")
+            self._try(handle, f"turn {turn}: ")
             if turn < times:
                 self._exchange.at(start + seconds * (turn + 1), lambda: due(turn + 1))
 
         self._exchange.at(start + seconds, lambda: due(1))
+
+    def _try(self, handle: Handle, which: str = "") -> None:
+        """Do what nobody waits for any more who could be told that it cannot be done."""
+        try:
+            self._do(handle)
+        except FaultError as error:
+            handle.failed(f"{which}{error}")
 
     # --- acts ---
 

@@ -119,6 +119,9 @@ class Seen(Injection):
     def happened(self, conns: object, detail: str = "") -> None:
         self.times += 1
 
+    def failed(self, why: str) -> None:
+        raise AssertionError(why)
+
 
 def test_a_total_stall_holds_events_and_control_frames_and_is_seen_once() -> None:
     gate, seen, sent = Gate(1), Seen(), list[str]()
