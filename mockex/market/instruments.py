@@ -62,20 +62,20 @@ class Instrument:
 
     def price(self, ticks: int) -> str:
         """A price in ticks, spelled."""
-        return _spell(ticks * self.tick, self.price_decimals)
+        return spell(ticks * self.tick, self.price_decimals)
 
     def quantity(self, steps: int) -> str:
         """A quantity in steps, spelled."""
-        return _spell(steps * self.step, self.quantity_decimals)
+        return spell(steps * self.step, self.quantity_decimals)
 
     def amount(self, units: int, decimals: int) -> str:
         """Price times quantity, summed in ticks times steps, spelled with so many decimals."""
         excess = self.price_decimals + self.quantity_decimals - decimals
-        return _spell(rounded(units * self.tick * self.step, 10**excess), decimals)
+        return spell(rounded(units * self.tick * self.step, 10**excess), decimals)
 
     def average(self, amount: int, quantity: int) -> str:
         """The average price of an `amount` in ticks times steps and a quantity in steps."""
-        return _spell(rounded(amount * self.tick, quantity), self.price_decimals)
+        return spell(rounded(amount * self.tick, quantity), self.price_decimals)
 
 
 def rounded(dividend: int, divisor: int) -> int:
@@ -84,7 +84,8 @@ def rounded(dividend: int, divisor: int) -> int:
     return quotient if dividend >= 0 else -quotient
 
 
-def _spell(units: int, decimals: int) -> str:
+def spell(units: int, decimals: int) -> str:
+    """A number in units of its last decimal."""
     if not decimals:
         return str(units)
     digits = str(abs(units)).rjust(decimals + 1, "0")
@@ -138,7 +139,7 @@ def _is_delivered(symbol: str) -> bool:
     """Whether the name ends with a day, as in BTCUSDT_261225."""
     pair, _, day = symbol.rpartition("_")
     try:
-        return bool(pair and len(day) == 6 and datetime.strptime(day, "%y%m%d"))
+        return bool(pair and len(day) == 6 and datetime.strptime(f"{day}Z", "%y%m%d%z"))
     except ValueError:
         return False
 

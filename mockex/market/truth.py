@@ -142,6 +142,12 @@ class Truth:
         bids, asks = history.levels(wanted)
         return Book(wanted, tuple(sorted(bids.items(), reverse=True)), tuple(sorted(asks.items())))
 
+    def top(self, symbol: str, update_id: int) -> tuple[int, int, int, int]:
+        """Best bid and ask at an id: price and quantity of each."""
+        bids, asks = self._history(symbol).levels(update_id)
+        bid, ask = max(bids), min(asks)
+        return bid, bids[bid], ask, asks[ask]
+
     def changes(
         self, symbol: str, after_id: int, upto_id: int
     ) -> tuple[dict[int, int], dict[int, int]]:

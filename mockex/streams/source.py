@@ -43,18 +43,28 @@ class Feed:
         return self.market.instruments[name.subject.upper()]
 
     def due(self, period_ms: int) -> bool:
-        """Whether a stream of this period is due at this step."""
+        """Whether a stream of this period is due at this step: the first one at or after a full
+        period of the clock that the exchange shows (wire B9)."""
+        step, now = self.market.step_ms, self.unix_ms
+        return period_ms <= step or now // period_ms > (now - step) // period_ms
+
+    def next_due_ms(self, period_ms: int, after_ms: int) -> int:
+        """The first step after `after_ms` at which a stream of this period is due."""
         step = self.market.step_ms
-        return period_ms <= step or self.at_ms // period_ms > (self.at_ms - step) // period_ms
+        if period_ms > step:
+            now = self.epoch_ms + after_ms
+            after_ms = now - now % period_ms + period_ms - self.epoch_ms - 1
+        return (after_ms // step + 1) * step
 
     def last_due_ms(self, period_ms: int) -> int:
-        """The last step until now at which a stream of this period was due."""
+        """The last step until now at which a stream of this period was due; before the opening, if
+        none was since."""
         step = self.market.step_ms
         if period_ms <= step:
             return self.at_ms
-        period = self.at_ms // period_ms
-        due = -(-period * period_ms // step) * step
-        return due if due <= self.at_ms else -(-(period - 1) * period_ms // step) * step
+        full = self.unix_ms // period_ms * period_ms - self.epoch_ms
+        due = -(-full // step) * step
+        return due if due <= self.at_ms else -(-(full - period_ms) // step) * step
 
 
 class Source(Protocol):
@@ -71,12 +81,21 @@ class Source(Protocol):
         ...
 
 
+def trades_symbol(feed: Feed, name: StreamName) -> bool:
+    """Whether the subject of `name` is traded here. COIN-M rows are in streams of all symbols and
+    nowhere else (usdm 5)."""
+    instrument = feed.market.instruments.get(name.subject.upper())
+    return instrument is not None and instrument.universe == 1
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """How streams of one kind are made. `make` is told the period in ms; `knows` says whether
-    the exchange has what stands before the `@`; the default: it trades that symbol."""
+    the exchange has what stands before the `@`; the default: it trades that symbol. A source of
+    `every_step` is told of all steps and keeps to its period itself. Streams `by_clock` are sent at
+    each period also on a market that never moves."""
 
     make: Callable[[Feed, StreamName, int], Source]
-    knows: Callable[[Feed, StreamName], bool] = lambda feed, name: (
-        name.subject.upper() in feed.market.instruments
-    )
+    knows: Callable[[Feed, StreamName], bool] = trades_symbol
+    every_step: bool = False
+    by_clock: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mockex.errors import ConfigError
-from mockex.market.instruments import Instrument, assets, instruments
+from mockex.market.instruments import Instrument, assets, instruments, rounded
 from mockex.profile import SPOT, USDM
 
 
@@ -51,3 +51,33 @@ def test_a_symbol_is_split_into_its_assets(symbol: str, parts: tuple[str, str]) 
 def test_symbols_that_cannot_be_are_refused(names: list[str]) -> None:
     with pytest.raises(ConfigError, match="symbols"):
         instruments(SPOT, names)
+
+
+def test_changes_of_a_price_have_a_sign() -> None:
+    spot, usdm = (instruments(profile, ["ETHUSDC"])[0] for profile in (SPOT, USDM))
+    assert spot.price(-46) == "-0.46000000"
+    assert usdm.price(-46) == "-0.46"
+    assert usdm.price(-250_010) == "-2500.10"
+
+
+@pytest.mark.rule("wire-B1")
+def test_amounts_have_as_many_decimals_as_they_are_given() -> None:
+    (made,) = instruments(USDM, ["ETHUSDC"])  # 2 decimals and 3
+    assert made.amount(1_234_555, 5) == "12.34555"
+    assert made.amount(1_234_555, 2) == "12.35"
+    assert made.amount(1_234_499, 2) == "12.34"
+    assert made.amount(0, 5) == "0.00000"
+
+
+def test_an_average_price_is_spelled_as_a_price() -> None:
+    spot, usdm = (instruments(profile, ["ETHUSDC"])[0] for profile in (SPOT, USDM))
+    amount, quantity = 1000 * 3 + 1001 * 4, 7
+    assert spot.average(amount, quantity) == "10.00571429"
+    assert usdm.average(amount, quantity) == "10.01"
+
+
+@pytest.mark.parametrize(
+    ("dividend", "divisor", "expected"), [(5, 2, 3), (-5, 2, -3), (4, 3, 1), (-4, 3, -1), (0, 9, 0)]
+)
+def test_halves_are_rounded_away_from_zero(dividend: int, divisor: int, expected: int) -> None:
+    assert rounded(dividend, divisor) == expected
