@@ -11,6 +11,8 @@ from mockex.market.walk import Market
 
 BRACKET_CHANGE_EVERY_S = 300
 NEVER_DELIVERED_MS = 4_133_404_800_000  # delivery time of a perpetual contract (usdm 5.13)
+_FIRST_ONBOARD_MS = 1_577_836_800_000  # 2020-01-01
+_ONBOARD_DAYS = 2_190
 _LEVERAGES = (75, 50, 25, 10, 5)
 _RATIOS = (65, 100, 200, 500, 1000)  # of 1e-4, below one part of the leverage
 _CAPS = (1, 5, 20, 50, 200)
@@ -41,6 +43,8 @@ class BracketChange:
 
 def bracket_changes(market: Market, after_ms: int, upto_ms: int) -> list[BracketChange]:
     """The changes in (after_ms, upto_ms]: one symbol at each multiple of the profile's period."""
+    if market.kind == "frozen":
+        return []
     period_ms = BRACKET_CHANGE_EVERY_S * 1000
     symbols = list(market.instruments)
     key = subject(market.seed, "bracket change")
@@ -70,3 +74,9 @@ def delivery_ms(instrument: Instrument) -> int:
         return NEVER_DELIVERED_MS
     day = datetime.strptime(instrument.symbol[-6:], "%y%m%d").replace(hour=8, tzinfo=UTC)
     return int(day.timestamp() * 1000)
+
+
+def onboard_ms(instrument: Instrument) -> int:
+    """When it was listed: some midnight of 2020 to 2025, always the same for a name."""
+    day = between(subject(0, "onboard", instrument.symbol), 0, 0, _ONBOARD_DAYS)
+    return _FIRST_ONBOARD_MS + day * 24 * 3600 * 1000

@@ -3,7 +3,14 @@ and REST build on."""
 
 from __future__ import annotations
 
-from mockex.market.contracts import Bracket, BracketChange, bracket_changes, brackets, delivery_ms
+from mockex.market.contracts import (
+    Bracket,
+    BracketChange,
+    bracket_changes,
+    brackets,
+    delivery_ms,
+    onboard_ms,
+)
 from mockex.market.executions import (
     BlockTrade,
     Execution,
@@ -73,6 +80,7 @@ __all__ = [
     "liquidations",
     "mark",
     "next_funding_ms",
+    "onboard_ms",
     "open_interest",
     "reference_price",
     "rpi_book",

@@ -65,6 +65,8 @@ def execution(market: Market, symbol: str, trade: Trade) -> Execution:
     Only the first of several trades of an order is ever excluded: "a jump in `f`/`l` is not proof
     of loss, a jump in `a` is" (usdm 5.1), so no aggregate trade may be left without a trade.
     """
+    if market.kind == "steady":  # whose texts keep their length
+        return Execution.MARKET
     if hits(subject(market.seed, "rpi trade", symbol), trade.trade_id, RPI_TRADES_PER_MILLION):
         return Execution.RPI
     key = subject(market.seed, "excluded trade", symbol)
@@ -170,16 +172,18 @@ def block_trades(market: Market, symbol: str, after_ms: int, upto_ms: int) -> li
     if market.kind == "frozen":
         return []
     slot_ms = BLOCK_TRADE_EVERY_S * 1000
-    slots = range(max(0, after_ms) // slot_ms, upto_ms // slot_ms + 1)
-    made = [block_trade(market, symbol, slot + 1) for slot in slots]
-    return [trade for trade in made if after_ms < trade.at_ms <= upto_ms]
+    ids = range(max(0, after_ms) // slot_ms + 1, upto_ms // slot_ms + 2)
+    return [
+        block_trade(market, symbol, block_id)
+        for block_id in ids
+        if after_ms < block_moment(market, symbol, block_id) <= upto_ms
+    ]
 
 
 def block_trade(market: Market, symbol: str, block_id: int) -> BlockTrade:
     """The block trade with an id. Its moment must not be in the future."""
     key = subject(market.seed, "block trade", symbol)
-    slot_ms = BLOCK_TRADE_EVERY_S * 1000
-    at_ms = (block_id - 1) * slot_ms + between(key, 4 * block_id, 1, slot_ms - 1)
+    at_ms = block_moment(market, symbol, block_id)
     return BlockTrade(
         block_id=block_id,
         price=max(1, last_price(market, symbol, at_ms) + between(key, 4 * block_id + 1, -50, 50)),
@@ -187,3 +191,10 @@ def block_trade(market: Market, symbol: str, block_id: int) -> BlockTrade:
         buyer_is_maker=draw(key, 4 * block_id + 3) % 2 == 0,
         at_ms=at_ms,
     )
+
+
+def block_moment(market: Market, symbol: str, block_id: int) -> int:
+    """When the block trade with an id is made, also one in the future."""
+    slot_ms = BLOCK_TRADE_EVERY_S * 1000
+    key = subject(market.seed, "block trade", symbol)
+    return (block_id - 1) * slot_ms + between(key, 4 * block_id, 1, slot_ms - 1)

@@ -53,11 +53,11 @@ def spot_diff(symbol: str, event_ms: int, first_id: int, final_id: int, b: str, 
 
 
 def usdm_depth(
-    symbol: str, event_ms: int, at_ms: int, ids: tuple[int, int, int], b: str, a: str
+    i: Instrument, event_ms: int, at_ms: int, ids: tuple[int, int, int], b: str, a: str
 ) -> str:
-    """Diff and partial depth on usdm: the same members, `ids` are U, u and pu."""
+    """Every kind of depth on usdm: the same members, `ids` are U, u and pu."""
     return (
-        f'{{"e":"depthUpdate","E":{event_ms},"T":{at_ms},"s":"{symbol}","ps":"{symbol}",'
+        f'{{"e":"depthUpdate","E":{event_ms},"T":{at_ms},"s":"{i.symbol}","ps":"{i.pair}",'
         f'"U":{ids[0]},"u":{ids[1]},"pu":{ids[2]},"b":{b},"a":{a},"st":1}}'
     )
 
@@ -121,7 +121,8 @@ class _Depth:
             bids, asks = map(self._speller.levels, in_order(feed.profile, *changed))
         at = feed.unix_ms
         if feed.profile.name == "usdm":
-            text = usdm_depth(symbol, at + USDM_LAG_MS, at, (first, final, before), bids, asks)
+            ids = (first, final, before)
+            text = usdm_depth(self._instrument, at + USDM_LAG_MS, at, ids, bids, asks)
         elif levels is not None:
             text = spot_partial(final, bids, asks)
         else:

@@ -13,11 +13,21 @@ from dataclasses import dataclass
 from mockex.market.walk import Change, Market
 from mockex.names import Kind, StreamName, parse
 from mockex.profile import Profile
-from mockex.streams import depth, tickers, trades
+from mockex.streams import book_tickers, depth, futures, indexes, klines, rpi, spot, tickers, trades
 from mockex.streams.envelope import Event
 from mockex.streams.source import Feed, Recipe, Source
 
-RECIPES: Mapping[Kind, Recipe] = {**depth.RECIPES, **tickers.RECIPES, **trades.RECIPES}
+RECIPES: Mapping[Kind, Recipe] = {
+    **book_tickers.RECIPES,
+    **depth.RECIPES,
+    **futures.RECIPES,
+    **indexes.RECIPES,
+    **klines.RECIPES,
+    **rpi.RECIPES,
+    **spot.RECIPES,
+    **tickers.RECIPES,
+    **trades.RECIPES,
+}
 
 
 @dataclass(slots=True)
@@ -26,6 +36,7 @@ class _Active:
 
     source: Source
     period_ms: int
+    by_clock: bool
 
 
 class Publisher:
@@ -53,8 +64,11 @@ class Publisher:
         if name is None or not self.serves(name):
             raise ValueError(f"{stream!r} is not served")
         period_ms = self._profile.streams[name.kind][name.option]
-        source = RECIPES[name.kind].make(self._feed, name, period_ms)
-        self._active[stream] = _Active(source, period_ms)
+        recipe = RECIPES[name.kind]
+        source = recipe.make(self._feed, name, period_ms)
+        self._active[stream] = _Active(
+            source, 0 if recipe.every_step else period_ms, recipe.by_clock
+        )
 
     def remove(self, stream: str) -> None:
         """Nobody wants `stream` any more."""
@@ -64,6 +78,12 @@ class Publisher:
     def symbols(self) -> Collection[str]:
         """Symbols whose changes somebody wants, in the order in which they were added."""
         return {symbol: None for a in self._active.values() for symbol in a.source.symbols}
+
+    def next_by_clock_ms(self, after_ms: int) -> int | None:
+        """The first step after `after_ms` at which something is sent though the market stands
+        still; None if nobody wants such a stream."""
+        periods = [active.period_ms for active in self._active.values() if active.by_clock]
+        return min((self._feed.next_due_ms(p, after_ms) for p in periods), default=None)
 
     def publish(self, now_ms: int, changes: Sequence[Change]) -> list[Event]:
         """The events of the step at `now_ms`, in the order in which streams were added."""

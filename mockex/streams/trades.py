@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 
+from mockex.market.executions import Execution, counted, execution, without_rpi
 from mockex.market.instruments import Instrument
 from mockex.market.truth import Trade
 from mockex.names import Kind, StreamName
@@ -27,13 +28,16 @@ def spot_trade(i: Instrument, trade: Trade, epoch_ms: int) -> str:
     )
 
 
-def usdm_trade(i: Instrument, trade: Trade, epoch_ms: int) -> str:
-    """`<symbol>@trade` on usdm, which no page documents (wire B4)."""
+def usdm_trade(i: Instrument, trade: Trade, kind: Execution, epoch_ms: int) -> str:
+    """`<symbol>@trade` on usdm, which no page documents: `X` is `MARKET`, `RPI` or `NA`, "then `p`
+    and `q` are `"0"`" (wire B4)."""
     at = epoch_ms + trade.at_ms
+    price, quantity = i.price(trade.price), i.quantity(trade.quantity)
+    if kind is Execution.EXCLUDED:
+        price = quantity = "0"
     return (
         f'{{"e":"trade","E":{at + 1},"T":{at},"s":"{i.symbol}","t":{trade.trade_id},'
-        f'"p":"{i.price(trade.price)}","q":"{i.quantity(trade.quantity)}","X":"MARKET",'
-        f'"m":{_flag(trade.buyer_is_maker)},"st":1}}'
+        f'"p":"{price}","q":"{quantity}","X":"{kind}","m":{_flag(trade.buyer_is_maker)},"st":1}}'
     )
 
 
@@ -55,14 +59,16 @@ def spot_agg_trade(i: Instrument, order: list[Trade], epoch_ms: int, lag_ms: int
     )
 
 
-def usdm_agg_trade(i: Instrument, order: list[Trade], epoch_ms: int, lag_ms: int) -> str:
-    """`<symbol>@aggTrade` on usdm: no `M`, but `nq` and `st`."""
+def usdm_agg_trade(
+    i: Instrument, order: list[Trade], without_rpi: int, epoch_ms: int, lag_ms: int
+) -> str:
+    """`<symbol>@aggTrade` on usdm: no `M`, but `nq`, the quantity without RPI orders, and `st`."""
     first, last = order[0], order[-1]
     at = epoch_ms + first.at_ms
     quantity = i.quantity(sum(t.quantity for t in order))
     return (
         f'{{"e":"aggTrade","E":{at + lag_ms},"a":{first.order_id},"s":"{i.symbol}",'
-        f'"p":"{i.price(first.price)}","q":"{quantity}","nq":"{quantity}",'
+        f'"p":"{i.price(first.price)}","q":"{quantity}","nq":"{i.quantity(without_rpi)}",'
         f'"f":{first.trade_id},"l":{last.trade_id},"T":{at},'
         f'"m":{_flag(first.buyer_is_maker)},"st":1}}'
     )
@@ -76,22 +82,22 @@ class _Trades:
         self._stream = name.text
         self._instrument = feed.instrument(name)
         self.symbols = (self._instrument.symbol,)
-        self._spell = usdm_trade if feed.profile.name == "usdm" else spot_trade
+        self._usdm = feed.profile.name == "usdm"
 
     def publish(self, changes: Changes) -> Iterable[Event]:
         change = changes.get(self._instrument.symbol)
         if change is None:
             return ()
-        epoch_ms = self._feed.epoch_ms
         return [
-            Event(
-                self._stream,
-                self._spell(self._instrument, trade, epoch_ms),
-                trade.trade_id,
-                trade.trade_id,
-            )
+            Event(self._stream, self._text(trade), trade.trade_id, trade.trade_id)
             for trade in change.trades
         ]
+
+    def _text(self, trade: Trade) -> str:
+        feed, i = self._feed, self._instrument
+        if not self._usdm:
+            return spot_trade(i, trade, feed.epoch_ms)
+        return usdm_trade(i, trade, execution(feed.market, i.symbol, trade), feed.epoch_ms)
 
 
 class _AggTrades:
@@ -102,7 +108,7 @@ class _AggTrades:
         self._stream = name.text
         self._instrument = feed.instrument(name)
         self.symbols = (self._instrument.symbol,)
-        self._spell = usdm_agg_trade if feed.profile.name == "usdm" else spot_agg_trade
+        self._usdm = feed.profile.name == "usdm"
         self._lag_ms = feed.profile.agg_trade_lag_ms
         self._delay_ms = self._lag_ms if self._lag_ms > feed.market.step_ms else 0
         self._waiting: deque[tuple[int, list[Trade]]] = deque()  # due ms, one order
@@ -115,9 +121,19 @@ class _AggTrades:
         events: list[Event] = []
         while self._waiting and self._waiting[0][0] <= self._feed.at_ms:
             order = self._waiting.popleft()[1]
-            text = self._spell(self._instrument, order, self._feed.epoch_ms, self._lag_ms)
-            events.append(Event(self._stream, text, order[0].order_id, order[0].order_id))
+            events.append(
+                Event(self._stream, self._text(order), order[0].order_id, order[0].order_id)
+            )
         return events
+
+    def _text(self, order: list[Trade]) -> str:
+        feed, i = self._feed, self._instrument
+        if not self._usdm:
+            return spot_agg_trade(i, order, feed.epoch_ms, self._lag_ms)
+        # "Only market trades: insurance-fund and ADL trades are left out" (usdm 5.1).
+        order = counted(feed.market, i.symbol, order)
+        nq = without_rpi(feed.market, i.symbol, order)
+        return usdm_agg_trade(i, order, nq, feed.epoch_ms, self._lag_ms)
 
 
 RECIPES: Mapping[Kind, Recipe] = {
