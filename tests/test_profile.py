@@ -61,6 +61,7 @@ def test_the_tables_of_a_profile_cannot_be_changed() -> None:
         SPOT.streams[Kind.TRADE] = {}  # type: ignore[index]
 
 
+@pytest.mark.rule("usdm-2.2.1", "usdm-2.2.2")
 def test_every_stream_of_futures_is_delivered_by_exactly_one_route() -> None:
     public, market, private = USDM.carried_by.values()
     assert public | market == set(USDM.streams)
@@ -68,6 +69,7 @@ def test_every_stream_of_futures_is_delivered_by_exactly_one_route() -> None:
     assert not private
 
 
+@pytest.mark.rule("usdm-2.3.3", "usdm-2.3.4", "wire-C6")
 @pytest.mark.parametrize(
     ("unrouted", "delivers"),
     [("all", frozenset(USDM.streams)), ("public", USDM.carried_by["/public"]), ("refuse", None)],

@@ -11,6 +11,7 @@ from mockex.clock import Clock, wall_clock_ms
 from mockex.names import Kind, StreamName, parse, well_formed
 
 
+@pytest.mark.rule("spot-4.4.5", "spot-2.17")
 @pytest.mark.parametrize(
     "name",
     ["ethusdc@depth", "!miniTicker@arr", "btc_usdt_250926@trade", "abc@kline_1m@+08:00",
@@ -20,6 +21,7 @@ def test_well_formed_names(name: str) -> None:
     assert well_formed(name)
 
 
+@pytest.mark.rule("spot-4.4.5", "spot-4.4.4")
 @pytest.mark.parametrize(
     "name", ["", "@@@x###", "a b@trade", "a@", "@trade", "a@tr ade", "!", "a\n"]
 )
@@ -27,6 +29,7 @@ def test_malformed_names(name: str) -> None:
     assert not well_formed(name)
 
 
+@pytest.mark.rule("spot-4.4.2", "spot-5.4.1", "usdm-5.0.23")
 @pytest.mark.parametrize(
     ("name", "read"),
     [

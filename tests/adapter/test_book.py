@@ -12,6 +12,7 @@ def levels(*pairs: tuple[str, str]) -> list[Level]:
     return read_levels([list(pair) for pair in pairs])
 
 
+@pytest.mark.rule("spot-6.2.8")
 @pytest.mark.parametrize("zero", ["0", "0.0", "0.00000000"])
 def test_zero_removes_however_it_is_spelled(zero: str) -> None:
     book = Book(1, levels(("12.30", "1")), [])
@@ -20,6 +21,7 @@ def test_zero_removes_however_it_is_spelled(zero: str) -> None:
     assert book.last_update_id == 2
 
 
+@pytest.mark.rule("spot-6.2.7", "usdm-6.1.5")
 def test_removing_an_unknown_level_is_normal() -> None:
     book = Book(1, levels(("12.30", "1")), [])
     book.apply(2, levels(("9", "0")), levels(("14", "0")))

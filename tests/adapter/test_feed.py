@@ -105,6 +105,7 @@ async def test_each_lost_connection_is_replaced_by_exactly_one(world: World) -> 
         assert [len(peer.requests) for peer in world.exchange.peers] == [1] * 7
 
 
+@pytest.mark.rule("spot-6.2.9")
 async def test_book_is_the_true_one_after_a_loss_and_after_a_hole(world: World) -> None:
     exchange = world.exchange
     async with world.feed(DIFF, scale=0.05) as feed:

@@ -43,6 +43,16 @@ SPOT_BUFFER = (spot(11, 15), spot(16, 20))
 USDM_BUFFER = (usdm(5, 11, 15), usdm(15, 30, 40))
 
 
+@pytest.mark.rule(
+    "spot-6.1.1",
+    "spot-6.1.2",
+    "spot-6.2.1",
+    "spot-6.2.2",
+    "spot-6.2.5",
+    "usdm-6.1.3",
+    "usdm-6.2.3",
+    "usdm-6.2.4",
+)
 @pytest.mark.parametrize(
     ("buffer", "last", "outcome", "at"),
     [
@@ -71,6 +81,7 @@ def test_snapshot_joins_the_buffer_at_every_boundary(
     assert at_id(sync) == at
 
 
+@pytest.mark.rule("spot-6.2.5", "spot-6.2.6")
 def test_snapshot_newer_than_the_buffer_is_proven_by_the_event_that_straddles_it() -> None:
     sync = buffering(spot(11, 15))
     sync.snapshot(snapshot(18))
@@ -92,6 +103,9 @@ def test_hole_in_the_buffer_leaves_only_what_comes_after_it() -> None:
     assert sync.snapshot(snapshot(16)) == "changed"
 
 
+@pytest.mark.rule(
+    "spot-6.1.3", "spot-6.1.4", "spot-6.2.3", "spot-6.2.4", "usdm-6.2.1", "usdm-6.2.2", "usdm-6.2.6"
+)
 @pytest.mark.parametrize(
     ("live", "event", "outcome"),
     [

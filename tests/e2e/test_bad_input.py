@@ -22,6 +22,17 @@ async def reply(client: Any) -> Any:
     return message
 
 
+@pytest.mark.rule(
+    "spot-4.4.1",
+    "spot-4.4.2",
+    "spot-4.4.3",
+    "usdm-2.3.1",
+    "usdm-4.3.1",
+    "usdm-4.3.2",
+    "usdm-4.3.3",
+    "usdm-4.3.4",
+    "wire-C3",
+)
 async def test_unknown_and_misrouted_streams_are_acknowledged_and_silent(
     make_exchange: Make, raw: Make
 ) -> None:
@@ -39,6 +50,7 @@ async def test_unknown_and_misrouted_streams_are_acknowledged_and_silent(
     assert await reply(client) == {"result": [*names, DEPTH], "id": 2}
 
 
+@pytest.mark.rule("spot-10.3", "usdm-4.3.7")
 async def test_a_malformed_name_is_an_error_and_the_end(make_exchange: Make, raw: Make) -> None:
     exchange = await make_exchange()
     client = await raw(exchange.ws_port)
@@ -49,6 +61,7 @@ async def test_a_malformed_name_is_an_error_and_the_end(make_exchange: Make, raw
     assert await client.close_code() == 1008
 
 
+@pytest.mark.rule("wire-A5")
 async def test_bad_json_is_answered_on_usdm_and_ends_the_connection_on_spot(
     make_exchange: Make, raw: Make
 ) -> None:
@@ -68,6 +81,7 @@ async def test_bad_json_is_answered_on_usdm_and_ends_the_connection_on_spot(
     assert await client.close_code() == 1008
 
 
+@pytest.mark.rule("usdm-3.2.6")
 async def test_a_binary_frame_ends_the_connection(make_exchange: Make, raw: Make) -> None:
     exchange = await make_exchange()
     client = await raw(exchange.ws_port)
@@ -102,6 +116,7 @@ async def test_text_that_is_not_utf8_is_1007(make_exchange: Make, raw: Make) -> 
     assert await client.close_code() == 1007
 
 
+@pytest.mark.rule("spot-1.9", "spot-10.9")
 async def test_too_many_messages_end_the_connection(make_exchange: Make, raw: Make) -> None:
     exchange = await make_exchange("spot")
     client = await raw(exchange.ws_port)
@@ -113,6 +128,7 @@ async def test_too_many_messages_end_the_connection(make_exchange: Make, raw: Ma
     assert closed.reason == "Too many requests"
 
 
+@pytest.mark.rule("spot-1.8")
 async def test_a_missing_pong_ends_the_connection(make_exchange: Make, raw: Make) -> None:
     exchange = await make_exchange(settings={"ping_interval_s": 0.1, "pong_deadline_s": 0.3})
     client = await raw(exchange.ws_port)
@@ -161,6 +177,7 @@ async def test_a_handshake_with_a_wrong_header_is_refused(
     assert (await client.head())[0] == status
 
 
+@pytest.mark.rule("spot-2.10", "spot-2.18", "wire-B13")
 async def test_an_unknown_path_is_404_and_a_long_one_414(make_exchange: Make, raw: Make) -> None:
     exchange = await make_exchange("spot")
     client = await raw(exchange.ws_port)

@@ -101,6 +101,7 @@ async def watched(
         await reader
 
 
+@pytest.mark.rule("spot-3.4.1", "spot-3.2.2")
 @pytest.mark.parametrize("profile", ["spot", "usdm"])
 @pytest.mark.parametrize("mode", ["combined", "raw"])
 async def test_every_loss_is_repaired_by_one_connection(profile: str, mode: str) -> None:
@@ -111,6 +112,7 @@ async def test_every_loss_is_repaired_by_one_connection(profile: str, mode: str)
         assert witness.most_live == 1
 
 
+@pytest.mark.rule("spot-6.2.9")
 @pytest.mark.parametrize("profile", ["spot", "usdm"])
 async def test_book_is_true_before_and_after_each_loss(profile: str) -> None:
     async with watched(profile, DIFF) as witness:
@@ -142,6 +144,7 @@ async def test_attempts_that_go_wrong_are_repeated_until_one_goes_right(fault: F
         assert len(witness.exchange.connections.all) < 20
 
 
+@pytest.mark.rule("spot-3.4.1")
 @pytest.mark.parametrize("profile", ["spot", "usdm"])
 async def test_half_open_connection_is_found_and_replaced(profile: str) -> None:
     async with watched(profile, DIFF) as witness:

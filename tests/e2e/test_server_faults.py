@@ -302,6 +302,7 @@ async def test_accept_then_close_gives_exactly_that_many_events(
     await live(exchange, raw)
 
 
+@pytest.mark.rule("spot-3.2.2", "spot-3.2.3", "usdm-1.10")
 async def test_lifetime_cut_is_1001_with_an_empty_reason(make_exchange: Make, raw: Make) -> None:
     exchange = await make_exchange()
     client = await live(exchange, raw)
@@ -309,6 +310,7 @@ async def test_lifetime_cut_is_1001_with_an_empty_reason(make_exchange: Make, ra
     assert await client.close_code() == 1001
 
 
+@pytest.mark.rule("spot-3.3.1", "spot-3.3.2", "spot-3.3.3", "spot-3.3.4", "spot-10.13")
 async def test_server_shutdown_is_announced_in_the_form_of_the_mode(
     make_exchange: Make, raw: Make
 ) -> None:

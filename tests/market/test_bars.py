@@ -51,6 +51,7 @@ def added_up(
     )
 
 
+@pytest.mark.rule("spot-5.4")
 @settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 1000),
@@ -107,6 +108,7 @@ def ms(year: int, month: int, day: int, hour: int = 0) -> int:
     return int(datetime(year, month, day, hour, tzinfo=UTC).timestamp() * 1000)
 
 
+@pytest.mark.rule("spot-5.4.2", "rest-A4.25")
 @pytest.mark.parametrize(
     ("interval", "at", "offset", "first", "after"),
     [
@@ -133,6 +135,7 @@ def test_bars_stand_on_the_calendar_of_their_time_zone(
     assert bounds(interval, at, offset) == (first, after - 1)
 
 
+@pytest.mark.rule("spot-5.4.1", "spot-5.4.3")
 @settings(max_examples=200, deadline=None)
 @given(
     st.sampled_from(INTERVALS),
@@ -155,6 +158,7 @@ def test_an_interval_that_does_not_exist_is_refused(interval: str) -> None:
         bounds(interval, EPOCH_MS)
 
 
+@pytest.mark.rule("rest-A1.5")
 class TestWhichBars:
     """rest A1: which of them are listed."""
 
@@ -188,6 +192,7 @@ class TestWhichBars:
         assert self.opens(start_ms=90 * MINUTE) == []
 
 
+@pytest.mark.rule("spot-5.4.4")
 def test_a_bar_without_a_trade_carries_the_close_before_it() -> None:
     market = a_market(step_ms=1000)
     market.advance(10 * MINUTE)

@@ -63,6 +63,7 @@ def test_best_bid_is_below_best_ask_and_both_sides_stay(seed: int, profile: Prof
         assert min(len(bids), len(asks)) >= 50
 
 
+@pytest.mark.rule("usdm-6.3.3", "wire-C2")
 def test_spot_ids_are_contiguous_and_usdm_ids_have_holes() -> None:
     for profile in (SPOT, USDM):
         made = market(profile, symbols=["ETHUSDC"])

@@ -49,6 +49,7 @@ def straightforward(
     )
 
 
+@pytest.mark.rule("spot-5.5.1", "spot-5.6.1", "spot-5.7.2")
 @settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 1000),
@@ -103,6 +104,7 @@ def test_before_the_first_trade_there_is_no_window() -> None:
     assert Rolling(frozen, SYMBOL, EPOCH_MS, 1_000, on_minute=False).at(5_000) is None
 
 
+@pytest.mark.rule("spot-5.7.2", "rest-A4.29", "wire-B9")
 @pytest.mark.parametrize("on_minute", [False, True])
 def test_the_width_is_exact_or_up_to_a_minute_more(on_minute: bool) -> None:
     market = a_market(3)

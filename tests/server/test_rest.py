@@ -34,6 +34,7 @@ def header(response: RestResponse, name: str) -> str | None:
     return dict(response.headers).get(name)
 
 
+@pytest.mark.rule("rest-A4.1", "rest-A4.2", "rest-B2.1", "rest-B2.2", "rest-A3.5", "rest-A3.5b")
 @pytest.mark.parametrize(("profile", "prefix"), [(SPOT, "/api/v3"), (USDM, "/fapi/v1")])
 def test_ping_and_time(profile: Profile, prefix: str) -> None:
     made = rest(profile)
@@ -43,6 +44,7 @@ def test_ping_and_time(profile: Profile, prefix: str) -> None:
     assert header(answer, "x-mbx-used-weight-1m") == header(answer, "x-mbx-used-weight") == "2"
 
 
+@pytest.mark.rule("rest-A4.4", "rest-B2.4", "rest-B1.3", "rest-C5", "wire-B14")
 @pytest.mark.parametrize(
     ("profile", "target", "levels", "weight"),
     [
@@ -68,6 +70,19 @@ def test_depth_has_so_many_levels_and_weighs_so_much(
         assert len(body(answer)["bids"]) == len(body(answer)["asks"]) == levels
 
 
+@pytest.mark.rule(
+    "rest-A2.1",
+    "rest-A2.2",
+    "rest-A2.14",
+    "rest-A2.15",
+    "rest-A2.16",
+    "rest-A2.17",
+    "rest-A2.20",
+    "rest-A3.11",
+    "rest-B2.22",
+    "wire-A9",
+    "wire-B14",
+)
 @pytest.mark.parametrize(
     ("profile", "target", "code", "msg"),
     [
@@ -98,6 +113,7 @@ def test_a_wrong_request_gets_its_error_and_costs_its_weight(
     assert answer.used_weight > 0
 
 
+@pytest.mark.rule("rest-A1.9", "rest-A1.10", "spot-7.6")
 def test_unknown_paths_and_methods() -> None:
     made = rest(SPOT)
     assert get(made, "/api/v1/depth").status == 404
@@ -106,6 +122,7 @@ def test_unknown_paths_and_methods() -> None:
     assert (refused.status, header(refused, "allow")) == (405, "GET")
 
 
+@pytest.mark.rule("rest-A2.6", "rest-A2.8", "rest-A3.9", "rest-B1.8", "rest-A3.8")
 @pytest.mark.parametrize(
     ("profile", "target", "text"),
     [

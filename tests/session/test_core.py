@@ -56,6 +56,7 @@ def error(code: int, msg: str, **more: Any) -> Any:
 # --- requests ---
 
 
+@pytest.mark.rule("spot-4.2.1", "spot-4.2.12", "spot-10.1", "usdm-4.0")
 @BOTH
 def test_a_subscription_is_acknowledged_before_its_events(profile: Profile) -> None:
     effects = ask(session(profile), method="SUBSCRIBE", params=["ethusdc@depth"], id=1)
@@ -65,6 +66,7 @@ def test_a_subscription_is_acknowledged_before_its_events(profile: Profile) -> N
     ]
 
 
+@pytest.mark.rule("spot-4.4.1", "spot-4.4.2", "spot-10.2", "usdm-4.3.1", "usdm-4.3.2")
 @BOTH
 def test_unknown_and_misspelt_streams_are_acknowledged_and_silent(profile: Profile) -> None:
     names = ["nosuch@depth", "ETHUSDC@trade", "ethusdc@nothing"]
@@ -72,6 +74,9 @@ def test_unknown_and_misspelt_streams_are_acknowledged_and_silent(profile: Profi
     assert effects[1] == Subscribe(tuple(names), "request", silent=tuple(names))
 
 
+@pytest.mark.rule(
+    "usdm-2.3.1", "usdm-2.3.1c", "usdm-2.3.2", "usdm-2.3.3", "usdm-2.3.5", "usdm-4.3.4", "wire-C6"
+)
 @pytest.mark.parametrize(
     ("route", "silent"),
     [("/public", ("a@aggTrade",)), ("/market", ("a@depth", "a@trade")), ("", ("a@aggTrade",)),
@@ -86,6 +91,7 @@ def test_a_route_of_usdm_is_silent_about_what_it_does_not_carry(
     assert effects[1].silent == silent
 
 
+@pytest.mark.rule("spot-4.2.3", "spot-4.2.9", "spot-4.2.10")
 @BOTH
 def test_subscriptions_are_a_set_in_order(profile: Profile) -> None:
     made = session(profile)
@@ -97,12 +103,14 @@ def test_subscriptions_are_a_set_in_order(profile: Profile) -> None:
     assert reply(listed) == {"result": ["a@trade", "c@trade"], "id": 4}
 
 
+@pytest.mark.rule("spot-4.2.11", "usdm-4.3.5")
 @BOTH
 def test_unsubscribing_what_was_never_there_is_acknowledged(profile: Profile) -> None:
     effects = ask(session(profile), method="UNSUBSCRIBE", params=["a@trade"], id=1)
     assert effects == [SendText('{"result":null,"id":1}')]
 
 
+@pytest.mark.rule("spot-4.2.2")
 @BOTH
 def test_unsubscribing_says_what_goes(profile: Profile) -> None:
     made = session(profile)
@@ -111,6 +119,7 @@ def test_unsubscribing_says_what_goes(profile: Profile) -> None:
     assert effects[1] == Unsubscribe(("b@trade",))
 
 
+@pytest.mark.rule("spot-2.6", "spot-2.7", "spot-4.2.4", "spot-4.2.5", "spot-4.2.6", "spot-4.2.7")
 @BOTH
 def test_the_combined_property_follows_the_path_and_can_be_set(profile: Profile) -> None:
     for target, start in (("/ws", False), ("/stream", True)):
@@ -127,6 +136,19 @@ def test_the_combined_property_follows_the_path_and_can_be_set(profile: Profile)
 VARIANTS = "`SUBSCRIBE`, `UNSUBSCRIBE`, `LIST_SUBSCRIPTIONS`, `SET_PROPERTY`, `GET_PROPERTY`"
 
 
+@pytest.mark.rule(
+    "spot-4.3.1",
+    "spot-4.3.2",
+    "spot-4.3.3",
+    "spot-4.3.5",
+    "spot-4.3.6",
+    "spot-4.3.11",
+    "spot-4.3.14",
+    "spot-10.5",
+    "spot-10.6",
+    "wire-A4",
+    "wire-B12",
+)
 @BOTH
 @pytest.mark.parametrize(
     ("message", "code", "msg"),
@@ -162,6 +184,19 @@ def test_an_error_with_id_leaves_the_socket_open(
     assert made.state is State.OPEN
 
 
+@pytest.mark.rule(
+    "spot-1.10",
+    "spot-4.1.3",
+    "spot-4.3.4",
+    "spot-4.3.9",
+    "spot-4.3.14",
+    "spot-4.4.4",
+    "spot-10.3",
+    "usdm-1.7",
+    "usdm-4.2",
+    "usdm-4.3.7",
+    "wire-A4",
+)
 @BOTH
 @pytest.mark.parametrize(
     ("text", "msg"),
@@ -192,6 +227,7 @@ def test_an_error_without_id_ends_the_connection(profile: Profile, text: str, ms
     assert made.receive_text('{"method":"LIST_SUBSCRIPTIONS","id":1}', 2.0) == []
 
 
+@pytest.mark.rule("spot-4.3.7", "spot-4.3.13")
 def test_a_request_without_method_tells_the_column_of_its_end() -> None:
     effects = session(SPOT).receive_text('{"id":1}', 1.0)
     assert reply(effects) == error(
@@ -199,22 +235,26 @@ def test_a_request_without_method_tells_the_column_of_its_end() -> None:
     )
 
 
+@pytest.mark.rule("spot-4.1.1", "spot-4.1.2", "spot-4.1.3", "wire-C4")
 @pytest.mark.parametrize("request_id", [1, 0, -5, "req-7", "", None, 2**63 - 1])
 def test_spot_takes_integers_strings_and_null_for_an_id(request_id: Any) -> None:
     effects = ask(session(SPOT), method="LIST_SUBSCRIPTIONS", id=request_id)
     assert reply(effects) == {"result": [], "id": request_id}
 
 
+@pytest.mark.rule("spot-1.7", "spot-4.1.1")
 @pytest.mark.parametrize("request_id", ["x" * 37, "a b", 2**63, [1]])
 def test_spot_refuses_other_ids(request_id: Any) -> None:
     assert ask(session(SPOT), method="LIST_SUBSCRIPTIONS", id=request_id)[-1] == INVALID
 
 
+@pytest.mark.rule("usdm-4.1", "usdm-4.1.1")
 @pytest.mark.parametrize("request_id", ["7", -1, None, 1.0])
 def test_usdm_takes_unsigned_integers_only(request_id: Any) -> None:
     assert ask(session(USDM), method="LIST_SUBSCRIPTIONS", id=request_id)[-1] == INVALID
 
 
+@pytest.mark.rule("spot-4.3.8", "spot-4.3.13", "spot-10.7", "wire-A5")
 @pytest.mark.parametrize(
     ("text", "line", "column"), [("hello", 1, 1), ('{"a":}', 1, 6), ("{\n x}", 2, 2), ("NaN", 1, 1)]
 )
@@ -233,6 +273,7 @@ def test_json_that_is_nested_too_deeply_is_bad_json() -> None:
     assert session(SPOT).receive_text("[" * 3000, 1.0)[-1] == INVALID
 
 
+@pytest.mark.rule("wire-A12")
 @BOTH
 def test_a_request_above_4096_bytes_is_cut_there(profile: Profile) -> None:
     names = [f"symbol{n:04d}usdc@depth5@100ms" for n in range(200)]
@@ -245,6 +286,7 @@ def test_a_request_above_4096_bytes_is_cut_there(profile: Profile) -> None:
     assert made.state is State.OPEN
 
 
+@pytest.mark.rule("spot-1.4", "spot-3.5.4", "spot-4.3.10", "spot-10.4", "usdm-1.4", "usdm-3.2.4")
 @BOTH
 def test_the_1025th_stream_costs_all(profile: Profile) -> None:
     made = session(profile.with_(max_request_bytes=None))
@@ -265,6 +307,7 @@ def test_streams_of_the_url_are_subscribed_at_once(profile: Profile) -> None:
     assert session(profile, "/ws").opened(0.0) == []
 
 
+@pytest.mark.rule("spot-4.4.4b")
 @BOTH
 def test_a_malformed_name_in_the_url_is_an_error_after_the_upgrade(profile: Profile) -> None:
     effects = session(profile, "/ws/a@depth/b%20c").opened(0.0)
@@ -280,6 +323,16 @@ def test_too_many_streams_in_the_url_are_refused() -> None:
 # --- limits ---
 
 
+@pytest.mark.rule(
+    "spot-1.3",
+    "spot-1.9",
+    "spot-3.5.1",
+    "spot-3.5.2",
+    "spot-10.9",
+    "usdm-1.3",
+    "usdm-1.8",
+    "usdm-3.2.1",
+)
 @pytest.mark.parametrize(("profile", "limit"), [(SPOT, 5), (USDM, 10)])
 def test_one_message_too_many_within_a_second_closes(profile: Profile, limit: int) -> None:
     made = session(profile)
@@ -294,6 +347,7 @@ def test_messages_at_the_limits_own_pace_are_fine() -> None:
         assert made.receive_ping(b"", number * 0.2) == [SendPong(b"")]
 
 
+@pytest.mark.rule("spot-3.1.8")
 def test_text_binary_ping_and_pong_all_count() -> None:
     made = session(SPOT)
     ask(made, 0.1, method="LIST_SUBSCRIPTIONS", id=1)
@@ -314,6 +368,7 @@ def test_pongs_that_answer_need_not_count_and_others_always_do() -> None:
     assert made.receive_pong(b"unasked", 0.6) == [TOO_MANY]
 
 
+@pytest.mark.rule("spot-3.5.3")
 def test_grace_lets_a_few_more_pass() -> None:
     made = session(SPOT.with_(incoming_grace=2))
     results = [made.receive_ping(b"", 0.01 * n) for n in range(8)]
@@ -325,6 +380,7 @@ def test_no_limit_is_no_limit() -> None:
     assert all(made.receive_ping(b"", 0.0) == [SendPong(b"")] for _ in range(100))
 
 
+@pytest.mark.rule("spot-3.5.7", "spot-10.8", "usdm-3.2.6")
 @BOTH
 def test_a_binary_frame_ends_the_connection(profile: Profile) -> None:
     assert session(profile).receive_binary(0.0) == [INVALID]
@@ -340,6 +396,9 @@ def run_until(made: Session, until: float) -> list[tuple[float, Effect]]:
     return found
 
 
+@pytest.mark.rule(
+    "spot-1.1", "spot-1.13", "spot-3.1.1", "usdm-1.1", "usdm-1.11", "usdm-3.1.1", "wire-C1"
+)
 @pytest.mark.parametrize(("profile", "interval"), [(SPOT, 20.0), (USDM, 180.0)])
 def test_pings_come_at_the_interval_with_the_time_as_payload(
     profile: Profile, interval: float
@@ -352,6 +411,16 @@ def test_pings_come_at_the_interval_with_the_time_as_payload(
     assert pings[0][1] == SendPing(str(EPOCH_MS + int(times[0] * 1000)).encode())
 
 
+@pytest.mark.rule(
+    "spot-1.2",
+    "spot-1.8",
+    "spot-3.1.3",
+    "spot-7.5",
+    "spot-10.10",
+    "usdm-1.2",
+    "usdm-1.9",
+    "usdm-3.1.1",
+)
 @BOTH
 def test_a_missing_pong_closes_at_the_deadline_of_the_oldest_ping(profile: Profile) -> None:
     made = session(profile.with_(lifetime_s=None))
@@ -362,6 +431,7 @@ def test_a_missing_pong_closes_at_the_deadline_of_the_oldest_ping(profile: Profi
     assert made.next_deadline() is None
 
 
+@pytest.mark.rule("spot-3.1.2", "spot-3.1.4", "usdm-3.1.2")
 @BOTH
 def test_a_pong_settles_its_ping_and_all_before(profile: Profile) -> None:
     made = session(profile.with_(ping_interval_s=1.0, pong_deadline_s=3.5, lifetime_s=None))
@@ -371,6 +441,7 @@ def test_a_pong_settles_its_ping_and_all_before(profile: Profile) -> None:
     assert all(isinstance(e, SendPing) for _, e in later)
 
 
+@pytest.mark.rule("spot-3.1.5", "usdm-3.1.3")
 def test_an_unsolicited_pong_keeps_alive_on_usdm_and_not_on_spot() -> None:
     for profile, survives in ((SPOT, False), (USDM, True)):
         made = session(profile.with_(ping_interval_s=1.0, pong_deadline_s=2.0, lifetime_s=None))
@@ -380,6 +451,7 @@ def test_an_unsolicited_pong_keeps_alive_on_usdm_and_not_on_spot() -> None:
         assert bool(closes) is not survives
 
 
+@pytest.mark.rule("spot-1.11", "spot-3.2.3", "spot-10.12", "usdm-1.10")
 @BOTH
 def test_the_lifetime_ends_with_1001_and_no_reason(profile: Profile) -> None:
     made = session(profile.with_(ping_interval_s=None, lifetime_s=6.0), now=1.0)

@@ -8,6 +8,20 @@ from mockex.profile import SPOT, USDM, Profile
 from mockex.session.target import Refusal, Target, read_target
 
 
+@pytest.mark.rule(
+    "spot-2.6",
+    "spot-2.7",
+    "spot-2.8",
+    "spot-2.9",
+    "spot-2.11",
+    "spot-2.15",
+    "spot-2.17",
+    "usdm-2.2.4",
+    "usdm-2.2.5",
+    "usdm-2.2.6",
+    "usdm-1.12",
+    "wire-B13",
+)
 @pytest.mark.parametrize(
     ("profile", "target", "read"),
     [
@@ -39,6 +53,7 @@ def test_a_target_is_read(profile: Profile, target: str, read: Target) -> None:
     assert read_target(profile, target) == read
 
 
+@pytest.mark.rule("spot-2.10", "spot-2.14", "spot-2.18", "wire-B13")
 @pytest.mark.parametrize(
     ("profile", "target", "status"),
     [

@@ -202,6 +202,19 @@ def follow(profile: Profile, seed: int, count: int, rate: float) -> tuple[int, i
     return client.resyncs, compared
 
 
+@pytest.mark.rule(
+    "spot-6.1.1",
+    "spot-6.1.2",
+    "spot-6.1.3",
+    "spot-6.1.4",
+    "spot-6.1.5",
+    "usdm-6.1.1",
+    "usdm-6.1.2",
+    "usdm-6.1.3",
+    "usdm-6.1.4",
+    "usdm-6.1.5",
+    "usdm-6.2.2",
+)
 @pytest.mark.parametrize("profile", [SPOT, USDM], ids=["spot", "usdm"])
 def test_the_procedure_leads_to_the_truth_through_lost_and_doubled_and_swapped_events(
     profile: Profile,
@@ -223,6 +236,7 @@ def test_a_hundred_seeds_of_ten_thousand_events_agree_with_the_truth_at_every_id
         assert compared > 9000
 
 
+@pytest.mark.rule("spot-6.1.6", "usdm-6.2.1")
 @pytest.mark.parametrize("profile", [SPOT, USDM], ids=["spot", "usdm"])
 def test_nothing_is_started_over_while_nothing_is_lost(profile: Profile) -> None:
     resyncs, compared = follow(profile, 3, 400, rate=0.0)
@@ -230,6 +244,7 @@ def test_nothing_is_started_over_while_nothing_is_lost(profile: Profile) -> None
     assert compared > 380
 
 
+@pytest.mark.rule("spot-6.2.1", "spot-6.2.3", "spot-6.3.4", "usdm-6.2.3", "usdm-6.2.4", "rest-A5.1")
 @settings(max_examples=40, deadline=None)
 @given(st.sampled_from([SPOT, USDM]), st.integers(0, 10_000), st.sampled_from(["", "@100ms"]))
 def test_a_snapshot_joins_the_stream_at_every_id(profile: Profile, seed: int, speed: str) -> None:

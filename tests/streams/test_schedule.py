@@ -82,6 +82,22 @@ SPEEDS = [
 ]  # fmt: skip
 
 
+@pytest.mark.rule(
+    "spot-5.0.18",
+    "spot-5.0.19",
+    "spot-5.12",
+    "spot-6.1.5",
+    "spot-6.1.6",
+    "spot-6.3.2",
+    "usdm-5.0.3",
+    "usdm-5.9.1",
+    "usdm-6.1.5",
+    "usdm-6.3.1",
+    "wire-A3",
+    "wire-B5",
+    "wire-B7",
+    "wire-C2",
+)
 @settings(max_examples=30, deadline=None)
 @given(st.sampled_from(SPEEDS), st.integers(0, 500), st.integers(0, 12))
 def test_a_book_fed_with_diffs_is_the_exchanges_book_at_every_event(
@@ -113,6 +129,7 @@ def test_a_book_fed_with_diffs_is_the_exchanges_book_at_every_event(
         assert [Decimal(p) for p, _ in event["a"]] == sorted(Decimal(p) for p, _ in event["a"])
 
 
+@pytest.mark.rule("spot-5.0.17", "spot-5.11", "usdm-5.0.5", "usdm-5.10", "usdm-5.10.1", "wire-C5")
 @pytest.mark.parametrize("levels", [5, 10, 20])
 @pytest.mark.parametrize("profile", [SPOT, USDM], ids=["spot", "usdm"])
 def test_a_partial_picture_is_the_top_of_the_book_at_its_id(profile: Profile, levels: int) -> None:
@@ -131,6 +148,7 @@ def test_a_partial_picture_is_the_top_of_the_book_at_its_id(profile: Profile, le
         assert len(bids) == len(asks) == levels
 
 
+@pytest.mark.rule("usdm-5.0.3", "usdm-5.0.4", "usdm-5.0.5")
 @pytest.mark.parametrize(
     ("stream", "period"),
     [("ethusdc@depth", 250), ("ethusdc@depth5@500ms", 500), ("ethusdc@depth10", 250)],
@@ -143,6 +161,7 @@ def test_usdm_periods_are_on_the_exchanges_grid(stream: str, period: int) -> Non
     assert all(0 <= t % period <= 102 for t in times)
 
 
+@pytest.mark.rule("spot-6.3.1", "wire-B6")
 def test_one_id_sequence_is_shared_by_all_book_streams() -> None:
     exchange = Exchange(SPOT)
     for stream in ("ethusdc@depth@100ms", "ethusdc@depth5@100ms"):
@@ -152,6 +171,7 @@ def test_one_id_sequence_is_shared_by_all_book_streams() -> None:
         assert diff["u"] == partial["lastUpdateId"]
 
 
+@pytest.mark.rule("spot-5.0.13", "spot-5.8.1", "spot-6.3.1", "usdm-5.0.1")
 @pytest.mark.parametrize("profile", [SPOT, USDM], ids=["spot", "usdm"])
 def test_a_book_ticker_is_the_top_at_its_id_and_only_when_it_changed(profile: Profile) -> None:
     exchange = Exchange(profile)
@@ -166,6 +186,7 @@ def test_a_book_ticker_is_the_top_at_its_id_and_only_when_it_changed(profile: Pr
     assert all(a != b for a, b in pairwise(tops))
 
 
+@pytest.mark.rule("spot-5.0.3", "spot-5.0.4", "spot-5.1.1", "spot-5.1.2", "wire-B8")
 @pytest.mark.parametrize("profile", [SPOT, USDM], ids=["spot", "usdm"])
 def test_trades_are_those_of_the_market_and_aggregates_are_their_sum(profile: Profile) -> None:
     exchange = Exchange(profile)
@@ -201,6 +222,19 @@ ORDER = [
 ]
 
 
+@pytest.mark.rule(
+    "spot-5.1",
+    "spot-5.2",
+    "spot-5.8",
+    "spot-5.12",
+    "spot-7.4",
+    "usdm-5.1",
+    "usdm-5.8",
+    "usdm-5.9",
+    "usdm-5.10",
+    "wire-B3",
+    "wire-B4",
+)
 @pytest.mark.parametrize(("profile", "stream", "members"), ORDER)
 def test_members_stand_in_the_order_of_the_wire(
     profile: Profile, stream: str, members: str
@@ -224,6 +258,7 @@ def test_a_steady_market_keeps_the_length_of_every_text(profile: Profile) -> Non
     assert all(len(found) == 1 for found in sizes.values()), sizes
 
 
+@pytest.mark.rule("spot-5.0.20")
 def test_nothing_is_sent_when_nothing_changed() -> None:
     exchange = Exchange(SPOT, kind="frozen")
     for stream in ("ethusdc@depth5@100ms", "ethusdc@depth", "ethusdc@bookTicker", "ethusdc@trade"):
@@ -239,6 +274,7 @@ def test_nothing_is_sent_that_nobody_wants_any_more() -> None:
     assert exchange.steps(5) == [[]] * 5
 
 
+@pytest.mark.rule("spot-4.4.3", "usdm-4.3.3", "wire-B5")
 @pytest.mark.parametrize(
     ("profile", "name", "served"),
     [
@@ -265,6 +301,7 @@ def test_a_stream_that_is_not_served_cannot_be_added() -> None:
         Exchange(SPOT).publisher.add("ethusdc@depth@250ms")
 
 
+@pytest.mark.rule("rest-A4.21", "rest-A5.1", "rest-B2.25")
 @pytest.mark.parametrize("profile", [SPOT, USDM], ids=["spot", "usdm"])
 def test_a_snapshot_is_the_truth_cut_at_its_limit(profile: Profile) -> None:
     exchange = Exchange(profile)
@@ -277,6 +314,7 @@ def test_a_snapshot_is_the_truth_cut_at_its_limit(profile: Profile) -> None:
     assert ("E" in answer) is (profile is USDM)
 
 
+@pytest.mark.rule("spot-6.3.4")
 def test_a_snapshot_can_be_of_an_older_id() -> None:
     exchange = Exchange(SPOT)
     exchange.steps(10)
@@ -288,5 +326,6 @@ def test_a_snapshot_can_be_of_an_older_id() -> None:
     assert json.loads(text)["bids"] == exchange.book(old, 5)[0]
 
 
+@pytest.mark.rule("spot-2.19")
 def test_the_wrapper_of_combined_mode_holds_name_and_payload() -> None:
     assert json.loads(combined("a@trade", '{"t":1}')) == {"stream": "a@trade", "data": {"t": 1}}
