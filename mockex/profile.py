@@ -113,6 +113,10 @@ class Profile:
     streams: Mapping[Kind, Mapping[str, Milliseconds]]
     kline_offsets: frozenset[str]  # time zones that the name of a kline may end with; empty: none
     agg_trade_lag_ms: Milliseconds
+    ticker_lag_ms: Milliseconds  # `E` of mini, full and window tickers, after the full second
+    kline_lag_ms: Milliseconds
+    kline_closings: CountOrNone  # events with `x` for each bar that ends
+    silent_when_unchanged: bool  # klines and tickers of one symbol are sent only when they changed
     texts: Texts
     # --- REST ---
     rest_prefix: str
@@ -140,6 +144,7 @@ class Profile:
     limit_above_most: Literal["refuse", "cut"]  # of lists; depth has rules of its own
     microsecond_digits: Count  # a time with so many digits is in microseconds
     retired_status: Literal[404, 410]  # of the listen keys that are gone from spot
+    without_reference_price: frozenset[str]  # symbols that do not have the feature
     # --- market ---
     eight_decimals: bool  # prices and quantities are padded to 8 decimals
     shared_ids: bool  # update ids are shared, so a symbol's own ids have holes

@@ -11,9 +11,6 @@ from mockex.profile import Profile
 from mockex.streams.envelope import Event
 from mockex.streams.source import Changes, Feed, Recipe
 
-# wire B9: "kline (open bar) 16 to 42 ms after an even second"
-LAG_MS = 20
-
 
 def _bar(
     i: Instrument,
@@ -51,15 +48,22 @@ def _bar(
 
 
 def kline(
-    profile: Profile, i: Instrument, interval: str, bar: Bar, event_ms: int, *, closed: bool
+    profile: Profile,
+    i: Instrument,
+    interval: str,
+    bar: Bar,
+    ids: tuple[int, int],
+    event_ms: int,
+    *,
+    closed: bool,
 ) -> str:
-    """`<symbol>@kline_<interval>`; on usdm with "spaces after the commas inside `k`, and nowhere
-    else" (wire B2)."""
+    """`<symbol>@kline_<interval>`: `ids` are trade ids. On usdm there are "spaces after the commas
+    inside `k`, and nowhere else" (wire B2)."""
     k = _bar(
         i,
         bar,
         interval,
-        (bar.first_id, bar.last_id),
+        ids,
         closed=closed,
         decimals=quote_decimals(profile, i),
         symbol=i.symbol,
@@ -100,6 +104,8 @@ class _Kline:
     """One bar after the other: an event at each due step at which the open bar has changed, and one
     with `x` that closes each bar, at the first due step after its end (spot 5.4, I)."""
 
+    _text = staticmethod(kline)
+
     def __init__(self, feed: Feed, name: StreamName, period_ms: int) -> None:
         self._feed = feed
         self._name = name
@@ -131,21 +137,31 @@ class _Kline:
         feed = self._feed
         if feed.market.kind == "frozen":
             return ()  # nothing changes, and no bar ends
-        now, events = feed.unix_ms, []
+        now = feed.unix_ms
+        events: list[Event] = []
         while now > self._bar.close_ms:
             self._grow(now)
-            events.append(self._event(now, closed=True))
+            events += [self._event(now, closed=True)] * feed.profile.kline_closings
             self._begin(self._bar.close_ms + 1, self._bar.close_ms)
         self._grow(now)
         state = self._state(now)
-        if state != self._sent:
+        if state != self._sent or not feed.profile.silent_when_unchanged:
             self._sent = state
             events.append(self._event(now, closed=False))
         return events
 
     def _event(self, unix_ms: int, *, closed: bool) -> Event:
         bar = self._bar.bar()
-        text = self._spell(bar, unix_ms + LAG_MS, closed=closed)
+        event_ms = unix_ms + self._feed.profile.kline_lag_ms
+        text = self._text(
+            self._feed.profile,
+            self._instrument,
+            self._name.option,
+            bar,
+            self._ids(bar, unix_ms),
+            event_ms,
+            closed=closed,
+        )
         ids = (bar.first_id, bar.last_id) if bar.count else (unix_ms, unix_ms)
         return Event(self._name.text, text, *ids)
 
@@ -153,20 +169,22 @@ class _Kline:
         """What is another if the open bar has changed."""
         return self._bar.count
 
-    def _spell(self, bar: Bar, event_ms: int, *, closed: bool) -> str:
-        profile, interval = self._feed.profile, self._name.option
-        return kline(profile, self._instrument, interval, bar, event_ms, closed=closed)
+    def _ids(self, bar: Bar, unix_ms: int) -> tuple[int, int]:
+        """`f` and `L`."""
+        return bar.first_id, bar.last_id
 
 
 class _ContinuousKline(_Kline):
     """The same with update ids, which change when no trade is made."""
+
+    _text = staticmethod(continuous_kline)
 
     def _find(self, feed: Feed, name: StreamName) -> Instrument:
         found = _contract(feed, name)
         assert found is not None
         return found
 
-    def _ids(self, unix_ms: int) -> tuple[int, int]:
+    def _updates(self, unix_ms: int) -> tuple[int, int]:
         """First and last update id of the bar until now; -1 if there was no update (I)."""
         truth, epoch_ms = self._feed.truth, self._feed.epoch_ms
         before = truth.id_at(self._symbol, self._bar.open_ms - epoch_ms - 1)
@@ -175,14 +193,10 @@ class _ContinuousKline(_Kline):
         return (first, last) if first is not None and first <= last else (-1, -1)
 
     def _state(self, unix_ms: int) -> object:
-        return self._bar.count, self._ids(unix_ms)
+        return self._bar.count, self._updates(unix_ms)
 
-    def _spell(self, bar: Bar, event_ms: int, *, closed: bool) -> str:
-        profile, interval = self._feed.profile, self._name.option
-        ids = self._ids(event_ms - LAG_MS)
-        return continuous_kline(
-            profile, self._instrument, interval, bar, ids, event_ms, closed=closed
-        )
+    def _ids(self, bar: Bar, unix_ms: int) -> tuple[int, int]:
+        return self._updates(unix_ms)
 
 
 def _contract(feed: Feed, name: StreamName) -> Instrument | None:

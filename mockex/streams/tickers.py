@@ -13,8 +13,6 @@ from mockex.streams.book_tickers import Top, sides, top_at
 from mockex.streams.envelope import Event
 from mockex.streams.source import Changes, Feed, Recipe
 
-# wire B9: "miniTicker/ticker `E` 8 to 53 ms after a full second"
-LAG_MS = 10
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
 _WIDTH_MS = {"": _DAY_MS, "1h": _HOUR_MS, "4h": 4 * _HOUR_MS, "1d": _DAY_MS}
@@ -23,9 +21,6 @@ _CONTRACT_USD = {"BTC": 100}
 _OTHER_CONTRACT_USD = 10
 # spot 5.9, rest A4: the average price is that of the last 5 minutes
 _AVERAGE_MIN = 5
-
-
-# --- numbers -------------------------------------------------------------------------------------
 
 
 def percent(w: Window) -> str:
@@ -50,9 +45,6 @@ def quote_volume(i: Instrument, w: Window) -> str:
     usd = w.volume * i.step * _CONTRACT_USD.get(i.base, _OTHER_CONTRACT_USD)
     scale = 10 ** (2 * i.price_decimals)  # of the price, and of what is spelled
     return spell(rounded(usd * w.volume * scale, w.quote * i.tick or 1), i.price_decimals)
-
-
-# --- events --------------------------------------------------------------------------------------
 
 
 def spot_mini_ticker(i: Instrument, w: Window, event_ms: int) -> str:
@@ -124,9 +116,6 @@ def avg_price(i: Instrument, w: Window, event_ms: int, traded_ms: int, interval:
     )
 
 
-# --- sources -------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class _Text:
     """An object that is sent, by itself or in an array, and the ids of its trades."""
@@ -171,11 +160,11 @@ class _Row:
         top = top_at(self._feed, symbol, at_ms) if self._of_book else None
         return self._rolling.span(at_ms), top
 
-    def changed(self) -> _Text | None:
+    def changed(self, *, even_if_not: bool = False) -> _Text | None:
         """The ticker at this step; None if nothing of it changed since the last due step."""
         feed = self._feed
         state = self._state(feed.at_ms)
-        if state == self._sent:
+        if state == self._sent and not even_if_not:
             return None
         self._sent = state
         key = (self._kind, self._option, self._instrument.symbol)
@@ -188,7 +177,7 @@ class _Row:
         window = self._rolling.at(self._feed.at_ms)
         if window is None:
             return None  # nothing was ever traded
-        i, event_ms = self._instrument, self._feed.unix_ms + LAG_MS
+        i, event_ms = self._instrument, self._feed.unix_ms + self._feed.profile.ticker_lag_ms
         if self._kind is Kind.WINDOW_TICKER:
             text = window_ticker(i, window, event_ms, self._option)
         elif self._kind is Kind.MINI_TICKER:
@@ -208,12 +197,13 @@ class _Ticker:
 
     def __init__(self, feed: Feed, name: StreamName, period_ms: int) -> None:
         self._stream = name.text
+        self._unchanged_too = not feed.profile.silent_when_unchanged
         instrument = feed.instrument(name)
         self.symbols = (instrument.symbol,)
         self._row = _Row(feed, name.kind, name.option, instrument, period_ms)
 
     def publish(self, changes: Changes) -> Iterable[Event]:
-        row = self._row.changed()
+        row = self._row.changed(even_if_not=self._unchanged_too)
         return () if row is None else (Event(self._stream, row.text, row.first_id, row.last_id),)
 
 
