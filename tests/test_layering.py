@@ -16,17 +16,18 @@ ALLOWED: dict[str, set[str]] = {
     "market": FIRST,
     "streams": FIRST | {"market"},
     "session": FIRST | {"streams.envelope"},
+    "rest": FIRST | {"market", "streams"},
     "faults.toxiproxy": FIRST | {"faults.proxy_server"},
     "faults.proxy_server": FIRST | {"faults.toxiproxy", "faults._guard", "server.wire"},
     "faults._guard": set(),
     "sim": FIRST,
-    "server": FIRST | {"faults", "market", "streams", "session", "sim"},
+    "server": FIRST | {"faults", "market", "streams", "session", "rest", "sim"},
     "cli": FIRST | {"server", "faults"},
     "pytest_plugin": FIRST | {"server", "faults", "sim"},
     "": {"errors", "faults", "profile", "server", "sim"},
 }
 FORBIDDEN_PURE = {"asyncio", "socket", "time", "selectors", "threading", "subprocess"}
-PURE = ("market", "streams", "session", "names", "profile", "faults.model", "faults.trigger")
+PURE = ("market", "streams", "session", "rest", "names", "profile", "faults.model", "faults.trigger")
 
 
 def imports(file: Path) -> set[str]:
@@ -101,4 +102,4 @@ def test_a_planted_violation_is_found() -> None:
     assert broken("market.walk", {"mockex.server.exchange"}) == ["mockex.server.exchange"]
     assert broken("session.core", {"mockex.market.walk"}) == ["mockex.market.walk"]
     assert broken("streams.depth", {"mockex_adapter"}) == ["mockex_adapter"]
-    assert broken("server.rest", {"mockex.market.walk", "mockex.streams.depth"}) == []
+    assert broken("rest.book", {"mockex.market.walk", "mockex.streams.depth"}) == []

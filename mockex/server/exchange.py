@@ -8,8 +8,10 @@ is merged. The beat measures that lateness and journals it, for the suite's tole
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Collection, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -17,17 +19,17 @@ from typing import Any
 from mockex.clock import Clock, wall_clock_ms
 from mockex.errors import ConfigError
 from mockex.faults.model import Fault
-from mockex.market.instruments import instruments
+from mockex.market.instruments import instruments, listed_beside
 from mockex.market.walk import Market
 from mockex.names import parse
 from mockex.profile import Profile, profile_named
+from mockex.rest import Rest
 from mockex.server.admission import Admission
 from mockex.server.authority import make_authority
 from mockex.server.connection import Connection
 from mockex.server.fanout import Fanout
 from mockex.server.injector import Handle, Injector
 from mockex.server.journal import Behind, Journal, Lagged, Opened
-from mockex.server.rest import Rest
 from mockex.server.rest_connection import RestConnection
 from mockex.server.time import Time
 from mockex.server.timers import Timer, Timers
@@ -76,8 +78,13 @@ class Exchange:
         self.seed = seed
         self.wire = wire
         self.clock = Clock(loop.time(), epoch_ms, speed)
+        traded = instruments(profile, symbols)
         self.market = Market(
-            instruments(profile, symbols), seed=seed, profile=profile, kind=market, step_ms=step_ms
+            (*traded, *listed_beside(profile, traded)),
+            seed=seed,
+            profile=profile,
+            kind=market,
+            step_ms=step_ms,
         )
         self.truth = self.market.truth
         self.publisher = Publisher(profile, self.market, epoch_ms)
@@ -89,9 +96,7 @@ class Exchange:
         self.timers = Timers(loop)
         self.exchange_timers = Timers(loop, self.clock)
         self.time = Time(self)
-        self.fanout = Fanout(
-            self.journal, self.loop_time, self.publisher.add, self.publisher.remove
-        )
+        self.fanout = Fanout(self.journal, self.loop_time, self._wanted, self.publisher.remove)
         self.rest = Rest(profile, self.market, self.clock)
         self.rest_transports: set[asyncio.Transport] = set()
         self.admission = Admission(self)
@@ -99,6 +104,7 @@ class Exchange:
         self._open: dict[int, Connection] = {}
         self._accepted = 0
         self._step = 0
+        self._next_step: Timer | None = None
         self._behind_again_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._gone: asyncio.Future[None] | None = None  # while closing: all connections are over
@@ -267,15 +273,34 @@ class Exchange:
         self.exchange_timers.close()
         self.journal.close()
 
+    def _wanted(self, stream: str) -> None:
+        self.publisher.add(stream)
+        if self.market.kind == "frozen":
+            self._schedule_by_clock(math.floor(self.now() * 1000))
+
     def _schedule_step(self) -> None:
         if self.market.kind == "frozen":
-            return  # nothing will ever happen
-        due_s = (self._step + 1) * self.market.step_ms / 1000
-        self.at(due_s, self._run_step)
+            self._schedule_by_clock(self._step * self.market.step_ms)
+        else:
+            self._step_at((self._step + 1) * self.market.step_ms)
 
-    def _run_step(self) -> None:
-        self._step += 1
-        now_ms = self._step * self.market.step_ms
+    def _schedule_by_clock(self, after_ms: int) -> None:
+        """Where the market stands still, only what is sent by the clock takes a step."""
+        due_ms = self.publisher.next_by_clock_ms(after_ms)
+        if due_ms is None:
+            return
+        if self._next_step is not None:
+            if self._next_step.when <= due_ms / 1000:
+                return
+            self._next_step.cancel()
+        self._step_at(due_ms)
+
+    def _step_at(self, now_ms: int) -> None:
+        self._next_step = self.at(now_ms / 1000, partial(self._run_step, now_ms))
+
+    def _run_step(self, now_ms: int) -> None:
+        self._next_step = None
+        self._step = now_ms // self.market.step_ms
         self._look_behind(now_ms / 1000)
         changes = self.market.advance(now_ms, self.publisher.symbols)
         self.fanout.publish(self._step, self.publisher.publish(now_ms, changes))

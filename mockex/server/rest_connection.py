@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import h11
 
-from mockex.server.handshake import REASONS, public_headers
+from mockex.rest import Request, Response
+from mockex.server.handshake import REASONS
 from mockex.server.journal import Requested
-from mockex.server.rest import RestRequest, RestResponse
 
 if TYPE_CHECKING:
     from mockex.server.exchange import Exchange
@@ -30,6 +30,8 @@ class RestConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        peer = transport.get_extra_info("peername")
+        self._address = str(peer[0]) if peer else "127.0.0.1"
         self._exchange.rest_transports.add(transport)
         self._idle = self._exchange.timers.after(IDLE_S, transport.close)
 
@@ -54,6 +56,9 @@ class RestConnection(asyncio.Protocol):
             match event:
                 case h11.Request():
                     self._request = event
+                    if self._http.they_are_waiting_for_100_continue:
+                        go_on = h11.InformationalResponse(status_code=100, headers=[])
+                        self._transport.write(self._http.send(go_on) or b"")
                 case h11.EndOfMessage():
                     self._answer()
                 case h11.Data():
@@ -67,10 +72,11 @@ class RestConnection(asyncio.Protocol):
         self._request = None
         self._idle.cancel()
         self._idle = self._exchange.timers.after(IDLE_S, self._transport.close)
-        asked = RestRequest(
+        asked = Request(
             request.method.decode("ascii"),
             request.target.decode("latin-1"),
-            public_headers(request.headers),
+            {name.decode("ascii"): value.decode("latin-1") for name, value in request.headers},
+            self._address,
         )
         response = self._exchange.rest.answer(asked, self._exchange.now())
         self._exchange.journal.append(
@@ -91,7 +97,7 @@ class RestConnection(asyncio.Protocol):
         else:
             self._http.start_next_cycle()
 
-    def _send(self, response: RestResponse, *, head_only: bool) -> None:
+    def _send(self, response: Response, *, head_only: bool) -> None:
         headers = [(name.encode(), value.encode("latin-1")) for name, value in response.headers]
         headers.append((b"content-length", str(len(response.body)).encode()))
         reason = REASONS.get(response.status, "").encode()
@@ -106,6 +112,6 @@ class RestConnection(asyncio.Protocol):
         if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             status = error.error_status_hint or 400
             body = f"{error}\n".encode()
-            response = RestResponse(status=status, headers=[("connection", "close")], body=body)
+            response = Response(status=status, headers=[("connection", "close")], body=body)
             self._send(response, head_only=False)
         self._transport.close()
