@@ -117,8 +117,8 @@ def _symbols(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[
 
 @cli.command()
 @click.option(
-    "--profile", type=click.Choice(["spot", "usdm"]), default="usdm", show_default=True,
-    help="Which product of the exchange.",
+    "--profile", default="usdm", show_default=True, metavar="NAME|FILE",
+    help="Which product of the exchange: spot, usdm, a dated one (spot-2026-11), or a TOML file.",
 )  # fmt: skip
 @click.option(
     "--symbols", default="ETHUSDC,BTCUSDC", show_default=True, callback=_symbols, metavar="LIST",
