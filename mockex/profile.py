@@ -55,6 +55,9 @@ class Texts:
     too_many_streams: str
     invalid_json: str  # {line}, {column}
     cut_request: str  # {column}
+    invalid_request: str  # reasons of a close frame
+    too_many_requests: str
+    pong_timeout: str
     # answers to a handshake
     target_too_long: str
     no_path: str
@@ -85,19 +88,27 @@ class Profile:
     pong_deadline_s: Seconds | None
     lifetime_s: Seconds | None
     incoming_per_s: CountOrNone | None
+    incoming_window_s: Seconds  # any such stretch of time, which `incoming_per_s` is the limit of
     incoming_grace: CountOrNone  # more than the limit before the close
     count_pongs: bool  # pongs that answer a ping count as messages
     max_streams: Count
     max_request_bytes: Count | None  # a request is cut there
     max_target_chars: Count  # HTTP 414 beyond
-    time_unit: bool  # `timeUnit` in the URL is obeyed; else it is ignored
+    raw_path: Literal["many", "one"]  # `/ws/<a>/<b>` names two streams, or none that is a name
+    # `timeUnit` in the URL is obeyed, and other values are refused or taken for the default; or the
+    # whole parameter is ignored
+    time_unit: Literal["strict", "lax", "ignored"]
+    malformed_in_url: Literal["error", "refuse"]  # after the upgrade, or instead of it
     compression: bool  # permessage-deflate is accepted when offered
     attempts_limit: CountOrNone | None  # handshakes of one address in the window
     attempts_window_s: Seconds
     attempts_refusal: Literal[429, 403, 418]  # what one too many is answered with
+    count_failed_attempts: bool
     id_rule: Literal["any", "unsigned"]
+    id_hyphens: bool  # a text as id may hold them
     missing_id: Literal["error", "accept"]
     pong: Literal["strict", "any"]  # only a copy of its payload settles a ping, or anything does
+    pong_settles: Literal["all_before", "itself"]
     unsolicited_pong_keeps_alive: bool
     error_envelope: Literal["nested", "flat"]
     # the connection ends after errors without `id`, or after those of the codes 2, 3 and 4
@@ -131,6 +142,7 @@ class Profile:
     raw_window_s: Seconds
     raw_exceeded: str  # {limit}
     funding_limit: Count | None  # requests for funding rates and their rules, in the same window
+    throttled_weight: CountOrNone  # what a request costs that is answered with 429
     ban_after: Count  # so many answers with 429 in one window, and then 418
     first_ban_s: Seconds  # the next ones are twice as long each
     longest_ban_s: Seconds
@@ -202,11 +214,10 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> tuple[dict[str, Any], str
     if parsed.base in NAMES:
         base = FOLDER / f"{CURRENT.get(parsed.base, parsed.base)}.toml"
     else:
-        base = (path.parent / parsed.base).resolve()
+        base = path.parent / parsed.base
         if not _is_path(parsed.base):
-            expected = f"a profile or a path; {reading.nearest(parsed.base, NAMES)}"
-            raise parsed.wrong(("base",), "base", parsed.base, expected)
-        if base in (*above, path):
+            raise parsed.wrong(("base",), "base", parsed.base, reading.nearest(parsed.base, NAMES))
+        if base.resolve() in [known.resolve() for known in (*above, path)]:
             around = " -> ".join(p.name for p in (*above, path, base))
             raise parsed.wrong(("base",), "base", parsed.base, f"no circle of bases ({around})")
         if not base.is_file():
@@ -243,7 +254,7 @@ def profile_named(name: str) -> Profile:
         raise ConfigError(
             "profile", name, f"one of {', '.join(NAMES)}, or the path of a .toml file"
         )
-    return _made(Path(name).resolve())
+    return _made(Path(name))
 
 
 SPOT = profile_named("spot")

@@ -83,12 +83,13 @@ class Admission:
         """Every attempt is served as it asks from now on."""
         self._rules.clear()
 
-    def count(self, address: str) -> Refusal | None:
-        """Count a handshake, whatever becomes of it; the answer if it is one too many."""
-        wait_s = self._attempts.count(address, self._exchange.now())
-        if wait_s is None:
-            return None
-        return refuse(self._exchange.profile, Attempt.TOO_MANY, math.ceil(wait_s))
+    def too_many(self, address: str, *, failed: bool) -> Refusal | None:
+        """Count a handshake; the answer if it is one too many. `failed`: it is refused anyway."""
+        now, profile = self._exchange.now(), self._exchange.profile
+        wait_s = self._attempts.wait_s(address, now)
+        if profile.count_failed_attempts or not (failed or wait_s):
+            self._attempts.count(address, now)
+        return None if wait_s is None else refuse(profile, Attempt.TOO_MANY, math.ceil(wait_s))
 
     def attempted(self, connection: Connection) -> None:
         """A TCP connection was accepted."""

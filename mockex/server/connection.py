@@ -169,18 +169,18 @@ class Connection(asyncio.Protocol):
     # --- handshake -----------------------------------------------------------------------------
 
     def _admit(self, request: UpgradeRequest | BadRequest) -> None:
-        refused = self._exchange.admission.count(self._address)
-        if refused is not None:
-            self.refuse(refused.status, refused.body, request.target, refused.headers)
-            return
-        if isinstance(request, BadRequest):
-            self.refuse(request.status, request.body, request.target, request.headers)
-            return
-        target = read_target(self._exchange.profile, request.target)
-        if isinstance(target, Refusal):
-            self.refuse(target.status, target.body, request.target, target.headers)
-            return
-        self._exchange.admission.requested(self, request, target)
+        exchange = self._exchange
+        asked: Target | Refusal | BadRequest = (
+            request
+            if isinstance(request, BadRequest)
+            else read_target(exchange.profile, request.target)
+        )
+        failed = not isinstance(asked, Target)
+        asked = exchange.admission.too_many(self._address, failed=failed) or asked
+        if not isinstance(asked, Target):
+            self.refuse(asked.status, asked.body, request.target, asked.headers)
+        elif isinstance(request, UpgradeRequest):
+            exchange.admission.requested(self, request, asked)
 
     def upgrade(self, request: UpgradeRequest, target: Target) -> None:
         """Write the 101 and begin the session."""

@@ -13,7 +13,7 @@ from enum import Enum, auto
 from mockex.clock import Clock
 from mockex.names import parse
 from mockex.profile import Profile
-from mockex.session.decisions import Case, Reply, Settles, Then, answer, settles
+from mockex.session.decisions import Case, Reply, Settles, answer, ending, settles
 from mockex.session.effects import (
     Close,
     Effect,
@@ -80,7 +80,8 @@ class Session:
         self.combined = target.combined
         self._subscribed: dict[str, None] = {}
         limit = profile.incoming_per_s
-        self._incoming = Window(None if limit is None else limit + profile.incoming_grace)
+        most = None if limit is None else limit + profile.incoming_grace
+        self._incoming = Window(most, profile.incoming_window_s)
         self._unanswered: deque[tuple[bytes, float]] = deque()
         self._next_ping_s = self._ping_after(now)
         self._ends_s = None if profile.lifetime_s is None else now + profile.lifetime_s
@@ -140,6 +141,8 @@ class Session:
             case Settles.UP_TO_IT:
                 while self._unanswered.popleft()[0] != payload:
                     pass
+            case Settles.IT:
+                self._unanswered.remove(next(p for p in self._unanswered if p[0] == payload))
             case Settles.ALL:
                 self._unanswered.clear()
             case Settles.HOLDS_OFF:
@@ -262,9 +265,8 @@ class Session:
                 effects.append(SendNotice(shutdown_notice(self._clock.unix_ms(now), form)))
             case Reply.NONE:
                 pass
-        if row.then is not Then.CONTINUE:
-            effects.append(self._ends(row.then.value))
-        return effects
+        end = ending(self._profile, row.then)
+        return effects if end is None else [*effects, self._ends(end)]
 
     def _succeed(self, request: Request, value: object = None) -> list[Effect]:
         return self._decide(Case.VALID, request.identified, value=value)

@@ -74,14 +74,26 @@ class Reply(Enum):
 
 
 class Then(Enum):
-    """The third column: the end of the connection, or nothing of the kind."""
+    """The third column: the end of the connection, or nothing of the kind. Of a close: its code,
+    and its reason as a field of `Texts`."""
 
     CONTINUE = None
-    INVALID = Close(CloseCode.POLICY_VIOLATION, "Invalid request")
-    TOO_MANY = Close(CloseCode.POLICY_VIOLATION, "Too many requests")
-    NO_PONG = Close(CloseCode.POLICY_VIOLATION, "Pong timeout")
-    GOING_AWAY = Close(CloseCode.GOING_AWAY)
-    DROP = Drop()
+    INVALID = (CloseCode.POLICY_VIOLATION, "invalid_request")
+    TOO_MANY = (CloseCode.POLICY_VIOLATION, "too_many_requests")
+    NO_PONG = (CloseCode.POLICY_VIOLATION, "pong_timeout")
+    GOING_AWAY = (CloseCode.GOING_AWAY, None)
+    DROP = ()
+
+
+def ending(profile: Profile, then: Then) -> Close | Drop | None:
+    """How the connection ends; None if it goes on."""
+    match then.value:
+        case (code, reason):
+            return Close(code, getattr(profile.texts, reason) if reason else "")
+        case ():
+            return Drop()
+        case _:
+            return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,17 +188,21 @@ class Settles(Enum):
     """What a pong does for the pings that are still to be answered."""
 
     NOTHING = auto()
+    IT = auto()  # the ping that it copies
     UP_TO_IT = auto()  # the ping that it copies and every ping before
     ALL = auto()
     HOLDS_OFF = auto()  # nothing is settled, but the deadline is put off
 
 
 # By: copies a ping; the setting `pong`; the setting `unsolicited_pong_keeps_alive`.
-PONGS: Final[Mapping[tuple[bool, str, bool], Settles]] = MappingProxyType({
-    (True, "strict", False): Settles.UP_TO_IT,
-    (True, "strict", True): Settles.UP_TO_IT,
-    (True, "any", False): Settles.UP_TO_IT,
-    (True, "any", True): Settles.UP_TO_IT,
+PONGS: Final[Mapping[tuple[bool, str, bool], Settles | Choice[Settles]]] = MappingProxyType({
+    **dict.fromkeys(
+        [(True, pong, keeps) for pong in ("strict", "any") for keeps in (False, True)],
+        Choice("pong_settles", MappingProxyType({
+            "all_before": Settles.UP_TO_IT,
+            "itself": Settles.IT,
+        })),
+    ),
     (False, "strict", False): Settles.NOTHING,
     (False, "strict", True): Settles.HOLDS_OFF,
     (False, "any", False): Settles.ALL,
@@ -196,7 +212,8 @@ PONGS: Final[Mapping[tuple[bool, str, bool], Settles]] = MappingProxyType({
 
 def settles(profile: Profile, *, copies: bool) -> Settles:
     """What a pong does that copies a ping, or does not."""
-    return PONGS[copies, profile.pong, profile.unsolicited_pong_keeps_alive]
+    cell = PONGS[copies, profile.pong, profile.unsolicited_pong_keeps_alive]
+    return cell.by(profile) if isinstance(cell, Choice) else cell
 
 
 # --- ids (spot 4.1, usdm 4.1) ----------------------------------------------------------------
@@ -207,7 +224,8 @@ class IdShape(StrEnum):
 
     UNSIGNED = "0 to 2^63 - 1"
     NEGATIVE = "-2^63 to -1"
-    TEXT = "up to 36 letters, digits and hyphens"
+    TEXT = "up to 36 letters and digits"
+    HYPHENATED = "the same, with hyphens"
     NULL = "null"
     MISSING = "no id"
     OTHER = "anything else"
@@ -226,6 +244,9 @@ def accepts_id(profile: Profile, shape: IdShape) -> bool:
     """Whether a request with such an id is carried out."""
     if shape is IdShape.MISSING:
         return MISSING_ID[profile.missing_id]
+    if shape is IdShape.HYPHENATED:
+        # "Accept hyphens too: 36 is the length of a UUID" (spot 4.1, I)
+        return profile.id_hyphens and IdShape.TEXT in IDS[profile.id_rule]
     return shape in IDS[profile.id_rule]
 
 
@@ -239,6 +260,7 @@ class Attempt(StrEnum):
     NO_PATH = "path of no mode"
     UNROUTED = "no route where one is needed"
     BAD_TIME_UNIT = "unknown timeUnit"
+    MALFORMED_STREAM = "malformed stream"
     TOO_MANY = "one attempt too many"
 
 
@@ -259,6 +281,7 @@ REFUSALS: Final[Mapping[Attempt, Answer | Choice[Answer]]] = MappingProxyType({
     Attempt.NO_PATH: Answer(("spot-2", "wire-B13"), 404, "no_path"),
     Attempt.UNROUTED: Answer(("usdm-2.3",), 404, "no_path"),
     Attempt.BAD_TIME_UNIT: Answer(("spot-2",), 400, "bad_time_unit", -1194),
+    Attempt.MALFORMED_STREAM: Answer(("spot-4.4",), 400, "invalid_stream", 2),
     Attempt.TOO_MANY: Choice("attempts_refusal", MappingProxyType({
         429: Answer(("spot-3.5",), 429, "too_many_attempts", -1034, retry_after=True),
         403: Answer(("spot-3.5", "rest-A2"), 403, "firewall"),

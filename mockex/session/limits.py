@@ -25,29 +25,37 @@ class Window:
 
 class Attempts:
     """Connection attempts by address: at most `limit` in any `window_s` (spot 3.5: "300 connection
-    attempts per 5 min per IP", "failed ones too"); those that were refused for it count as well."""
+    attempts per 5 min per IP"); None: no limit."""
 
     def __init__(self, limit: int | None, window_s: float) -> None:
         self._limit = limit
         self._window_s = window_s
         self._times: dict[str, deque[float]] = {}
 
-    def count(self, address: str, now: float) -> float | None:
-        """Count one; seconds until the next would pass if this one is too many, else None."""
+    def wait_s(self, address: str, now: float) -> float | None:
+        """Seconds until an attempt is within the limit again; None if one is so now."""
         if self._limit is None:
             return None
+        times = self._times.get(address, ())
+        if len(times) < self._limit:
+            return None
+        left_s = (times[0] if times else now) + self._window_s - now
+        return left_s if left_s > 0 else None
+
+    def count(self, address: str, now: float) -> None:
+        """Count one. Only the last `limit` of them matter."""
+        if not self._limit:
+            return
         self._forget(now)
-        # The latest goes to the end, so that those to forget stand in front.
-        times = self._times.pop(address, None) or deque(maxlen=self._limit + 1)
+        # The latest address goes to the end, so that those to forget stand in front.
+        times = self._times.pop(address, None) or deque(maxlen=self._limit)
         self._times[address] = times
         times.append(now)
-        if len(times) <= self._limit or now - times[0] >= self._window_s:
-            return None
-        return times[1] + self._window_s - now if self._limit else self._window_s
 
     def _forget(self, now: float) -> None:
         """Addresses that have not been heard of for a window."""
-        for address, times in list(self._times.items()):
+        while self._times:
+            address, times = next(iter(self._times.items()))
             if now - times[-1] < self._window_s:
                 return
             del self._times[address]

@@ -122,7 +122,7 @@ def id_shape(message: Mapping[str, Any]) -> IdShape:
         case int(value) if -(2**63) <= value < 0:
             return IdShape.NEGATIVE
         case str(value) if _ID_TEXT.fullmatch(value):
-            return IdShape.TEXT
+            return IdShape.HYPHENATED if "-" in value else IdShape.TEXT
         case _:
             return IdShape.OTHER
 

@@ -59,23 +59,21 @@ def read_target(profile: Profile, target: str) -> Target | Refusal:
     if path == "/stream" or path == "/stream/":
         combined, names = True, _names_in_query(query)
     elif path == "/ws" or path.startswith("/ws/"):
-        combined, names = False, _names(path[len("/ws/") :])
+        combined, names = False, _names(path[len("/ws/") :], profile.raw_path == "many")
     else:
         return refuse(profile, Attempt.NO_PATH)
     if route not in prefixes:
         return refuse(profile, Attempt.UNROUTED)
     unit = "MILLISECOND"
-    if profile.time_unit:
+    if profile.time_unit != "ignored":
         unit = dict(parse_qsl(query, keep_blank_values=True)).get("timeUnit", unit)
-    if unit not in _TIME_UNITS:
+    if unit not in _TIME_UNITS and profile.time_unit == "strict":
         return refuse(profile, Attempt.BAD_TIME_UNIT)
-    return Target(
-        route,
-        combined,
-        tuple(name for name in names if well_formed(name)),
-        tuple(name for name in names if not well_formed(name)),
-        _TIME_UNITS[unit],
-    )
+    malformed = tuple(name for name in names if not well_formed(name))
+    if malformed and profile.malformed_in_url == "refuse":
+        return refuse(profile, Attempt.MALFORMED_STREAM)
+    streams = tuple(name for name in names if well_formed(name))
+    return Target(route, combined, streams, malformed, _TIME_UNITS.get(unit, False))
 
 
 def _below(path: str, prefix: str) -> bool:
@@ -90,10 +88,15 @@ def _names_in_query(query: str) -> tuple[str, ...]:
     return ()
 
 
-def _names(text: str) -> tuple[str, ...]:
-    """The names in a part of a URL, each once. "Percent-encoded URLs are accepted since 2025-12";
-    names may also be raw UTF-8 (spot 2), which reaches us as latin-1."""
-    return tuple(dict.fromkeys(name for name in unquote(_utf8(text)).split("/") if name))
+def _names(text: str, many: bool = True) -> tuple[str, ...]:
+    """The names in a part of a URL, each once; not `many`: it is one name, or none.
+
+    "Percent-encoded URLs are accepted since 2025-12"; names may also be raw UTF-8 (spot 2), which
+    reaches us as latin-1.
+    """
+    decoded = unquote(_utf8(text))
+    names = decoded.split("/") if many else (decoded,)
+    return tuple(dict.fromkeys(name for name in names if name))
 
 
 def _utf8(text: str) -> str:
