@@ -58,12 +58,12 @@ class Parsed:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """`the nearest is …`, or all there are if nothing is near."""
+    """The nearest one, or all there are if nothing is near."""
     from difflib import get_close_matches  # only errors need it: a millisecond of each start
 
     known = sorted(known)
     found = get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"the nearest is {found[0]}" if found else "one of " + ", ".join(known)
+    return f"{found[0]}, the nearest there is" if found else "one of " + ", ".join(known)
 
 
 def line_of(text: str, key: Key) -> int:

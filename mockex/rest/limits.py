@@ -98,10 +98,10 @@ class Limits:
     ) -> Verdict:
         """Count a request of `weight` and say how it is met."""
         client = self._client(address, unix_s)
-        if unix_s < client.banned_until_s:
-            return self._banned(client, unix_s)
         for window in client.windows.values():
             window.turn(unix_s)
+        if unix_s < client.banned_until_s:
+            return self._banned(client, unix_s)
         if unix_s >= client.period_ends_s:
             client.refused = 0
         charged = self._add(client, counter, weight)
@@ -130,7 +130,7 @@ class Limits:
         self._known[_name(address)].windows[Counter.WEIGHT].used -= weight
 
     def _add(self, client: _Address, counter: Counter, weight: int) -> int:
-        """Charge a request. "A 429 is cheap" (rest A3, I): one behind the limit costs 1."""
+        """Charge a request. "A 429 is cheap" (rest A3, I): one behind the limit costs little."""
         windows = client.windows
         if _RAW in windows:
             windows[_RAW].used += 1
@@ -138,7 +138,8 @@ class Limits:
             windows[counter].used += 1
             return 0
         window = windows[Counter.WEIGHT]
-        charged = weight if window.used <= window.limit else 1
+        over = window.used > window.limit
+        charged = self.profile.throttled_weight if over else weight
         window.used += charged
         return charged
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from mockex.market.bars import bars
 from mockex.market.derived import reference_price, spelled
-from mockex.market.instruments import Instrument, rounded
+from mockex.market.instruments import Instrument
 from mockex.market.windows import Window
 from mockex.rest import refusals
 from mockex.rest.asked import Asked
 from mockex.rest.klines import time_zone_min
 from mockex.rest.messages import Answer
+from mockex.streams.tickers import average as weighted
+from mockex.streams.tickers import percent, quote_volume
 
 _Said = dict[str, object]
 _DAY_MS = 86_400_000
@@ -56,9 +58,7 @@ def average(asked: Asked) -> Answer:
     """`avgPrice`: of five minutes; "`closeTime` is the last trade" (rest A4)."""
     i = asked.one()
     found = asked.window(i, _AVERAGE_MIN * 60_000, on_minute=False).at(asked.at_ms)
-    price = i.price(_last(asked, i)[0])
-    if found is not None and found.volume:
-        price = i.average(found.quote, found.volume)
+    price = i.price(i.start_ticks) if found is None else weighted(i, found)
     closed = asked.time(_traded_ms(asked, i))
     return Answer({"mins": _AVERAGE_MIN, "price": price, "closeTime": closed})
 
@@ -220,24 +220,21 @@ def _day_usdm(asked: Asked, i: Instrument) -> _Said:
 
 
 def _changes(i: Instrument, found: Window) -> _Said:
-    change = found.close - found.open
     return {
-        "priceChange": i.price(change),
-        # three decimals (spot 5, O), which a thousandth of an integer has exactly
-        "priceChangePercent": f"{rounded(change * 100_000, found.open) / 1000:.3f}",
-        "weightedAvgPrice": i.average(found.quote, found.volume) if found.volume else i.price(0),
+        "priceChange": i.price(found.close - found.open),
+        "priceChangePercent": percent(found),
+        "weightedAvgPrice": weighted(i, found),
     }
 
 
 def _mini(asked: Asked, i: Instrument, found: Window) -> _Said:
-    decimals = i.price_decimals if asked.usdm else 8
     return {
         "openPrice": i.price(found.open),
         "highPrice": i.price(found.high),
         "lowPrice": i.price(found.low),
         "lastPrice": i.price(found.close),
         "volume": i.quantity(found.volume),
-        "quoteVolume": i.amount(found.quote, decimals),
+        "quoteVolume": quote_volume(i, found),
         "openTime": asked.time(found.open_ms),
         "closeTime": asked.time(found.close_ms),
         "firstId": found.first_id,
