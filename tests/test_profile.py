@@ -86,7 +86,7 @@ def test_settings_are_changed_by_name_and_held_against_their_types() -> None:
     assert SPOT.with_(ping_interval_s=1).ping_interval_s == 1.0
     assert SPOT.with_(ping_interval_s=None).ping_interval_s is None
     assert SPOT.with_(streams=USDM.streams).streams == USDM.streams
-    with pytest.raises(ConfigError, match="the nearest is ping_interval_s"):
+    with pytest.raises(ConfigError, match="expected ping_interval_s, the nearest"):
         SPOT.with_(ping_intervall_s=1.0)
     with pytest.raises(ConfigError, match="profile setting: 'dated' is not usable"):
         SPOT.with_(dated="today")
@@ -142,8 +142,8 @@ def test_a_base_may_be_another_file_beside_it(mine: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "line", "says"),
     [
-        ("ping_intervall_s = 5", 2, "setting: 'ping_intervall_s' is not usable, expected the "
-         "nearest is ping_interval_s"),
+        ("ping_intervall_s = 5", 2, "setting: 'ping_intervall_s' is not usable, expected "
+         "ping_interval_s, the nearest there is"),
         ("\n# a comment\nping_interval_s = -5", 4, "ping_interval_s: -5 is not usable, expected a "
          'number above 0 or "off"'),
         ('ping_interval_s = "5"', 2, "ping_interval_s: '5' is not usable"),
@@ -151,16 +151,15 @@ def test_a_base_may_be_another_file_beside_it(mine: Path) -> None:
         ('max_streams = "off"', 2, "max_streams: 'off' is not usable, expected a whole number of "
          "at least 1"),
         ('id_rule = "none"', 2, 'expected "any" or "unsigned"'),
-        ("[steams]\n", 2, "table: 'steams' is not usable, expected the nearest is streams"),
-        ('[streams]\n"<symbol>@trades" = { "" = 0 }', 3, "the nearest is <symbol>@trade"),
+        ("[steams]\n", 2, "table: 'steams' is not usable, expected streams"),
+        ('[streams]\n"<symbol>@trades" = { "" = 0 }', 3, "expected <symbol>@trade, the nearest"),
         ('[streams]\n"<symbol>@depth" = { "" = -1 }', 3, "-1 is not usable, expected a whole "
          "number of at least 0"),
         ('[streams]\n"<symbol>@depth" = 100', 3, "expected a table"),
-        ('[texts]\ninvalid_steam = "x"', 3, "the nearest is invalid_stream"),
+        ('[texts]\ninvalid_steam = "x"', 3, "expected invalid_stream, the nearest"),
         ("depth_weights = [\n  [100, 5],\n  [500],\n]", 2, "depth_weights: "),
         ('[carried_by."/public"]\nvalue = ["<symbol>@nothing"]', 2, "one of "),
-        ('lifetime_s = { value = 1, form = "x" }', 2, "lifetime_s: 'form' is not usable, expected "
-         "the nearest is from"),
+        ('lifetime_s = { value = 1, form = "x" }', 2, "lifetime_s: 'form' is not usable, expected"),
         ('lifetime_s = { value = 1, label = "X" }', 2, "label: 'X' is not usable, expected D, O"),
         ("lifetime_s = { value = 1, from = 3 }", 2, "from: 3 is not usable, expected the id of a"),
         ('name = "usdm"', 2, "name: 'usdm' is not usable, expected to be that of the base"),
@@ -184,7 +183,7 @@ def test_what_a_file_says_wrongly_is_named_with_its_line(
     [
         ("lifetime_s = 1\n", 'base: None is not usable, expected base = "spot-2026-11"'),
         ("base = 3\n", "line 1: base: 3 is not usable, expected the name of a profile"),
-        ('base = "spot-2026-12"\n', "the nearest is spot-2026-11"),
+        ('base = "spot-2026-12"\n', "expected spot-2026-11, the nearest"),
         ('base = "gone.toml"\n', "line 1: base: 'gone.toml' is not usable, expected a file"),
         ('# me\nbase = "mine.toml"\n', "line 2: base: 'mine.toml' is not usable, expected no "
          "circle of bases (mine.toml -> mine.toml)"),
