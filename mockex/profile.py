@@ -33,6 +33,7 @@ Seconds = Annotated[float, Meta(gt=0)]
 Milliseconds = Annotated[int, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=1)]
 CountOrNone = Annotated[int, Meta(ge=0)]
+Share = Annotated[int, Meta(ge=0, le=1_000_000)]  # in a million
 
 FOLDER = Path(__file__).with_name("profiles")
 CURRENT = {"spot": "spot-2026-11", "usdm": "usdm-2026-11"}
@@ -160,6 +161,18 @@ class Profile:
     # --- market ---
     eight_decimals: bool  # prices and quantities are padded to 8 decimals
     shared_ids: bool  # update ids are shared, so a symbol's own ids have holes
+    # what usdm lists beside the symbols that it was told: a COIN-M row for each base, in the
+    # streams of all symbols, and ordinary symbols whose base is TradFi
+    coin_margined_rows: bool
+    tradifi_symbols: tuple[str, ...]
+    rpi_trades: Share
+    excluded_trades: Share  # of the insurance fund and of auto-deleveraging
+    liquidations: Share  # of taker orders
+    liquidation_choice: Literal["largest", "latest"]  # of those of one second
+    bracket_change_s: Count | None  # one symbol's brackets change so often
+    contract_info_pair: bool  # `ps` in `contractInfo`
+    composites: Mapping[str, Literal["baseAsset", "quoteAsset"]]  # indexes of all bases
+    block_trade_s: Count | None  # a symbol has one block trade in such a stretch of time
 
     def __post_init__(self) -> None:
         for field in self.__dataclass_fields__:

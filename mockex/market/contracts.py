@@ -9,7 +9,6 @@ from mockex.market.draws import between, draw, subject
 from mockex.market.instruments import Instrument
 from mockex.market.walk import Market
 
-BRACKET_CHANGE_EVERY_S = 300
 NEVER_DELIVERED_MS = 4_133_404_800_000  # delivery time of a perpetual contract (usdm 5.13)
 _FIRST_ONBOARD_MS = 1_577_836_800_000  # 2020-01-01
 _ONBOARD_DAYS = 2_190
@@ -43,9 +42,9 @@ class BracketChange:
 
 def bracket_changes(market: Market, after_ms: int, upto_ms: int) -> list[BracketChange]:
     """The changes in (after_ms, upto_ms]: one symbol at each multiple of the profile's period."""
-    if market.kind == "frozen":
+    period_ms = (market.profile.bracket_change_s or 0) * 1000
+    if not period_ms or market.kind == "frozen":
         return []
-    period_ms = BRACKET_CHANGE_EVERY_S * 1000
     symbols = list(market.instruments)
     key = subject(market.seed, "bracket change")
     return [

@@ -17,12 +17,7 @@ from mockex.market.prices import last_price
 from mockex.market.truth import Trade
 from mockex.market.walk import Market
 
-RPI_TRADES_PER_MILLION = 50_000
-EXCLUDED_TRADES_PER_MILLION = 5_000
-LIQUIDATIONS_PER_MILLION = 20_000
 LIQUIDATION_MS = 1000
-LIQUIDATION_CHOICE = "largest"
-BLOCK_TRADE_EVERY_S = 30
 
 
 class Execution(StrEnum):
@@ -67,10 +62,11 @@ def execution(market: Market, symbol: str, trade: Trade) -> Execution:
     """
     if market.kind == "steady":  # whose texts keep their length
         return Execution.MARKET
-    if hits(subject(market.seed, "rpi trade", symbol), trade.trade_id, RPI_TRADES_PER_MILLION):
+    profile = market.profile
+    if hits(subject(market.seed, "rpi trade", symbol), trade.trade_id, profile.rpi_trades):
         return Execution.RPI
     key = subject(market.seed, "excluded trade", symbol)
-    if hits(key, trade.trade_id, EXCLUDED_TRADES_PER_MILLION):
+    if hits(key, trade.trade_id, profile.excluded_trades):
         trades = market.truth.history(symbol).trades
         at = trade.trade_id - trades[0].trade_id
         first = not at or trades[at - 1].order_id != trade.order_id
@@ -81,7 +77,7 @@ def execution(market: Market, symbol: str, trade: Trade) -> Execution:
 
 def counted(market: Market, symbol: str, trades: Sequence[Trade]) -> list[Trade]:
     """Without the trades that are none of the market's."""
-    if not EXCLUDED_TRADES_PER_MILLION:
+    if not market.profile.excluded_trades:
         return list(trades)
     return [t for t in trades if execution(market, symbol, t) is not Execution.EXCLUDED]
 
@@ -104,7 +100,7 @@ def liquidations_of(market: Market, symbol: str, trades: Sequence[Trade]) -> lis
     key = subject(market.seed, "liquidation", symbol)
     found: list[Liquidation] = []
     for order_id, group in groupby(trades, key=lambda t: t.order_id):
-        if not hits(key, order_id, LIQUIDATIONS_PER_MILLION):
+        if not hits(key, order_id, market.profile.liquidations):
             continue
         fills = counted(market, symbol, list(group))
         price, sells = fills[0].price, fills[0].buyer_is_maker
@@ -163,15 +159,18 @@ class LiquidationBuffer:
     def _hold(self, new: Liquidation) -> None:
         if self._held is None:
             self._held, self._due_ms = new, new.at_ms + LIQUIDATION_MS
-        elif LIQUIDATION_CHOICE == "latest" or new.quantity > self._held.quantity:
+        elif (
+            self._market.profile.liquidation_choice == "latest"
+            or new.quantity > self._held.quantity
+        ):
             self._held = new
 
 
 def block_trades(market: Market, symbol: str, after_ms: int, upto_ms: int) -> list[BlockTrade]:
     """Block trades in (after_ms, upto_ms], in order: one in each slot of time."""
-    if market.kind == "frozen":
+    slot_ms = (market.profile.block_trade_s or 0) * 1000
+    if not slot_ms or market.kind == "frozen":
         return []
-    slot_ms = BLOCK_TRADE_EVERY_S * 1000
     ids = range(max(0, after_ms) // slot_ms + 1, upto_ms // slot_ms + 2)
     return [
         block_trade(market, symbol, block_id)
@@ -195,6 +194,6 @@ def block_trade(market: Market, symbol: str, block_id: int) -> BlockTrade:
 
 def block_moment(market: Market, symbol: str, block_id: int) -> int:
     """When the block trade with an id is made, also one in the future."""
-    slot_ms = BLOCK_TRADE_EVERY_S * 1000
+    slot_ms = (market.profile.block_trade_s or 0) * 1000
     key = subject(market.seed, "block trade", symbol)
     return (block_id - 1) * slot_ms + between(key, 4 * block_id, 1, slot_ms - 1)

@@ -11,7 +11,6 @@ from mockex.market.walk import Market
 
 BUFFER = 10_000_000  # 10 % on each side, usdm 5.14's example
 EXCHANGE_BUFFER = 5_000_000  # for the automatic exchange
-COMPOSITES = {"INDEXUSDT": "baseAsset", "DOMUSDT": "quoteAsset"}
 _COMPOSITE_BEGINS = 1000 * E8
 
 
@@ -99,7 +98,9 @@ def composites(market: Market) -> list[str]:
     """Symbols of the composite indexes that this market can make: one of pairs of bases needs two
     of them."""
     count = len(bases(market))
-    return [name for name, kind in COMPOSITES.items() if count > (kind == "quoteAsset")]
+    return [
+        name for name, kind in market.profile.composites.items() if count > (kind == "quoteAsset")
+    ]
 
 
 def composite(market: Market, symbol: str, at_ms: int) -> Composite:
@@ -108,7 +109,7 @@ def composite(market: Market, symbol: str, at_ms: int) -> Composite:
     Raises:
         KeyError: none of that name.
     """
-    kind = COMPOSITES[symbol]
+    kind = market.profile.composites[symbol]
     now, opening = _components(market, kind, at_ms), _components(market, kind, 0)
     key = subject(market.seed, "composite", symbol)
     parts = [between(key, number, 50, 150) for number in range(len(now))]

@@ -26,10 +26,6 @@ _TRADIFI = frozenset({
 COIN_MARGINED = 2
 
 
-COIN_MARGINED_ROWS = True
-TRADIFI_SYMBOLS = ("XAUUSDT",)
-
-
 @dataclass(frozen=True, slots=True)
 class Instrument:
     """One symbol. `tick` and `step` are in units of the last decimal that is spelled.
@@ -155,10 +151,8 @@ def listed_beside(profile: Profile, traded: Sequence[Instrument]) -> tuple[Instr
     each base, counted in contracts, at the price of the first symbol with that base ("emit a few
     `st` 2 rows by default", usdm 5); and the TradFi symbols of the profile, which are ordinary
     symbols (usdm 5.2: they come in a frame of their own)."""
-    if profile.name != "usdm":
-        return ()
     symbols = {instrument.symbol for instrument in traded}
-    made = [name for name in TRADIFI_SYMBOLS if name not in symbols]
+    made = [name for name in profile.tradifi_symbols if name not in symbols]
     tradifi = instruments(profile, made) if made else ()
     first: dict[str, Instrument] = {}
     for instrument in traded:
@@ -177,6 +171,6 @@ def listed_beside(profile: Profile, traded: Sequence[Instrument]) -> tuple[Instr
             universe=COIN_MARGINED,
         )
         for base, source in first.items()
-        if COIN_MARGINED_ROWS and source.perpetual and f"{base}USD_PERP" not in symbols
+        if profile.coin_margined_rows and source.perpetual and f"{base}USD_PERP" not in symbols
     ]
     return (*tradifi, *coins)

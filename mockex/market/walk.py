@@ -177,6 +177,7 @@ class Market:
         self.kind = kind
         self.instruments = {i.symbol: i for i in instruments}
         self.seed = seed
+        self.profile = profile
         self._shared_ids = profile.shared_ids
         self._symbols: dict[str, _Symbol] = {}  # those that somebody has asked for
         self._now_ms = 0

@@ -44,15 +44,16 @@ def force_order(i: Instrument, order: Liquidation, event_ms: int, epoch_ms: int)
     )
 
 
-def contract_info(i: Instrument, change: BracketChange, epoch_ms: int) -> str:
-    """`!contractInfo` of a change of brackets; no `ps` (wire B16: optional)."""
+def contract_info(i: Instrument, change: BracketChange, epoch_ms: int, *, pair: bool) -> str:
+    """`!contractInfo` of a change of brackets; with `ps` or without (wire B16)."""
     brackets = ",".join([
         f'{{"bs":{b.number},"bnf":{b.floor},"bnc":{b.cap},"mmr":{b.ratio / 10_000:g},'
         f'"cf":{b.factor},"mi":{b.least_leverage},"ma":{b.most_leverage}}}'
         for b in change.brackets
     ])  # fmt: skip
+    ps = f'"ps":"{i.pair}",' if pair else ""
     return (
-        f'{{"e":"contractInfo","E":{epoch_ms + change.at_ms},"s":"{i.symbol}",'
+        f'{{"e":"contractInfo","E":{epoch_ms + change.at_ms},"s":"{i.symbol}",{ps}'
         f'"ct":"{i.contract}","dt":{delivery_ms(i)},"ot":{onboard_ms(i)},'
         f'"cs":"TRADING","bks":[{brackets}],"st":{i.universe}}}'
     )
@@ -146,14 +147,15 @@ class _ContractInfo:
         feed, after_ms = self._feed, self._until_ms
         self._until_ms = feed.at_ms
         return [
-            Event(
-                self._stream,
-                contract_info(feed.market.instruments[change.symbol], change, feed.epoch_ms),
-                feed.epoch_ms + change.at_ms,
-                feed.epoch_ms + change.at_ms,
-            )
-            for change in bracket_changes(feed.market, after_ms, feed.at_ms)
+            self._event(change) for change in bracket_changes(feed.market, after_ms, feed.at_ms)
         ]
+
+    def _event(self, change: BracketChange) -> Event:
+        feed = self._feed
+        instrument, pair = feed.market.instruments[change.symbol], feed.profile.contract_info_pair
+        text = contract_info(instrument, change, feed.epoch_ms, pair=pair)
+        at = feed.epoch_ms + change.at_ms
+        return Event(self._stream, text, at, at)
 
 
 def _always(feed: Feed, name: StreamName) -> bool:

@@ -10,7 +10,7 @@ from mockex.market.instruments import Instrument
 from mockex.market.prices import reference_price, spelled
 from mockex.names import Kind, StreamName
 from mockex.streams.envelope import Event
-from mockex.streams.source import Changes, Feed, Recipe
+from mockex.streams.source import Changes, Feed, Recipe, trades_symbol
 
 
 def block_trade(i: Instrument, trade: BlockTrade, event_ms: int, epoch_ms: int) -> str:
@@ -67,7 +67,7 @@ class _ReferencePrice:
     def publish(self, changes: Changes) -> Iterable[Event]:
         feed = self._feed
         price = reference_price(feed.market, self._symbol, feed.at_ms)
-        if price == self._sent:
+        if price == self._sent and feed.profile.silent_when_unchanged:
             return ()
         self._sent = price
         at = feed.unix_ms
@@ -76,5 +76,11 @@ class _ReferencePrice:
 
 RECIPES: Mapping[Kind, Recipe] = {
     Kind.BLOCK_TRADE: Recipe(_BlockTrades),
-    Kind.REFERENCE_PRICE: Recipe(_ReferencePrice),
+    Kind.REFERENCE_PRICE: Recipe(
+        _ReferencePrice,
+        knows=lambda feed, name: (
+            trades_symbol(feed, name)
+            and name.subject.upper() not in feed.profile.without_reference_price
+        ),
+    ),
 }
