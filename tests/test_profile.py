@@ -216,3 +216,33 @@ def test_a_name_that_is_neither_a_profile_nor_a_path_is_refused() -> None:
     with pytest.raises(ConfigError, match="one of spot, usdm, spot-2026-11, usdm-2026-11, or"):
         profile_named("coinm")
     assert NAMES == ("spot", "usdm", "spot-2026-11", "usdm-2026-11")
+
+
+PAGE = (Path(__file__).resolve().parents[1] / "docs" / "profiles.md").read_text(encoding="utf-8")
+(STAGING,) = re.findall(r"^```toml staging\.toml\n(.*?)^```$", PAGE, re.M | re.S)
+MISTAKES = re.findall(r"^\| `(.+)` \| `(staging\.toml, line (\d+): .+)` \|$", PAGE, re.M)
+
+
+def test_the_file_of_the_page_is_a_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("staging.toml").write_text(STAGING, encoding="utf-8")
+    made = profile_named("staging.toml")
+    assert made.dated == "spot-2026-11+staging"
+    assert made.streams[Kind.DIFF_DEPTH] == {"": 500, "100ms": 100}
+
+
+@pytest.mark.parametrize(("line", "says", "number"), MISTAKES)
+def test_a_mistake_in_it_is_named_as_the_page_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, says: str, number: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = STAGING.splitlines()
+    lines[int(number) - 1] = line
+    Path("staging.toml").write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        profile_named("staging.toml")
+    assert str(caught.value) == says
+
+
+def test_the_page_has_mistakes() -> None:
+    assert len(MISTAKES) > 8

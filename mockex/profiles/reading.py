@@ -29,6 +29,7 @@ from mockex.errors import ConfigError
 Key = tuple[str | int, ...]
 OFF = "off"
 _LABELS = ("D", "O", "I")
+_MEMBERS = ("value", "from", "label", "date", "note")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,21 +126,22 @@ def _no_toml(path: Path, text: str, why: str) -> ConfigError:
     number = at.removeprefix("line ").partition(",")[0]
     lines = text.splitlines()
     line = int(number) if number.isdigit() else len(lines)
-    return ConfigError(f"{path}, line {line}", lines[line - 1 : line], f"TOML ({reason})")
+    return ConfigError(f"{path}, line {line}", "".join(lines[line - 1 : line]), f"TOML ({reason})")
 
 
 def _plain(parsed: Parsed, key: Key, value: Any, origins: dict[Key, Origin]) -> Any:
     """`value` without its origin; that one goes to `origins`."""
     if not isinstance(value, dict):
         return None if value == OFF else value
-    if "value" not in value:
+    if not any(part in _MEMBERS for part in value):
         return {part: _plain(parsed, (*key, part), inner, origins) for part, inner in value.items()}
-    known = ("value", "from", "label", "date", "note")
     for part, inner in value.items():
-        if part not in known:
-            raise parsed.wrong((*key, part), f"{key[-1]}", part, nearest(part, known))
+        if part not in _MEMBERS:
+            raise parsed.wrong((*key, part), f"{key[-1]}", part, nearest(part, _MEMBERS))
         if part == "label" and inner not in _LABELS:
             raise parsed.wrong((*key, part), "label", inner, "D, O or I")
+    if "value" not in value:
+        raise parsed.wrong(key, f"{key[-1]}", value, "a value beside where it is from")
     rules = value.get("from", ())
     if not isinstance(rules, str | list | tuple):
         raise parsed.wrong((*key, "from"), "from", rules, "the id of a rule, or a list of them")
