@@ -18,9 +18,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_type_hints
 
-from mockex.profile import CURRENT, FOLDER
-from mockex.profiles.reading import parse
+from mockex.profile import CURRENT, FOLDER, Profile
+from mockex.profiles.reading import Parsed, describe, parse
 
 ROOT = Path(__file__).resolve().parents[1]
 CATALOGUE = ROOT / "tests" / "rules.toml"
@@ -32,6 +33,10 @@ PAGES = {
     "rest": "REST",
     "wire": "Seen on the wire",
 }
+SETTINGS = (
+    "What a profile says, in the form of its file; where a cell is empty, the value is a list, a "
+    "table or a long text, and stands there. [profiles.md](profiles.md) tells how to change one."
+)
 ID = re.compile(r"(spot|usdm|rest|wire)-[A-D]?\d+(\.\d+)*[a-z]?")
 
 
@@ -199,7 +204,41 @@ def page() -> str:
                 if rule.page == prefix
             ),
         )
+    lines += ["", "## Settings", "", SETTINGS, ""]
+    lines += _settings_table()
     return "\n".join(lines) + "\n"
+
+
+def _settings_table() -> Iterator[str]:
+    """Each setting with what it may be, its value in each product, and its rules."""
+    files = [parse(FOLDER / f"{dated}.toml") for dated in CURRENT.values()]
+    hints = get_type_hints(Profile, include_extras=True)
+    yield from _table(
+        " setting | may be | " + " | ".join(CURRENT) + " | rules ",
+        (
+            [f"`{name}`", _kind(hint), *(_text(parsed.values[name]) for parsed in files),
+             ", ".join(_rules_of(files, name))]
+            for name, hint in hints.items()
+            if name not in ("name", "dated")
+        ),
+    )  # fmt: skip
+
+
+def _kind(hint: object) -> str:
+    text = describe(hint)
+    return "a table" if text.startswith("a table") else text
+
+
+def _rules_of(files: Iterable[Parsed], name: str) -> list[str]:
+    """Rules that a setting names, in each product; none for a table, whose entries name theirs."""
+    return list(
+        dict.fromkeys(
+            rule
+            for parsed in files
+            if (name,) in parsed.origins
+            for rule in parsed.origins[name,].rules
+        )
+    )
 
 
 def _holders(rule: Rule, files: list[str]) -> str:

@@ -220,14 +220,14 @@ def describe(hint: Any) -> str:
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated:
         (meta,) = (m for m in arguments[1:] if isinstance(m, msgspec.Meta))
-        above = f" above {meta.gt:g}" if meta.gt is not None else ""
-        least = f" of at least {meta.ge:g}" if meta.ge is not None else ""
-        most = f", at most {meta.le:g}" if meta.le is not None else ""
+        above = f" above {meta.gt}" if meta.gt is not None else ""
+        least = f" of at least {meta.ge}" if meta.ge is not None else ""
+        most = f", at most {meta.le}" if meta.le is not None else ""
         return describe(arguments[0]) + above + least + most
     if origin in (Union, UnionType):
         return " or ".join(describe(argument) for argument in arguments)
     if origin is Literal:
-        return " or ".join(f'"{argument}"' for argument in arguments)
+        return " or ".join(str(a) if isinstance(a, int) else f'"{a}"' for a in arguments)
     if origin is Mapping:
         return "a table"
     if origin is tuple and Ellipsis not in arguments:
