@@ -50,6 +50,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PROGRAMS = ROOT / "conformance" / "testees" / "clients"
 CACHE = ROOT / ".cache" / "clients"
 SYMBOLS = ("ETHUSDC", "BTCUSDC")
+# What happens less often than once a minute happens within it.
+SETTINGS: dict[str, dict[str, object]] = {"spot": {}, "usdm": {"bracket_change_s": 30}}
 MOST_LINE = 4 << 20  # bytes of one line: a whole book
 SETTLE_S = 30.0  # a client has so long before its books must be right
 PATIENCE_S = 90.0  # rare streams come within this time, beside the seconds asked for
@@ -161,6 +163,7 @@ class Heard:
             case "rest" if "error" in said:
                 error = str(said["error"]).splitlines()[0]
                 self.problems.append(f"{said['call']}: {error[:MOST_WORDS]}")
+                self.answered.add(said["call"])
             case "rest":
                 self.answered.add(said["call"])
             case "hello":
@@ -187,7 +190,7 @@ class Heard:
 
     @property
     def unanswered(self) -> list[str]:
-        """Calls that had no answer yet."""
+        """Calls that had no answer yet, not even an error."""
         return [call for call in self.asked or () if call not in self.answered]
 
     def complete(self, seconds: float) -> bool:
@@ -307,7 +310,8 @@ async def run(
     patience_s: float = PATIENCE_S,
 ) -> Outcome:
     """Run the client's program until all is seen, or until patience ends."""
-    async with serve(profile, seed=seed, symbols=SYMBOLS) as exchange:
+    settings = SETTINGS[profile]
+    async with serve(profile, seed=seed, symbols=SYMBOLS, settings=settings) as exchange:
         epoch_ms = exchange.clock.epoch_ms
         heard = Heard(
             true_books(exchange),

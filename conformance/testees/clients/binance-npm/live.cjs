@@ -36,7 +36,8 @@ const usdm = {
     ...INTERVALS.map((i) => `${NAME}_perpetual@continuousKline_${i}`),
     ...LEVELS.flatMap((n) => own(`depth${n}`, `depth${n}@500ms`, `depth${n}@100ms`)),
     '!miniTicker@arr', '!ticker@arr', '!bookTicker', '!markPrice@arr', '!markPrice@arr@1s',
-    '!forceOrder@arr', '!contractInfo', '!assetIndex@arr', 'tradingSession',
+    '!forceOrder@arr', '!contractInfo', '!assetIndex@arr', 'tradingSession', 'ethusd@assetIndex',
+    'btcdomusdt@compositeIndex',
   ],
   // Its key `usdm` takes these to `/market`, where the exchange keeps silent on them.
   usdmPublic: own('trade', 'rpiDepth@500ms'),
@@ -170,7 +171,7 @@ const main = async () => {
       const answer = await rest[call](...parameters);
       say('rest', { call, answer: JSON.stringify(answer)?.slice(0, 200) });
     } catch (error) { // each call is judged by itself
-      say('rest', { call, error: String(error?.message ?? JSON.stringify(error)).slice(0, 300) });
+      say('rest', { call, error: String(error?.message || JSON.stringify(error)).slice(0, 300) });
     }
   }
 };

@@ -59,6 +59,10 @@ def usdm(manager: BinanceSocketManager) -> list[Offer]:
         *(f"{NAME}@kline_{interval}" for interval in INTERVALS),
         *(f"{NAME}@{what}" for what in ("miniTicker", "forceOrder", "markPrice")),
         *(f"!{what}@arr" for what in ("miniTicker", "forceOrder", "markPrice", "assetIndex")),
+        "!contractInfo",
+        "tradingSession",
+        "ethusd@assetIndex",
+        "btcdomusdt@compositeIndex",
     ]
     on_public = [
         *(f"{NAME}@{what}" for what in ("depth", "depth@500ms", "depth@100ms", "depth@0ms")),
