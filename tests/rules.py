@@ -33,6 +33,10 @@ PAGES = {
     "rest": "REST",
     "wire": "Seen on the wire",
 }
+CHOSEN = (
+    "Each is a setting of the profile, with its value here; or it says where else it is set, or why "
+    "it cannot be set."
+)
 SETTINGS = (
     "What a profile says, in the form of its file; where a cell is empty, the value is a list, a "
     "table or a long text, and stands there. [profiles.md](profiles.md) tells how to change one."
@@ -42,13 +46,15 @@ ID = re.compile(r"(spot|usdm|rest|wire)-[A-D]?\d+(\.\d+)*[a-z]?")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One rule. `reason`: why no test holds it; `setting`: where it is set if in no profile."""
+    """One rule. `reason`: why no test holds it. Of one of ours, `setting`: where it is set if in no
+    profile; `fixed`: why it is nowhere."""
 
     id: str
     label: str
     rule: str
     reason: str = ""
     setting: str = ""
+    fixed: str = ""
 
     @property
     def page(self) -> str:
@@ -108,7 +114,8 @@ def unsettled(rules: Mapping[str, Rule]) -> list[str]:
     return [
         rule.id
         for rule in rules.values()
-        if rule.label == "I" and not (rule.reason or rule.setting or rule.id in named)
+        if rule.label == "I" and rule.id not in named
+        if not (rule.reason or rule.setting or rule.fixed)
     ]
 
 
@@ -178,7 +185,7 @@ def page() -> str:
         "",
         "## Chosen by us (I)",
         "",
-        "Each is a setting, of the profile unless it says otherwise.",
+        CHOSEN,
         "",
     ]
     lines += _table(
@@ -188,7 +195,8 @@ def page() -> str:
                 rule.id,
                 rule.rule,
                 "; ".join(_setting(*item) for item in named.get(rule.id, {}).items())
-                or rule.setting,
+                or rule.setting
+                or f"– ({rule.fixed})",
             ]
             for rule in rules.values()
             if rule.label == "I" and not rule.reason
