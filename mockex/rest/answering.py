@@ -29,7 +29,7 @@ _NOT_FOUND = (
     b"<body><h1>Not Found</h1></body></html>"
 )
 _RETIRED = "/api/v3/userDataStream"  # listen keys are gone from spot (rest C9)
-_UNITS = {"MICROSECOND": True, "MILLISECOND": False}
+_UNITS = {"MICROSECOND": True, "microsecond": True, "MILLISECOND": False, "millisecond": False}
 
 
 class Rest:
@@ -97,13 +97,13 @@ class Rest:
         return endpoint.answer(asked)
 
     def _micros(self, headers: Mapping[str, str]) -> bool:
-        """Whether times are to be in µs (rest A1). Only where the profile knows time units."""
-        unit = headers.get("x-mbx-time-unit")
-        if unit is None or not self._profile.time_unit:
+        """Whether times are to be in µs (rest A1), if the profile knows time units."""
+        unit = headers.get("x-mbx-time-unit", "MILLISECOND")
+        if self._profile.time_unit == "ignored":
             return False
-        if unit not in (*_UNITS, *(name.lower() for name in _UNITS)):
+        if unit not in _UNITS and self._profile.time_unit == "strict":
             raise refusals.bad_time_unit()
-        return _UNITS[unit.upper()]
+        return _UNITS.get(unit, False)
 
     # --- answers -------------------------------------------------------------------------------
 
