@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 
-from mockex.market.truth import History, Trade
+from mockex.market.executions import market_trades
+from mockex.market.truth import Trade, trades_until
 from mockex.market.walk import Market
 
 _MINUTE_MS = 60_000
@@ -144,11 +145,13 @@ def _month(local_ms: int) -> tuple[int, int]:
 class _Minutes:
     """The minutes of one symbol that are over, from that of the opening on without a hole."""
 
-    def __init__(self, history: History, epoch_ms: int, price: int) -> None:
-        self._history = history
+    def __init__(self, market: Market, symbol: str, epoch_ms: int) -> None:
+        self._market = market
+        self._symbol = symbol
         self._epoch_ms = epoch_ms
         self._first_ms = epoch_ms // _MINUTE_MS * _MINUTE_MS
-        self._price = price  # before the next trade that is not in a minute
+        # before the next trade that is not in a minute
+        self._price = market.instruments[symbol].start_ticks
         self._used = 0  # trades that are in minutes
         self._bars: list[Bar] = []
 
@@ -160,10 +163,10 @@ class _Minutes:
 
     def _extend(self, until_ms: int) -> None:
         """Keep the minutes until then that no trade can be added to any more."""
-        history = self._history
-        settled_ms = history.step_ms[-1] if history.step_ms else -1
+        steps = self._market.truth.history(self._symbol).step_ms
+        settled_ms = steps[-1] if steps else -1
         ends_ms = min(until_ms, self._epoch_ms + settled_ms) + 1
-        trades = history.trades
+        trades = market_trades(self._market, self._symbol)
         while (first_ms := self._first_ms + len(self._bars) * _MINUTE_MS) + _MINUTE_MS <= ends_ms:
             minute = Growing(first_ms, first_ms + _MINUTE_MS - 1, self._price)
             last_at = minute.close_ms - self._epoch_ms
@@ -178,9 +181,7 @@ def _minutes(market: Market, symbol: str, epoch_ms: int) -> _Minutes:
     key = (_Minutes, symbol, epoch_ms)
     kept = market.truth.derived.get(key)
     if kept is None:
-        price = market.instruments[symbol].start_ticks
-        kept = _Minutes(market.truth.history(symbol), epoch_ms, price)
-        market.truth.derived[key] = kept
+        kept = market.truth.derived[key] = _Minutes(market, symbol, epoch_ms)
     assert isinstance(kept, _Minutes)
     return kept
 
@@ -189,12 +190,11 @@ def growing(
     market: Market, symbol: str, epoch_ms: int, now_ms: int, limits: tuple[int, int]
 ) -> tuple[Growing, int]:
     """The bar between `limits` as it was at `now_ms` (both since the epoch), and how many trades
-    there were until then: the next one is the first that is not in it."""
+    of the market there were until then: the next one is the first that is not in it."""
     first_ms, last_ms = limits
-    history = market.truth.history(symbol)
-    trades = history.trades
-    end = history.trades_until(min(now_ms, last_ms) - epoch_ms)
-    at = history.trades_until(first_ms - epoch_ms - 1)
+    trades = market_trades(market, symbol)
+    end = trades_until(trades, min(now_ms, last_ms) - epoch_ms)
+    at = trades_until(trades, first_ms - epoch_ms - 1)
     price = trades[at - 1].price if at else market.instruments[symbol].start_ticks
     bar = Growing(first_ms, last_ms, price)
     if last_ms - first_ms >= _MINUTE_MS - 1:

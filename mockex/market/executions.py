@@ -82,6 +82,28 @@ def counted(market: Market, symbol: str, trades: Sequence[Trade]) -> list[Trade]
     return [t for t in trades if execution(market, symbol, t) is not Execution.EXCLUDED]
 
 
+class _Counted:
+    """The trades of one symbol that are the market's, as far as they have been asked for."""
+
+    def __init__(self) -> None:
+        self.trades: list[Trade] = []
+        self.looked_at = 0
+
+
+def market_trades(market: Market, symbol: str) -> list[Trade]:
+    """All trades until now that count: what bars and tickers are made of. To be read, never to be
+    written."""
+    trades = market.truth.history(symbol).trades
+    if not market.profile.excluded_trades:
+        return trades
+    kept = market.truth.derived.setdefault((_Counted, symbol), _Counted())
+    assert isinstance(kept, _Counted)
+    if kept.looked_at < len(trades):
+        kept.trades += counted(market, symbol, trades[kept.looked_at :])
+        kept.looked_at = len(trades)
+    return kept.trades
+
+
 def without_rpi(market: Market, symbol: str, trades: Sequence[Trade]) -> int:
     """Quantity that was no RPI order's: `nq` of an aggregate trade (usdm 5.1)."""
     return sum(t.quantity for t in trades if execution(market, symbol, t) is Execution.MARKET)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from operator import attrgetter
@@ -34,6 +34,11 @@ class Trade:
     quantity: int
     buyer_is_maker: bool
     at_ms: int
+
+
+def trades_until(trades: Sequence[Trade], at_ms: int) -> int:
+    """How many of `trades`, which are in order, happened at or before `at_ms`."""
+    return bisect_right(trades, at_ms, key=_at_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +100,7 @@ class History:
 
     def trades_until(self, at_ms: int) -> int:
         """How many trades there were at or before `at_ms`."""
-        return bisect_right(self.trades, at_ms, key=_at_ms)
+        return trades_until(self.trades, at_ms)
 
     def touched(self, after_id: int, upto_id: int) -> tuple[dict[int, int], dict[int, int]]:
         """Levels changed by updates in (after_id, upto_id], with their quantity at `upto_id`."""

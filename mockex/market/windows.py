@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from mockex.market.truth import Trade
+from mockex.market.executions import market_trades
+from mockex.market.truth import Trade, trades_until
 from mockex.market.walk import Market
 
 _MINUTE_MS = 60_000
@@ -46,7 +47,7 @@ class Rolling:
     def __init__(
         self, market: Market, symbol: str, epoch_ms: int, width_ms: int, *, on_minute: bool
     ) -> None:
-        self._history = market.truth.history
+        self._market = market
         self._symbol = symbol
         self._start_ticks = market.instruments[symbol].start_ticks
         self._epoch_ms = epoch_ms
@@ -71,13 +72,13 @@ class Rolling:
     def span(self, now_ms: int) -> tuple[int, int]:
         """Which trades lie in the window at `now_ms` since the opening: index of the first, and of
         the first one after it. Two windows with the same span differ in their times alone."""
-        history = self._history(self._symbol)
-        first = history.trades_until(self._open_ms(now_ms) - 1)
-        return first, history.trades_until(now_ms)
+        trades = market_trades(self._market, self._symbol)
+        first = trades_until(trades, self._open_ms(now_ms) - 1)
+        return first, trades_until(trades, now_ms)
 
     def at(self, now_ms: int) -> Window | None:
         """The window at `now_ms` since the opening; None before the first trade of all."""
-        trades = self._history(self._symbol).trades
+        trades = market_trades(self._market, self._symbol)
         opens = self._open_ms(now_ms)
         if now_ms < self._now_ms or opens > self._now_ms:
             self._begin(self.span(now_ms)[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from mockex.market.bars import Bar, bounds, growing
+from mockex.market.executions import market_trades
 from mockex.market.instruments import Instrument
 from mockex.names import Kind, StreamName
 from mockex.profile import Profile
@@ -113,7 +114,7 @@ class _Kline:
         self._symbol = self._instrument.symbol
         self.symbols = (self._symbol,)
         self._offset_min = _offset_min(name.offset)
-        sent_ms = feed.epoch_ms + feed.last_due_ms(period_ms)
+        sent_ms = feed.epoch_ms + max(0, feed.last_due_ms(period_ms))
         self._begin(sent_ms, sent_ms)
 
     def _find(self, feed: Feed, name: StreamName) -> Instrument:
@@ -127,7 +128,7 @@ class _Kline:
         self._sent = self._state(sent_ms)
 
     def _grow(self, unix_ms: int) -> None:
-        trades = self._feed.truth.history(self._symbol).trades
+        trades = market_trades(self._feed.market, self._symbol)
         until_ms = min(unix_ms, self._bar.close_ms) - self._feed.epoch_ms
         while self._next < len(trades) and trades[self._next].at_ms <= until_ms:
             self._bar.trade(trades[self._next])

@@ -6,7 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from mockex.market.executions import market_trades
 from mockex.market.instruments import COIN_MARGINED, Instrument, rounded, spell
+from mockex.market.truth import trades_until
 from mockex.market.windows import Rolling, Window
 from mockex.names import Kind, StreamName
 from mockex.streams.book_tickers import Top, sides, top_at
@@ -246,9 +248,9 @@ class _AvgPrice:
         self.symbols = (symbol,)
         self._rolling = _rolling(feed, symbol, _AVERAGE_MIN * 60_000, on_minute=False)
         self._sent = -1  # the period of the last trade so far
-        history = feed.truth.history(symbol)
-        if traded := history.trades_until(feed.at_ms):
-            self._sent = self._period(history.trades[traded - 1].at_ms)
+        trades = market_trades(feed.market, symbol)
+        if traded := trades_until(trades, feed.at_ms):
+            self._sent = self._period(trades[traded - 1].at_ms)
 
     def _period(self, at_ms: int) -> int:
         return (self._feed.epoch_ms + at_ms) // self._period_ms
