@@ -1,7 +1,8 @@
-"""Stream names: what is a name at all, and what a name asks for.
+"""Stream names: what a name asks for.
 
 Two questions are kept apart, as the exchange keeps them apart (spot 4.4): a *malformed* name is an
-error on the wire; a *well-formed* name that means nothing is acknowledged and stays silent.
+error on the wire (`Profile.well_formed`); a *well-formed* name that means nothing is acknowledged
+and stays silent.
 """
 
 from __future__ import annotations
@@ -10,10 +11,6 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-
-# "`!` word, optional `@`-parts, or symbol followed by `@`-parts" (spot 4.4). `\w` without ASCII
-# covers symbols outside ASCII, which exist (CHANGELOG 2025-12-15).
-_GRAMMAR = re.compile(r"(?:![\w\-.]+|[\w\-.]+)(?:@[A-Za-z0-9_+:]+)*", re.UNICODE)
 
 
 class Kind(StrEnum):
@@ -95,11 +92,6 @@ def _pattern(kind: Kind) -> re.Pattern[str]:
 
 
 _PATTERNS = {kind: _pattern(kind) for kind in Kind}
-
-
-def well_formed(name: str) -> bool:
-    """Whether `name` is a stream name at all; says nothing about what it delivers."""
-    return _GRAMMAR.fullmatch(name) is not None
 
 
 @lru_cache(maxsize=4096)

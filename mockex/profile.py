@@ -15,6 +15,7 @@ A setting of type `Mapping` or dataclass is a table `[name]` whose entries are s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -22,7 +23,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, get_type_hints
 
-import msgspec
 from msgspec import Meta
 
 from mockex.errors import ConfigError
@@ -105,9 +105,13 @@ class Profile:
     attempts_window_s: Seconds
     attempts_refusal: Literal[429, 403, 418]  # what one too many is answered with
     count_failed_attempts: bool
+    stream_grammar: re.Pattern[str]  # what is a stream name at all
     id_rule: Literal["any", "unsigned"]
     id_hyphens: bool  # a text as id may hold them
     missing_id: Literal["error", "accept"]
+    list_url_streams: bool  # LIST_SUBSCRIPTIONS has the streams of the URL too
+    # a stream that was subscribed twice is gone after one UNSUBSCRIBE, or after as many
+    subscribing_twice: Literal["once", "counted"]
     pong: Literal["strict", "any"]  # only a copy of its payload settles a ping, or anything does
     pong_settles: Literal["all_before", "itself"]
     unsolicited_pong_keeps_alive: bool
@@ -180,6 +184,10 @@ class Profile:
             if isinstance(value, dict):
                 object.__setattr__(self, field, MappingProxyType(value))
 
+    def well_formed(self, name: str) -> bool:
+        """Whether `name` is a stream name at all; says nothing about what it delivers."""
+        return self.stream_grammar.fullmatch(name) is not None
+
     @property
     def routes(self) -> tuple[Route, ...]:
         """The prefixes of paths with what they deliver; the empty one, if there is one, last."""
@@ -202,6 +210,7 @@ class Profile:
                 known = hints.keys() - {"name", "dated"}
                 raise ConfigError("profile setting", name, reading.nearest(name, known))
             reading.check_value(hints[name], value, (name,), _wrong_setting)
+            changes[name] = reading.convert(value, hints[name])
         return replace(self, **changes)  # type: ignore[arg-type]
 
 
@@ -247,7 +256,7 @@ def _shipped(dated: str) -> Profile:
 
 def _made(path: Path) -> Profile:
     values, called = _read(path)
-    return msgspec.convert({**values, "dated": called}, Profile)
+    return reading.convert({**values, "dated": called}, Profile)
 
 
 def _is_path(name: str) -> bool:

@@ -34,8 +34,8 @@ PAGES = {
     "wire": "Seen on the wire",
 }
 CHOSEN = (
-    "Each is a setting of the profile, with its value here; or it says where else it is set, or why "
-    "it cannot be set."
+    "Each is a setting of the profile, with its value here; or it says where else it is set, or "
+    "why it is not."
 )
 SETTINGS = (
     "What a profile says, in the form of its file; where a cell is empty, the value is a list, a "

@@ -157,6 +157,8 @@ def test_a_base_may_be_another_file_beside_it(mine: Path) -> None:
          "number of at least 0"),
         ('[streams]\n"<symbol>@depth" = 100', 3, "expected a table"),
         ('[texts]\ninvalid_steam = "x"', 3, "expected invalid_stream, the nearest"),
+        ('stream_grammar = "("', 2, "'(' is not usable, expected a regular expression"),
+        ("stream_grammar = 3", 2, "3 is not usable, expected a regular expression"),
         ("depth_weights = [\n  [100, 5],\n  [500],\n]", 2, "depth_weights: "),
         ('[carried_by."/public"]\nvalue = ["<symbol>@nothing"]', 2, "one of "),
         ('lifetime_s = { value = 1, form = "x" }', 2, "lifetime_s: 'form' is not usable, expected"),

@@ -8,7 +8,8 @@ import pytest
 
 from mockex import faults as f
 from mockex.clock import Clock, wall_clock_ms
-from mockex.names import Kind, StreamName, parse, well_formed
+from mockex.names import Kind, StreamName, parse
+from mockex.profile import SPOT
 
 
 @pytest.mark.rule("spot-4.4.5", "spot-2.17")
@@ -18,7 +19,7 @@ from mockex.names import Kind, StreamName, parse, well_formed
      "listenkey123", "这是测试币456@trade", "ETHUSDC@trade", "a.b-c@x"],
 )  # fmt: skip
 def test_well_formed_names(name: str) -> None:
-    assert well_formed(name)
+    assert SPOT.well_formed(name)
 
 
 @pytest.mark.rule("spot-4.4.5", "spot-4.4.4")
@@ -26,7 +27,7 @@ def test_well_formed_names(name: str) -> None:
     "name", ["", "@@@x###", "a b@trade", "a@", "@trade", "a@tr ade", "!", "a\n"]
 )
 def test_malformed_names(name: str) -> None:
-    assert not well_formed(name)
+    assert not SPOT.well_formed(name)
 
 
 @pytest.mark.rule("spot-4.4.2", "spot-5.4.1", "usdm-5.0.23")

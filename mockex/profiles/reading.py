@@ -14,18 +14,20 @@ needs it: the first line with which the entry is there (`line_of`).
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from mockex.errors import ConfigError
 
+T = TypeVar("T")
 Key = tuple[str | int, ...]
 OFF = "off"
 _LABELS = ("D", "O", "I")
@@ -185,6 +187,24 @@ def check(parsed: Parsed, kind: type) -> None:
         check_value(hints[name], value, (name,), wrong)
 
 
+def convert(value: object, kind: type[T]) -> T:
+    """`value` as a `kind`, with everything in it.
+
+    Raises:
+        msgspec.ValidationError: it cannot be.
+    """
+    return msgspec.convert(value, kind, dec_hook=_pattern)
+
+
+def _pattern(kind: Any, value: Any) -> Any:
+    if get_origin(kind) is not re.Pattern:
+        raise NotImplementedError(kind)
+    try:
+        return re.compile(value)
+    except (re.error, TypeError) as bad:
+        raise ValueError(str(bad)) from None
+
+
 def check_value(
     hint: Any, value: Any, key: Key, wrong: Callable[[Key, object, str], ConfigError]
 ) -> None:
@@ -210,7 +230,7 @@ def check_value(
             check_value(hints[part], inner, (*key, part), wrong)
     else:
         try:
-            msgspec.convert(value, hint)
+            convert(value, hint)
         except msgspec.ValidationError:
             raise wrong(key, value, describe(hint)) from None
 
@@ -232,6 +252,8 @@ def describe(hint: Any) -> str:
         return "a table"
     if origin is tuple and Ellipsis not in arguments:
         return "[" + ", ".join(describe(argument) for argument in arguments) + "]"
+    if origin is re.Pattern:
+        return "a regular expression"
     if origin in (tuple, frozenset, list):
         return f"a list, each {describe(arguments[0])}"
     if isinstance(hint, type) and issubclass(hint, Enum):

@@ -78,7 +78,7 @@ class Session:
         self._carries = next(r.carries for r in profile.routes if r.prefix == target.route)
         self.state = State.OPEN
         self.combined = target.combined
-        self._subscribed: dict[str, None] = {}
+        self._subscribed: dict[str, int] = {}  # and how often
         limit = profile.incoming_per_s
         most = None if limit is None else limit + profile.incoming_grace
         self._incoming = Window(most, profile.incoming_window_s)
@@ -279,13 +279,11 @@ class Session:
                 # The response goes before the first event of the new streams (spot 4.2, I).
                 return [*self._succeed(request), self._subscribe(request.streams, "request")]
             case Method.UNSUBSCRIBE:
-                gone = tuple(n for n in dict.fromkeys(request.streams) if n in self._subscribed)
-                for name in gone:
-                    del self._subscribed[name]
+                gone = tuple(n for n in dict.fromkeys(request.streams) if self._give_up(n))
                 effects = self._succeed(request)
                 return [*effects, Unsubscribe(gone)] if gone else effects
             case Method.LIST_SUBSCRIPTIONS:
-                return self._succeed(request, list(self._subscribed))
+                return self._succeed(request, self._listed())
             case Method.GET_PROPERTY:
                 return self._succeed(request, self.combined)
             case Method.SET_PROPERTY:
@@ -293,10 +291,24 @@ class Session:
                 # "A change affects events sent after the response" (spot 4.2, I)
                 return [*self._succeed(request), SetCombined(request.combined)]
 
+    def _listed(self) -> list[str]:
+        if self._profile.list_url_streams:
+            return list(self._subscribed)
+        return [name for name in self._subscribed if name not in self._target.streams]
+
+    def _give_up(self, name: str) -> bool:
+        """Unsubscribe once; True if `name` is not subscribed any more, and was."""
+        times = self._subscribed.get(name, 0)
+        if times > 1 and self._profile.subscribing_twice == "counted":
+            self._subscribed[name] = times - 1
+            return False
+        return self._subscribed.pop(name, 0) > 0
+
     def _subscribe(self, names: tuple[str, ...], via: str) -> Subscribe:
         streams = tuple(dict.fromkeys(names))
         again = tuple(n for n in streams if n in self._subscribed)
-        self._subscribed.update(dict.fromkeys(streams))
+        for name in streams:
+            self._subscribed[name] = self._subscribed.get(name, 0) + 1
         silent = tuple(n for n in streams if not self._delivers(n))
         return Subscribe(streams, "url" if via == "url" else "request", silent, again)
 

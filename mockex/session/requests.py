@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from mockex.names import well_formed
 from mockex.profile import Profile
 from mockex.session.decisions import Case, IdShape, accepts_id
 
@@ -91,7 +90,7 @@ def read_request(profile: Profile, text: str) -> Request | Rejection:
         return Rejection(Case.BAD_ID)
     identified = {"id": message["id"]} if "id" in message else {}
     try:
-        return _read(message)
+        return _read(profile, message)
     except _Refused as refused:
         return Rejection(refused.case, identified, {"column": column, **refused.details})
 
@@ -127,7 +126,7 @@ def id_shape(message: Mapping[str, Any]) -> IdShape:
             return IdShape.OTHER
 
 
-def _read(message: dict[str, Any]) -> Request:
+def _read(profile: Profile, message: dict[str, Any]) -> Request:
     name = message.get("method")
     if not isinstance(name, str):
         raise _Refused(Case.NO_METHOD)
@@ -142,7 +141,7 @@ def _read(message: dict[str, Any]) -> Request:
         case Method.SUBSCRIBE | Method.UNSUBSCRIBE:
             if "params" not in message:
                 raise _Refused(Case.PARAMS_NOT_ARRAY)
-            if not all(isinstance(n, str) and well_formed(n) for n in params):
+            if not all(isinstance(n, str) and profile.well_formed(n) for n in params):
                 raise _Refused(Case.MALFORMED_STREAM)
             return Request(method, identified, tuple(params))
         case Method.LIST_SUBSCRIPTIONS:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from urllib.parse import parse_qsl, unquote
 
-from mockex.names import well_formed
 from mockex.profile import Profile
 from mockex.session.decisions import Attempt, refusal
 
@@ -69,10 +68,10 @@ def read_target(profile: Profile, target: str) -> Target | Refusal:
         unit = dict(parse_qsl(query, keep_blank_values=True)).get("timeUnit", unit)
     if unit not in _TIME_UNITS and profile.time_unit == "strict":
         return refuse(profile, Attempt.BAD_TIME_UNIT)
-    malformed = tuple(name for name in names if not well_formed(name))
+    malformed = tuple(name for name in names if not profile.well_formed(name))
     if malformed and profile.malformed_in_url == "refuse":
         return refuse(profile, Attempt.MALFORMED_STREAM)
-    streams = tuple(name for name in names if well_formed(name))
+    streams = tuple(name for name in names if profile.well_formed(name))
     return Target(route, combined, streams, malformed, _TIME_UNITS.get(unit, False))
 
 

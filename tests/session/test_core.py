@@ -103,6 +103,33 @@ def test_subscriptions_are_a_set_in_order(profile: Profile) -> None:
     assert reply(listed) == {"result": ["a@trade", "c@trade"], "id": 4}
 
 
+@pytest.mark.rule("spot-4.2.8")
+def test_the_list_includes_the_streams_of_the_url_or_not_by_setting() -> None:
+    for listed, names in ((True, ["a@trade", "b@trade"]), (False, ["b@trade"])):
+        made = session(SPOT.with_(list_url_streams=listed), "/ws/a@trade")
+        made.opened(0.0)
+        ask(made, method="SUBSCRIBE", params=["b@trade"], id=1)
+        assert reply(ask(made, method="LIST_SUBSCRIPTIONS", id=2))["result"] == names
+
+
+@pytest.mark.rule("spot-4.2.10")
+def test_a_stream_subscribed_twice_is_given_up_once_or_twice_by_setting() -> None:
+    for reading, gone_after in (("once", 1), ("counted", 2)):
+        made = session(SPOT.with_(subscribing_twice=reading, incoming_per_s=None))
+        for number in range(2):
+            ask(made, method="SUBSCRIBE", params=["a@trade", "b@trade"], id=number)
+        ends = [ask(made, method="UNSUBSCRIBE", params=["a@trade"], id=9)[1:] for _ in range(3)]
+        assert ends == [[Unsubscribe(("a@trade",))] * (n == gone_after) for n in (1, 2, 3)]
+        assert made.subscriptions == ("b@trade",)
+
+
+@pytest.mark.rule("spot-4.4.5")
+def test_what_is_a_name_at_all_is_a_setting() -> None:
+    made = session(SPOT.with_(stream_grammar="[a-z]+@trade"))
+    assert len(ask(made, method="SUBSCRIBE", params=["a@trade"], id=1)) == 2
+    assert ask(made, method="SUBSCRIBE", params=["a@depth"], id=2)[-1] == INVALID
+
+
 @pytest.mark.rule("spot-4.2.11", "usdm-4.3.5")
 @BOTH
 def test_unsubscribing_what_was_never_there_is_acknowledged(profile: Profile) -> None:

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from mockex.errors import ConfigError
-from mockex.names import well_formed
+from mockex.profile import SPOT
 from mockex_conformance.description import CEILINGS, Description, Expect, Limits
 from mockex_conformance.errors import DescriptionError
 
@@ -191,7 +191,7 @@ class _Reader:
              _some_of(testee.profiles, {"spot", "usdm"}), "'spot', 'usdm', each once"),
             ("modes", testee.modes, _some_of(testee.modes, {"raw", "combined"}),
              "'raw', 'combined', each once"),
-            ("streams", testee.streams, all(map(well_formed, testee.streams)), "stream names"),
+            ("streams", testee.streams, all(map(SPOT.well_formed, testee.streams)), "stream names"),
         ]  # fmt: skip
         for key, value, right, expected in rules:
             if not right:
