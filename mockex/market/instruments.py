@@ -171,6 +171,8 @@ def listed_beside(profile: Profile, traded: Sequence[Instrument]) -> tuple[Instr
             universe=COIN_MARGINED,
         )
         for base, source in first.items()
-        if profile.coin_margined_rows and source.perpetual and f"{base}USD_PERP" not in symbols
+        if profile.coin_margined_rows
+        and source.contract == "PERPETUAL"
+        and f"{base}USD_PERP" not in symbols
     ]
     return (*tradifi, *coins)
