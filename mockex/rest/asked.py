@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from mockex.market.executions import market_trades
 from mockex.market.instruments import Instrument
-from mockex.market.truth import History
+from mockex.market.truth import History, Trade
 from mockex.market.walk import Market
 from mockex.market.windows import Rolling
 from mockex.profile import Profile
@@ -112,6 +113,10 @@ class Asked:
     def history(self, instrument: Instrument) -> History:
         """Everything that happened to a symbol."""
         return self.market.truth.history(instrument.symbol)
+
+    def trades(self, instrument: Instrument) -> list[Trade]:
+        """Every trade of the market in a symbol, oldest first. To be read."""
+        return market_trades(self.market, instrument.symbol)
 
     def window(self, instrument: Instrument, width_ms: int, *, on_minute: bool) -> Rolling:
         """The rolling window of a symbol."""

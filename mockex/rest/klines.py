@@ -106,13 +106,16 @@ def _bars(asked: Asked, i: Instrument, kind: Kind) -> list[Bar]:
         raise refusals.bad_interval()
     offset_min = time_zone_min(asked)
     limit = asked.limit(_DEFAULT, _MOST_USDM if asked.usdm else _MOST_SPOT)
+    start_ms = asked.time_of("startTime")
+    if start_ms is not None and start_ms > asked.now_ms:
+        return []
     return bars(
         asked.market,
         i.symbol,
         asked.epoch_ms,
         asked.now_ms,
         interval,
-        start_ms=asked.time_of("startTime"),
+        start_ms=start_ms,
         end_ms=asked.time_of("endTime"),
         limit=limit,
         offset_min=offset_min,

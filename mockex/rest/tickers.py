@@ -45,12 +45,12 @@ def _price_usdm(asked: Asked, i: Instrument) -> _Said:
 
 def _last(asked: Asked, i: Instrument) -> tuple[int, int]:
     """Price and quantity of the last trade; before the first, the price of the opening and none."""
-    trades = asked.history(i).trades
+    trades = asked.trades(i)
     return (trades[-1].price, trades[-1].quantity) if trades else (i.start_ticks, 0)
 
 
 def _traded_ms(asked: Asked, i: Instrument) -> int:
-    trades = asked.history(i).trades
+    trades = asked.trades(i)
     return asked.epoch_ms + (trades[-1].at_ms if trades else 0)
 
 

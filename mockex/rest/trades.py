@@ -1,12 +1,13 @@
 """Trades and aggregate trades (rest A4, B2; wire A9).
 
 Lists are in the order of time: the newest ones, or from an id or a time on the oldest (rest A1).
+What is no trade of the market, those of the insurance fund and of ADLs, is in a stream alone (usdm
+5.1).
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
 from itertools import islice
 from operator import attrgetter
 
@@ -14,12 +15,11 @@ from mockex.market.derived import (
     BlockTrade,
     Execution,
     block_trades,
-    counted,
     execution,
     without_rpi,
 )
 from mockex.market.instruments import Instrument
-from mockex.market.truth import Trade
+from mockex.market.truth import Trade, trades_until
 from mockex.rest import refusals
 from mockex.rest.asked import Asked
 from mockex.rest.messages import Answer
@@ -34,8 +34,7 @@ def recent(asked: Asked) -> Answer:
     """`trades`: the newest ones."""
     i = asked.one()
     limit = asked.limit(_DEFAULT, _MOST)
-    newest = islice(_of_the_market(asked, i, reversed(asked.history(i).trades)), limit)
-    return Answer([_trade(asked, i, trade) for trade in list(newest)[::-1]])
+    return Answer([_trade(asked, i, trade) for trade in asked.trades(i)[-limit:]])
 
 
 def historical(asked: Asked) -> Answer:
@@ -47,10 +46,9 @@ def historical(asked: Asked) -> Answer:
     first_id = asked.query.number("fromId")
     if first_id is None:
         return recent(asked)
-    trades = asked.history(i).trades
+    trades = asked.trades(i)
     start = bisect_left(trades, first_id, key=attrgetter("trade_id"))
-    found = _of_the_market(asked, i, islice(trades, start, None))
-    return Answer([_trade(asked, i, trade) for trade in islice(found, limit)])
+    return Answer([_trade(asked, i, trade) for trade in trades[start : start + limit]])
 
 
 def blocks(asked: Asked) -> Answer:
@@ -78,17 +76,16 @@ def aggregate(asked: Asked) -> Answer:
         raise refusals.bad_combination()
     if asked.usdm:
         _check_search(asked, start_ms, end_ms)
-    history = asked.history(i)
-    trades = history.trades
-    end = len(trades) if end_ms is None else history.trades_until(end_ms - epoch_ms)
+    trades = asked.trades(i)
+    end = len(trades) if end_ms is None else trades_until(trades, end_ms - epoch_ms)
     if first_id is not None:
         start = bisect_left(trades, first_id, key=attrgetter("order_id"))
     elif start_ms is not None:
-        start = history.trades_until(start_ms - epoch_ms - 1)
+        start = trades_until(trades, start_ms - epoch_ms - 1)
     else:
         start = _newest_orders(trades, end, limit)
     if asked.usdm:
-        start = max(start, history.trades_until(asked.at_ms - _OLDEST_MS - 1))
+        start = max(start, trades_until(trades, asked.at_ms - _OLDEST_MS - 1))
     found = islice(orders(islice(trades, start, end)), limit)
     return Answer([_order(asked, i, order) for order in found])
 
@@ -119,16 +116,6 @@ def _is_key(key: str | None) -> bool:
     return key is not None and key.isascii() and key.isalnum()
 
 
-def _of_the_market(asked: Asked, i: Instrument, trades: Iterable[Trade]) -> Iterator[Trade]:
-    """Without those of the insurance fund and of ADLs, which are in the stream alone (usdm 5.1)."""
-    if not asked.usdm:
-        yield from trades
-        return
-    for trade in trades:
-        if execution(asked.market, i.symbol, trade) is not Execution.EXCLUDED:
-            yield trade
-
-
 def _said(
     asked: Asked, i: Instrument, trade_id: int, trade: Trade | BlockTrade
 ) -> dict[str, object]:
@@ -153,8 +140,7 @@ def _trade(asked: Asked, i: Instrument, trade: Trade) -> dict[str, object]:
     return said
 
 
-def _order(asked: Asked, i: Instrument, order: list[Trade]) -> dict[str, object]:
-    trades = counted(asked.market, i.symbol, order) if asked.usdm else order
+def _order(asked: Asked, i: Instrument, trades: list[Trade]) -> dict[str, object]:
     first, last = trades[0], trades[-1]
     said: dict[str, object] = {
         "a": first.order_id,

@@ -161,9 +161,9 @@ def test_funding_has_a_limit_of_its_own(make_asking: Make) -> None:
 @pytest.mark.rule("rest-A3.7")
 def test_limits_are_by_address_and_not_by_key(make_asking: Make) -> None:
     asking = make_asking("spot", weight_limit=1)
-    key = {"headers": {"x-mbx-apikey": "another"}}
+    key = {"x-mbx-apikey": "another"}
     assert statuses(asking, 1, 1.0, address="10.0.0.1") == [200]
-    assert statuses(asking, 1, 1.0, address="10.0.0.1", **key) == [429]
+    assert statuses(asking, 1, 1.0, address="10.0.0.1", headers=key) == [429]
     assert statuses(asking, 2, 1.0, address="10.0.0.2") == [200, 429]
 
 
