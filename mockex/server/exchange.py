@@ -19,7 +19,7 @@ from typing import Any
 from mockex.clock import Clock, wall_clock_ms
 from mockex.errors import ConfigError
 from mockex.faults.model import Fault
-from mockex.market.instruments import instruments, listed_beside
+from mockex.market.replay import Replay
 from mockex.market.walk import Market
 from mockex.names import parse
 from mockex.profile import Profile, profile_named
@@ -30,6 +30,7 @@ from mockex.server.connection import Connection
 from mockex.server.fanout import Fanout
 from mockex.server.injector import Handle, Injector
 from mockex.server.journal import Behind, Journal, Lagged, Opened
+from mockex.server.markets import make_market
 from mockex.server.rest_connection import RestConnection
 from mockex.server.time import Time
 from mockex.server.timers import Timer, Timers
@@ -38,6 +39,7 @@ from mockex.server.wire import Listener, SocketWire, Wire
 from mockex.session.core import Session
 from mockex.session.target import Target
 from mockex.sim import SimLoop
+from mockex.streams.replayed import ReplayPublisher
 from mockex.streams.schedule import Publisher
 
 DEFAULT_SYMBOLS = ("ETHUSDC", "BTCUSDC")
@@ -63,9 +65,7 @@ class Exchange:
         profile: Profile,
         *,
         seed: int,
-        symbols: Sequence[str],
-        market: str,
-        step_ms: int,
+        market: Market,
         speed: float,
         journal: Path | None,
         wire: Wire,
@@ -78,16 +78,13 @@ class Exchange:
         self.seed = seed
         self.wire = wire
         self.clock = Clock(loop.time(), epoch_ms, speed)
-        traded = instruments(profile, symbols)
-        self.market = Market(
-            (*traded, *listed_beside(profile, traded)),
-            seed=seed,
-            profile=profile,
-            kind=market,
-            step_ms=step_ms,
-        )
+        self.market = market
         self.truth = self.market.truth
-        self.publisher = Publisher(profile, self.market, epoch_ms)
+        self.publisher = (
+            ReplayPublisher(profile, market, epoch_ms)
+            if isinstance(market, Replay)
+            else Publisher(profile, market, epoch_ms)
+        )
         self.journal = Journal(journal)
         self.connections = Connections()
         self.deliveries = Deliveries()
@@ -279,7 +276,11 @@ class Exchange:
             self._schedule_by_clock(math.floor(self.now() * 1000))
 
     def _schedule_step(self) -> None:
-        if self.market.kind == "frozen":
+        if isinstance(self.market, Replay):
+            due_ms = self.market.next_ms()
+            if due_ms is not None:
+                self._step_at(due_ms)
+        elif self.market.kind == "frozen":
             self._schedule_by_clock(self._step * self.market.step_ms)
         else:
             self._step_at((self._step + 1) * self.market.step_ms)
@@ -341,6 +342,10 @@ async def serve(
     symbols: Sequence[str] = DEFAULT_SYMBOLS,
     market: str = "walk",
     step_ms: int = 100,
+    rate: float = 1.0,
+    volatility: float = 1.0,
+    loop: bool = True,
+    lenient: bool = False,
     settings: Mapping[str, object] | None = None,
     speed: float = 1.0,
     port: int = 0,
@@ -351,13 +356,19 @@ async def serve(
 ) -> AsyncIterator[Exchange]:
     """Run an exchange on 127.0.0.1 for as long as the block lasts.
 
-    `settings` changes settings of the profile (`Profile.with_`); the market moves every `step_ms`;
+    `settings` changes settings of the profile (`Profile.with_`). `market` is `walk`, `steady`,
+    `frozen` or `replay:FILE`. One that moves by itself does so every `step_ms`; a walk with `rate`
+    times the usual updates, and about `volatility` times as far. A replay has the symbols of its
+    capture; it is played round and round (`loop`) or once, and with `lenient` without the lines
+    that are bad.
     `speed` is exchange seconds per second; `journal` a file that gets the journal as JSON lines.
     `tls`: wss:// and https://, with an authority of its own (`Exchange.authority_pem`) that
     `authority` names a file for.
 
     Raises:
-        ConfigError: an unknown profile, setting or market, a symbol that cannot be, a taken port.
+        ConfigError: an unknown profile, setting or market, a symbol that cannot be, a taken port, a
+            capture that cannot be replayed (`CaptureError`).
+        OSError: a file that cannot be read or written.
     """
     chosen = profile_named(profile) if isinstance(profile, str) else profile
     if settings:
@@ -369,17 +380,30 @@ async def serve(
         if wire.authority is None:
             raise ConfigError("authority", str(authority), "tls=True beside it")
         wire.authority.write(Path(authority))
+    moving = make_market(
+        market,
+        chosen,
+        symbols,
+        seed=seed,
+        step_ms=step_ms,
+        rate=rate,
+        volatility=volatility,
+        loop=loop,
+        lenient=lenient,
+    )
     exchange = Exchange(
         chosen,
         seed=seed,
-        symbols=symbols,
-        market=market,
-        step_ms=step_ms,
+        market=moving,
         speed=speed,
         journal=Path(journal) if journal is not None else None,
         wire=wire,
         # A full second, so that the exchange's grid is the one of its clock (wire B9).
-        epoch_ms=wall_clock_ms() // 1000 * 1000,
+        epoch_ms=(
+            moving.opens_at(wall_clock_ms())
+            if isinstance(moving, Replay)
+            else wall_clock_ms() // 1000 * 1000
+        ),
     )
     try:
         await exchange.open(port, rest_port)

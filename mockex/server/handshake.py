@@ -6,7 +6,6 @@ Parsed with h11, answered by the connection: faults need the answer late, half, 
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -123,7 +122,7 @@ class Handshake:
         key = headers.get("sec-websocket-key", "")
         try:
             valid = len(base64.b64decode(key, validate=True)) == 16
-        except binascii.Error:
+        except ValueError:  # no base64, or not even ASCII
             valid = False
         if not valid:
             return bad(400, "Sec-WebSocket-Key must be 16 bytes in base64")

@@ -18,6 +18,8 @@ from mockex.server.journal import (
     HalfClosed,
     Joined,
     Left,
+    Pinged,
+    Ponged,
     Refused,
     Subscribed,
     Unsubscribed,
@@ -173,3 +175,42 @@ class Deliveries:
         """When the last event of `stream` was written to `conn`."""
         tally = self.tallies.get((conn, stream))
         return tally.last_at if tally else None
+
+
+@dataclass(slots=True)
+class Heartbeat:
+    """The pongs of one connection: `copied` have the payload of a ping that was still open,
+    `empty` none, `foreign` another."""
+
+    pings: int = 0
+    copied: int = 0
+    empty: int = 0
+    foreign: int = 0
+    open: list[str] = field(default_factory=list)  # payloads of pings without an answer
+
+
+class Heartbeats:
+    """Who answers pings, and how."""
+
+    def __init__(self) -> None:
+        self.of: dict[int, Heartbeat] = {}
+
+    def apply(self, entry: AnyEntry) -> None:
+        """Take in one entry."""
+        match entry:
+            case Pinged(conn=conn, payload=payload):
+                beat = self.of.setdefault(conn, Heartbeat())
+                beat.pings += 1
+                beat.open.append(payload)
+            case Ponged(conn=conn, payload=payload):
+                beat = self.of.setdefault(conn, Heartbeat())
+                if payload in beat.open:
+                    beat.copied += 1
+                    # It settles those before it as well (spot 3.1.4).
+                    del beat.open[: beat.open.index(payload) + 1]
+                elif payload:
+                    beat.foreign += 1
+                else:
+                    beat.empty += 1
+            case _:
+                pass

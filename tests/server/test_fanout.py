@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from mockex.server.fanout import Fanout
-from mockex.server.frames import text_frame
+from mockex.server.frames import data_frame, text_frame
 from mockex.server.gate import Gate, Injection
 from mockex.server.journal import Delivered, Joined, Journal, Left
-from mockex.streams.envelope import Event, Form, combined
+from mockex.streams.envelope import Event, Form, combined, spell
 
 A, B = "a@trade", "b@trade"
 RAW = Form()
@@ -70,6 +72,47 @@ def test_raw_and_combined_get_their_own_form() -> None:
     out.publish(1, [event(A, 1)])
     assert raw.got == text_frame('{"t":1}')
     assert wrapped.got == text_frame(combined(A, '{"t":1}'))
+
+
+FORMS = [
+    Form(in_combined, micro, deflated)
+    for in_combined in (False, True)
+    for micro in (False, True)
+    for deflated in (False, True)
+]
+TRADE = Event(A, '{"e":"trade","E":5,"t":1,"T":4}', 1, 1)
+
+
+def test_every_form_has_bytes_of_its_own_and_members_of_a_form_share_them() -> None:
+    out, journal, _ = fanout()
+    members = [FakeMember(2 * n + twin, A, form=form) for n, form in enumerate(FORMS)
+               for twin in (1, 2)]  # fmt: skip
+    for member in members:
+        out.join(member)
+    out.publish(1, [TRADE])
+    for member in members:
+        text = spell(TRADE, member.form)
+        assert member.got == data_frame(text, deflated=member.form.deflated)
+    entries = list(journal.of(Delivered))
+    assert len(entries) == len(FORMS)
+    assert sorted(e.streams[A].bytes for e in entries) == sorted(len(m.got) for m in members[::2])
+
+
+def test_a_form_is_made_once_however_many_ask_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Form] = []
+
+    def counted(event: Event, form: Form) -> str:
+        made.append(form)
+        return spell(event, form)
+
+    monkeypatch.setattr("mockex.server.fanout.spell", counted)
+    out, _, _ = fanout()
+    special = Form(micro=True, deflated=True)
+    for number, streams in enumerate([(A,), (A, B), (A, "c@trade")], 1):
+        out.join(FakeMember(number, *streams, form=special))
+    out.join(FakeMember(9, A))
+    out.publish(1, [TRADE])
+    assert made == [special]
 
 
 def test_a_member_gets_only_its_streams_in_order() -> None:

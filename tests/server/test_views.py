@@ -14,12 +14,14 @@ from mockex.server.journal import (
     HalfClosed,
     Joined,
     Left,
+    Pinged,
+    Ponged,
     Refused,
     Subscribed,
     Unsubscribed,
     Upgraded,
 )
-from mockex.server.views import Connections, Deliveries
+from mockex.server.views import Connections, Deliveries, Heartbeats
 
 S = "ethusdc@depth5@100ms"
 
@@ -103,3 +105,23 @@ def test_a_flush_counts_for_every_member_of_its_audience_at_that_time() -> None:
     assert view.last_at(2, S) == 2
     assert view.last_at(3, S) is None
     assert view.members(5) == {1}
+
+
+@pytest.mark.rule("spot-3.1.5")
+def test_pongs_that_copy_are_empty_or_are_of_another_payload_are_counted_apart() -> None:
+    view = Heartbeats()
+    for entry in (
+        Ponged(t=1, conn=1, payload=""),
+        Pinged(t=2, conn=1, payload="61"),
+        Pinged(t=3, conn=1, payload="62"),
+        Pinged(t=3, conn=2, payload=""),
+        Ponged(t=4, conn=1, payload="62"),
+        Ponged(t=5, conn=1, payload="61"),  # settled by the one before
+        Ponged(t=6, conn=1, payload=""),
+        Ponged(t=7, conn=2, payload=""),  # a copy: that ping had none either
+    ):
+        view.apply(entry)
+    first, second = view.of[1], view.of[2]
+    assert (first.pings, first.copied, first.empty, first.foreign) == (2, 1, 2, 1)
+    assert (second.pings, second.copied, second.empty) == (1, 1, 0)
+    assert first.open == []
