@@ -2,6 +2,8 @@
 
 MockexError
 ├── ConfigError        whoever started us asked for what cannot be
+│   └── CaptureError   a capture cannot be replayed: file, line and reason
+├── BookUnknown        a replay cannot tell the book of a symbol
 ├── RequestRejected    the client broke the protocol: `code` and `msg`, answered on the wire
 ├── FaultError         a fault could not be injected, or was not seen to take effect
 │   ├── FaultUnseen    it was injected and the journal never showed that it happened
@@ -29,6 +31,25 @@ class ConfigError(MockexError):
         self.value = value
         self.expected = expected
         super().__init__(f"{setting}: {value!r} is not usable, expected {expected}")
+
+
+class CaptureError(ConfigError):
+    """A capture cannot be replayed; `line` counts from 1, 0 where it is none of a line."""
+
+    def __init__(self, file: str, line: int, reason: str) -> None:
+        super().__init__("market", f"replay:{file}", "a capture")
+        self.file = file
+        self.line = line
+        self.reason = reason
+        self.args = (f"{file}:{line}: {reason}" if line else f"{file}: {reason}",)
+
+
+class BookUnknown(MockexError):
+    """The book of a symbol is not known: a replay has neither a snapshot nor a picture of it."""
+
+    def __init__(self, symbol: str) -> None:
+        self.symbol = symbol
+        super().__init__(f"the capture holds no snapshot and no partial depth of {symbol}")
 
 
 class RequestRejected(MockexError):

@@ -7,6 +7,9 @@ of its own.
 Three kinds: `walk` inserts, changes, removes and trades around a price that drifts; `steady`
 changes the quantities of the best bid and ask at every step and keeps the length of every text, so
 that bytes can be compared; `frozen` never moves.
+
+A walk can be tuned: `rate` multiplies the updates and trades of a step, `volatility` how far the
+price goes in a time. At 1 and 1 it is the market that it always was, to the byte.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ KINDS = ("walk", "steady", "frozen")
 _DEPTH = 300  # levels a side at the opening
 _LEAST = 50  # levels a side that a walk never goes below
 _NEAR = 12  # a walk touches the best so many levels
+_MOVES = 0.9  # moves of the price by a level in a step that double a walk's variance; measured
 _QUANTITY = (100_000, 999_999)  # steps: six digits for ever
 # Many digits, so that no id changes its width within a run.
 _FIRST_SPOT_ID = 50_000_000_000
@@ -46,8 +50,20 @@ class Change:
 class _Symbol:
     """The book of one symbol and the draws that move it."""
 
-    def __init__(self, instrument: Instrument, seed: int, *, shared_ids: bool) -> None:
+    def __init__(
+        self,
+        instrument: Instrument,
+        seed: int,
+        *,
+        shared_ids: bool,
+        rate: float,
+        volatility: float,
+    ) -> None:
         self.instrument = instrument
+        self._rate = rate
+        self._volatility = volatility
+        self._owed = 0.0  # parts of updates that steps before have left over
+        self._owed_moves = 0.0
         self.at_ms = 0  # until when it has moved
         self._random = Random(f"mockex market {seed} {instrument.symbol}")
         self._shared_ids = shared_ids
@@ -102,6 +118,8 @@ class _Symbol:
                 Trade(self._next_trade, order, price, quantity, side is Side.BID, at_ms)
             )
             self._next_trade += 1
+        if not resting and self._calm():
+            resting = self._quantity()
         self._set(side, price, self._quantity() if keep else resting)
 
     def steady(self, at_ms: int) -> None:
@@ -111,23 +129,56 @@ class _Symbol:
 
     def walk(self, at_ms: int) -> None:
         """A few updates near the best prices, and now and then a trade."""
-        for _ in range(self._draw(1, 5)):
-            side = Side(self._draw(0, 1))
-            draw = self._random.random()
-            away = -1 if side is Side.BID else 1
-            if draw < 0.2 and len(self.levels[side]) > _LEAST:
-                self._trade(side, self._draw(1, 3), at_ms, keep=False)
-            elif draw < 0.35 and len(self.levels[side]) > _LEAST:
-                price = self._near(side)
-                self._set(side, price, 0)
-            elif draw < 0.5:
-                # A better price if there is room in the spread, else one that fills a hole.
-                price = self._best[side] - away
-                if self._best[Side.ASK] - self._best[Side.BID] <= 1:
-                    price = self._best[side] + away * self._draw(0, _NEAR - 1)
-                self._set(side, price, self._quantity())
-            else:
-                self._set(side, self._near(side), self._quantity())
+        self._owed += self._draw(1, 5) * self._rate
+        for _ in range(int(self._owed)):
+            self._update(at_ms)
+        self._owed %= 1
+        if self._volatility > 1:
+            # Steps of a walk add up as squares: so many more of them, to go so much farther.
+            self._owed_moves += (self._volatility**2 - 1) * self._rate * _MOVES
+            for _ in range(int(self._owed_moves)):
+                self._move(Side(self._draw(0, 1)))
+            self._owed_moves %= 1
+
+    def _update(self, at_ms: int) -> None:
+        side = Side(self._draw(0, 1))
+        draw = self._random.random()
+        away = -1 if side is Side.BID else 1
+        if draw < 0.2 and len(self.levels[side]) > _LEAST:
+            self._trade(side, self._draw(1, 3), at_ms, keep=False)
+        elif draw < 0.35 and len(self.levels[side]) > _LEAST:
+            price = self._near(side)
+            stays = price == self._best[side] and self._calm()
+            self._set(side, price, self._quantity() if stays else 0)
+        elif draw < 0.5:
+            # A better price if there is room in the spread, else one that fills a hole.
+            price = self._best[side] - away
+            if self._best[Side.ASK] - self._best[Side.BID] <= 1 or self._calm():
+                price = self._best[side] + away * self._draw(0, _NEAR - 1)
+            self._set(side, price, self._quantity())
+        else:
+            self._set(side, self._near(side), self._quantity())
+
+    def _calm(self) -> bool:
+        """Whether a best price that would move stays: never at the usual volatility, which so
+        takes no draw."""
+        return self._volatility < 1 and self._random.random() >= self._volatility
+
+    def _move(self, side: Side) -> None:
+        """The price goes through the best level of `side`, and the other side follows. The far ends
+        of the book are kept where they are from the best, or it would run out of levels."""
+        other, away = Side(1 - side), -1 if side is Side.BID else 1
+        if len(self.levels[side]) <= _LEAST:
+            return
+        self._set(side, self._best[side], 0)
+        if len(self.levels[side]) < 2 * _LEAST:
+            self._set(side, self._worst(side) + away, self._quantity())
+        self._set(other, self._best[other] + away, self._quantity())
+        if len(self.levels[other]) > 2 * _DEPTH:
+            self._set(other, self._worst(other), 0)
+
+    def _worst(self, side: Side) -> int:
+        return min(self.levels[side]) if side is Side.BID else max(self.levels[side])
 
     def top(self) -> tuple[int, int, int, int]:
         """Best bid and ask: price and quantity of each."""
@@ -155,6 +206,11 @@ class _Symbol:
         return price if price in self.levels[side] else self._best[side]
 
 
+def _check(setting: str, value: float, most: float) -> None:
+    if not 0 <= value <= most:
+        raise ConfigError(setting, value, f"a number from 0 to {most:g}")
+
+
 class Market:
     """All symbols. `truth` answers for everything that happened."""
 
@@ -166,6 +222,8 @@ class Market:
         profile: Profile,
         kind: str = "walk",
         step_ms: int = 100,
+        rate: float = 1.0,
+        volatility: float = 1.0,
     ) -> None:
         if kind not in KINDS:
             raise ConfigError("market", kind, "one of " + ", ".join(KINDS))
@@ -173,8 +231,12 @@ class Market:
             raise ConfigError(
                 "step_ms", step_ms, "a divisor of 100, or a multiple up to 1000, in ms"
             )
+        _check("rate", rate, 100.0)
+        _check("volatility", volatility, 10.0)
         self.step_ms = step_ms
         self.kind = kind
+        self._rate = rate
+        self._volatility = volatility
         self.instruments = {i.symbol: i for i in instruments}
         self.seed = seed
         self.profile = profile
@@ -197,7 +259,7 @@ class Market:
             names = self.instruments if wanted is None else wanted
             symbols = [self._symbol(name) for name in names]
             self._now_ms += self.step_ms
-            changes += [self._step(symbol) for symbol in symbols]
+            changes += [change for symbol in symbols if (change := self._step(symbol))]
         return changes
 
     def _symbol(self, name: str) -> _Symbol:
@@ -205,7 +267,13 @@ class Market:
         symbol = self._symbols.get(name)
         if symbol is None:
             instrument = self.instruments[name]
-            symbol = _Symbol(instrument, self.seed, shared_ids=self._shared_ids)
+            symbol = _Symbol(
+                instrument,
+                self.seed,
+                shared_ids=self._shared_ids,
+                rate=self._rate,
+                volatility=self._volatility,
+            )
             self._symbols[name] = symbol
         while symbol.at_ms < self._now_ms and self.kind != "frozen":
             self._step(symbol)
@@ -220,7 +288,8 @@ class Market:
         found = self._symbol(symbol)
         return found.from_best(Side.BID, count), found.from_best(Side.ASK, count)
 
-    def _step(self, symbol: _Symbol) -> Change:
+    def _step(self, symbol: _Symbol) -> Change | None:
+        """Move a symbol by one step; None if it got no update, which a low rate makes possible."""
         history = symbol.history
         updates, trades = len(history.ids), len(history.trades)
         symbol.at_ms += self.step_ms
@@ -229,6 +298,8 @@ class Market:
         else:
             symbol.walk(symbol.at_ms)
         history.end_step(symbol.at_ms)
+        if len(history.ids) == updates:
+            return None
         return Change(
             symbol=symbol.instrument.symbol,
             at_ms=symbol.at_ms,
