@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import msgspec
 
 from mockex.clock import Clock
+from mockex.errors import BookUnknown
 from mockex.market.walk import Market
 from mockex.profile import Profile
 from mockex.rest import query, refusals
@@ -94,7 +95,10 @@ class Rest:
             micros=self._micros(request.headers),
             key=request.headers.get("x-mbx-apikey"),
         )
-        return endpoint.answer(asked)
+        try:
+            return endpoint.answer(asked)
+        except BookUnknown as error:
+            raise refusals.book_unknown(error) from None
 
     def _micros(self, headers: Mapping[str, str]) -> bool:
         """Whether times are to be in µs (rest A1), if the profile knows time units."""

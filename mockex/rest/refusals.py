@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mockex.errors import RequestRejected
+from mockex.errors import BookUnknown, RequestRejected
 
 
 class Refused(RequestRejected):
@@ -139,3 +139,9 @@ def bad_depth_limit(limit: int) -> Refused:
 def too_old() -> Refused:
     """usdm: aggregate trades of more than two days ago."""
     return Refused(-4166, "Search window is restricted to recent 2 days only.")
+
+
+def book_unknown(error: BookUnknown) -> Refused:
+    """A replay whose capture does not tell the book (I): whoever asks for one must not get half of
+    it, and 503 is what clients try again after."""
+    return Refused(-1000, f"The book is not known: {error}.", status=503)
