@@ -7,9 +7,10 @@
 
 A market of two symbols; on each `depth20@100ms`, `depth@100ms`, `bookTicker`, `trade` and
 `aggTrade`; ten members in memory take all of them. A tick is `Market.advance`, `Publisher.publish`
-and `Fanout.publish`, which hands each member its frames; no sockets, no clock. Each measurement is
-a child process of its own; the two trees take turns, and so does which of them is first. Printed
-are CPU microseconds per tick and the ratio of each pair: present / base. Below 1 is faster.
+and `Fanout.publish`, which hands each member its frames; no sockets, no clock. Each tree runs in a
+child process, and the two take turns after every slice of some 15 ms, so that what else the machine
+does meets both. Printed are CPU microseconds per tick and the ratio of neighbouring slices, present
+/ base: below 1 is faster.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -58,8 +60,8 @@ class Member:
         raise AssertionError("it has no gate")
 
 
-def measure(tree: Path, profile_name: str, ticks: int) -> dict[str, Any]:
-    """CPU per tick of the package `mockex` in `tree`, and how much it sent."""
+def serve_slices(tree: Path, profile_name: str, streams: Sequence[str]) -> None:
+    """For each number of ticks on stdin: run so many, and say what they cost and sent."""
     sys.path.insert(0, str(tree))
     import mockex
     from mockex.market.instruments import instruments
@@ -75,33 +77,24 @@ def measure(tree: Path, profile_name: str, ticks: int) -> dict[str, Any]:
     profile = profile_named(profile_name)
     market = Market(instruments(profile, SYMBOLS), seed=7, profile=profile, kind="walk")
     publisher = Publisher(profile, market, EPOCH_MS)
-    journal = Journal()
-    fanout = Fanout(journal, lambda: 0.0, publisher.add, publisher.remove)
-    served = frozenset(f"{symbol.lower()}@{stream}" for symbol in SYMBOLS for stream in STREAMS)
+    fanout = Fanout(Journal(), lambda: 0.0, publisher.add, publisher.remove)
+    served = frozenset(f"{symbol.lower()}@{stream}" for symbol in SYMBOLS for stream in streams)
     form = envelope.Form(combined=True) if hasattr(envelope, "Form") else None
     members = [Member(number, served, form) for number in range(1, MEMBERS + 1)]
     for member in members:
         fanout.join(member)
-
-    def run(first: int, last: int) -> int:
-        events = 0
-        for step in range(first, last + 1):
+    step = 0
+    for line in sys.stdin:
+        ticks, events, before = int(line), 0, members[0].bytes
+        began = time.process_time()
+        for _ in range(ticks):
+            step += 1
             now_ms = step * market.step_ms
             sent = publisher.publish(now_ms, market.advance(now_ms, publisher.symbols))
             fanout.publish(step, sent)
             events += len(sent)
-        return events
-
-    run(1, WARM_UP)
-    before = members[0].bytes
-    began = time.process_time()
-    events = run(WARM_UP + 1, WARM_UP + ticks)
-    spent = time.process_time() - began
-    return {
-        "us": spent / ticks * 1e6,
-        "events": events / ticks,
-        "bytes": (members[0].bytes - before) / ticks,
-    }
+        spent = time.process_time() - began
+        print(json.dumps([spent, events, members[0].bytes - before]), flush=True)
 
 
 # --- taking turns --------------------------------------------------------------------------------
@@ -130,34 +123,83 @@ def laid_out(named: str, folder: Path) -> Path:
     return folder
 
 
-def child(tree: Path, profile: str, ticks: int) -> dict[str, Any]:
-    """Measure in a process of its own."""
-    command = [sys.executable, __file__, "--child", str(tree), profile, str(ticks)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    measured: dict[str, Any] = json.loads(done.stdout)
-    return measured
+class Child:
+    """One tree in a process of its own, run slice by slice."""
 
-
-def compare(base: Path, present: Path, profile: str, ticks: int, rounds: int) -> None:
-    """Measure both in turns and print one profile's figures."""
-    old: list[dict[str, Any]] = []
-    new: list[dict[str, Any]] = []
-    for turn in range(rounds):
-        order = [(base, old), (present, new)]
-        for tree, kept in order if turn % 2 == 0 else reversed(order):
-            kept.append(child(tree, profile, ticks))
-    for name, measured in (("base", old), ("present", new)):
-        us = [m["us"] for m in measured]
-        print(
-            f"{profile:5} {name:8} {statistics.median(us):7.1f} µs per tick "
-            f"({min(us):.1f} to {max(us):.1f}), {measured[0]['events']:.2f} events and "
-            f"{measured[0]['bytes']:.0f} bytes a member"
+    def __init__(self, tree: Path, profile: str, streams: Sequence[str]) -> None:
+        self.us: list[float] = []  # of each slice: CPU microseconds per tick
+        self.events = self.bytes = 0
+        self._process = subprocess.Popen(
+            [sys.executable, __file__, "--child", str(tree), profile, *streams],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
-    ratios = sorted(b["us"] / a["us"] for a, b in zip(old, new, strict=True))
-    low, middle, high = statistics.quantiles(ratios, n=4)
+
+    def run(self, ticks: int, *, keep: bool = True) -> None:
+        """Run a slice, and keep what it cost unless it is there to warm up."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(ticks, file=self._process.stdin, flush=True)
+        spent, events, sent = json.loads(self._process.stdout.readline())
+        if keep:
+            self.us.append(spent / ticks * 1e6)
+            self.events += events
+            self.bytes += sent
+
+    def end(self) -> None:
+        """Let it go."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        if self._process.wait():
+            sys.exit("a measurement failed (see above)")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is run: `rounds` pairs of processes, so many slices of so many ticks in each."""
+
+    streams: Sequence[str]
+    rounds: int
+    slices: int
+    ticks: int
+
+
+def pair(base: Path, present: Path, profile: str, plan: Plan) -> tuple[Child, Child]:
+    """Both trees side by side, their slices in turns."""
+    old, new = (Child(tree, profile, plan.streams) for tree in (base, present))
+    for child in (old, new):
+        child.run(WARM_UP, keep=False)
+    for turn in range(plan.slices):
+        for child in (old, new) if turn % 2 == 0 else (new, old):
+            child.run(plan.ticks)
+    for child in (old, new):
+        child.end()
+    return old, new
+
+
+def compare(base: Path, present: Path, profile: str, plan: Plan) -> None:
+    """Measure both in turns and print one profile's figures."""
+    pairs = [pair(base, present, profile, plan) for _ in range(plan.rounds)]
+    for name, children in (
+        ("base", [old for old, _ in pairs]),
+        ("present", [new for _, new in pairs]),
+    ):
+        us = [cost for child in children for cost in child.us]
+        ran = len(us) * plan.ticks
+        low, middle, high = statistics.quantiles(us, n=4)
+        print(
+            f"{profile:5} {name:8} {middle:6.1f} µs per tick (quartiles {low:.1f} to {high:.1f}); "
+            f"{sum(c.events for c in children) / ran:.2f} events, "
+            f"{sum(c.bytes for c in children) / ran:.0f} bytes a member"
+        )
+    ratios = [[b / a for a, b in zip(old.us, new.us, strict=True)] for old, new in pairs]
+    low, middle, high = statistics.quantiles([r for each in ratios for r in each], n=4)
+    medians = [statistics.median(each) for each in ratios]
     print(
-        f"{profile:5} ratio    {middle:7.3f} (quartiles {low:.3f} to {high:.3f}, "
-        f"all {ratios[0]:.3f} to {ratios[-1]:.3f}; {rounds} pairs of {ticks} ticks)",
+        f"{profile:5} ratio    {middle:6.3f} (quartiles {low:.3f} to {high:.3f}; medians of the "
+        f"pairs {min(medians):.3f} to {max(medians):.3f}); {plan.rounds} pairs, {plan.slices} "
+        f"slices of {plan.ticks} ticks each",
         flush=True,
     )
 
@@ -165,8 +207,7 @@ def compare(base: Path, present: Path, profile: str, ticks: int, rounds: int) ->
 def main(arguments: Sequence[str]) -> int:
     """The command line."""
     if arguments[:1] == ["--child"]:
-        tree, profile, ticks = arguments[1:]
-        print(json.dumps(measure(Path(tree), profile, int(ticks))))
+        serve_slices(Path(arguments[1]), arguments[2], arguments[3:])
         return 0
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
@@ -174,18 +215,22 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--base", default=BASE, metavar="REV")
     parser.add_argument("--present", metavar="REV", help="default: this tree as it lies here")
     parser.add_argument("--profile", choices=("spot", "usdm"), help="this one alone")
-    parser.add_argument("--rounds", type=int, default=12)
-    parser.add_argument("--ticks", type=int, default=4000)
+    parser.add_argument("--streams", default=",".join(STREAMS), help="of each symbol")
+    parser.add_argument("--rounds", type=int, default=5, help="pairs of processes")
+    parser.add_argument("--slices", type=int, default=60, help="of each process")
+    parser.add_argument("--ticks", type=int, default=100, help="of each slice")
     given = parser.parse_args(arguments)
-    if given.rounds < 2:
-        parser.error("--rounds must be 2 or more: a ratio needs a spread")
+    if given.rounds < 1 or given.slices < 2 or given.ticks < 1:
+        parser.error("a ratio with its spread needs one pair and two slices at least")
+    streams = tuple(part.strip() for part in given.streams.split(","))
+    plan = Plan(streams, given.rounds, given.slices, given.ticks)
     with tempfile.TemporaryDirectory() as base, tempfile.TemporaryDirectory() as other:
         old = laid_out(given.base, Path(base))
         new = laid_out(given.present, Path(other)) if given.present else ROOT
         names = revision(given.base), revision(given.present) if given.present else "this tree"
         print(f"base {names[0]}, present {names[1]}, Python {sys.version.split()[0]}")
         for profile in [given.profile] if given.profile else ["spot", "usdm"]:
-            compare(old, new, profile, given.ticks, given.rounds)
+            compare(old, new, profile, plan)
     return 0
 
 
