@@ -36,10 +36,6 @@ class Parameter:
     mandatory: bool = False
 
 
-def _anything(text: str) -> bool:
-    return bool(text)
-
-
 _WHOLE = "^[0-9]{1,20}$"  # wire B14
 _SYMBOL = _pattern(r"[\w\-.]{1,50}")
 
