@@ -134,12 +134,15 @@ class RawClient:
                 return int.from_bytes(payload[:2], "big") if payload else None
 
     async def send_frame(self, opcode: int, payload: bytes, *, mask: bool = True) -> None:
+        """A last frame of this opcode, to which RSV1 (0x40) may be added."""
         size = len(payload)
         bit = 0x80 if mask else 0
         if size < 126:
             head = bytes((0x80 | opcode, bit | size))
-        else:
+        elif size < 1 << 16:
             head = bytes((0x80 | opcode, bit | 126)) + size.to_bytes(2, "big")
+        else:
+            head = bytes((0x80 | opcode, bit | 127)) + size.to_bytes(8, "big")
         if mask:
             key = os.urandom(4)
             payload = bytes(b ^ key[i % 4] for i, b in enumerate(payload))
