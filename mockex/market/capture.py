@@ -160,7 +160,7 @@ class _Reader:
         at_ms = _unix_ms(line.t)
         if self.lines and at_ms < self._last_ms:
             raise _Bad(f"out of order: t goes back by {self._last_ms - at_ms} ms")
-        if isinstance(payload, list) is not (name.kind in _LISTS):
+        if not isinstance(payload, list if name.kind in _LISTS else dict):
             wanted = "an array" if name.kind in _LISTS else "an object"
             raise _Bad(f"the payload of {name.text} must be {wanted}")
         if isinstance(payload, dict) and self._check(name, payload):
@@ -193,6 +193,10 @@ class _Reader:
             case Kind.BOOK_TICKER:
                 self._of_profile("e" in payload, "bookTicker has a member e")
                 self._grows(name, payload, "u", also_equal=True)
+            case Kind.ALL_BOOK_TICKERS:
+                _id(payload, "u")
+                if not isinstance(payload.get("s"), str):
+                    raise _Bad(f"s must be a symbol, not {payload.get('s')!r}")
             case Kind.TRADE:
                 self._check_trade(name, payload, "t")
             case Kind.AGG_TRADE:

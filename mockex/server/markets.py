@@ -44,7 +44,7 @@ def make_market(
     """
     if kind.startswith(REPLAY):
         path = Path(kind.removeprefix(REPLAY))
-        capture = read_capture(_lines(path), str(path), profile, lenient=lenient)
+        capture = read_capture(_lines(path, lenient=lenient), str(path), profile, lenient=lenient)
         for number, reason in capture.skipped[:_MOST_SAID]:
             log.warning("%s:%d: skipped: %s", path, number, reason)
         if len(capture.skipped) > _MOST_SAID:
@@ -62,8 +62,9 @@ def make_market(
     )
 
 
-def _lines(path: Path) -> Iterator[bytes]:
-    """The lines of a file, which may be compressed whatever its name is."""
+def _lines(path: Path, *, lenient: bool) -> Iterator[bytes]:
+    """The lines of a file, which may be compressed whatever its name is; with `lenient` as far as
+    they can be unpacked."""
     with path.open("rb") as file:
         compressed = file.read(2) == _GZIP
         file.seek(0)
@@ -77,4 +78,7 @@ def _lines(path: Path) -> Iterator[bytes]:
                     number += 1
                     yield line
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise CaptureError(str(path), number + 1, f"cut: {error}") from None
+            cut = CaptureError(str(path), number + 1, f"cut: {error}")
+            if not lenient:
+                raise cut from None
+            log.warning("%s", cut)
