@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from mockex.errors import BookUnknown
+
 Make = Callable[..., Any]
 
 
@@ -104,3 +106,19 @@ def test_rpi_depth_is_the_book_with_the_rpi_orders_in_it(usdm: Any) -> None:
     assert bids == sorted(bids, reverse=True)
     assert asks == sorted(asks)
     assert bids[0] < asks[0]
+
+
+@pytest.mark.rule("rest-A2.7")
+def test_a_book_that_is_not_known_is_the_exchanges_fault(
+    make_asking: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asking = make_asking("spot")
+
+    def book(symbol: str, update_id: int | None = None) -> Any:
+        raise BookUnknown(symbol)
+
+    monkeypatch.setattr(asking.market.truth, "book", book)
+    status, code, text = asking.refused("depth?symbol=ETHUSDC")
+    assert (status, code) == (503, -1000)
+    assert "ETHUSDC" in text
+    assert asking.get("ticker/price?symbol=ETHUSDC")
