@@ -162,11 +162,12 @@ class _Minutes:
         return self._bars[start : max(0, (last_ms + 1 - self._first_ms) // _MINUTE_MS)]
 
     def _extend(self, until_ms: int) -> None:
-        """Keep the minutes until then that no trade can be added to any more."""
-        steps = self._market.truth.history(self._symbol).step_ms
-        settled_ms = steps[-1] if steps else -1
-        ends_ms = min(until_ms, self._epoch_ms + settled_ms) + 1
+        """Keep the minutes until then that are over. Trades are in the order of time, so none is
+        added any more to a minute with a later trade behind it."""
         trades = market_trades(self._market, self._symbol)
+        if not trades:
+            return
+        ends_ms = min(until_ms + 1, self._epoch_ms + trades[-1].at_ms)
         while (first_ms := self._first_ms + len(self._bars) * _MINUTE_MS) + _MINUTE_MS <= ends_ms:
             minute = Growing(first_ms, first_ms + _MINUTE_MS - 1, self._price)
             last_at = minute.close_ms - self._epoch_ms

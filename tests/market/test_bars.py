@@ -215,7 +215,22 @@ def test_a_frozen_market_has_bars_at_the_price_of_its_opening() -> None:
 def test_a_minute_is_not_kept_before_the_market_has_reached_its_end() -> None:
     market = a_market()
     market.advance(59_000)
-    late = bars(market, SYMBOL, EPOCH_MS, EPOCH_MS + 2 * MINUTE, "5m")  # asked by a clock ahead
+    ahead = EPOCH_MS + 2 * MINUTE  # asked by a clock that is ahead of the market
+    late = bars(market, SYMBOL, EPOCH_MS, ahead, "5m")
     market.advance(2 * MINUTE)
-    now = bars(market, SYMBOL, EPOCH_MS, EPOCH_MS + 2 * MINUTE, "5m")
+    now = bars(market, SYMBOL, EPOCH_MS, ahead, "5m")
     assert late[0].count < now[0].count == len(market.truth.history(SYMBOL).trades)
+
+
+def test_a_trade_that_is_told_late_is_in_its_minute() -> None:
+    market = a_market(kind="frozen")
+    history = market.truth.history(SYMBOL)
+    for order, at_ms in enumerate((58_000, 59_000, 61_000)):
+        history.end_step(at_ms + 2_000)  # the book is already known until later
+        history.trades.append(Trade(order, order, 100 + order, 1, False, at_ms))
+        now_ms = EPOCH_MS + 2 * MINUTE
+        found = bars(market, SYMBOL, EPOCH_MS, now_ms, "1m")
+        assert [b.count for b in found] == [min(order + 1, 2), order // 2, 0]
+        assert found == [
+            added_up(history.trades, b.open_ms, b.close_ms, EPOCH_MS, 0) for b in found
+        ]

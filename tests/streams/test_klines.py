@@ -121,7 +121,7 @@ def test_a_bar_says_what_the_trades_in_it_add_up_to(
         assert bar["x"] is (bar["T"] < sent.at_ms)
         if profile is SPOT:
             assert bar["n"] == (bar["L"] - bar["f"] + 1 if bar["f"] >= 0 else 0)
-    assert seen
+    assert seen or not exchange.trades()
 
 
 @pytest.mark.rule("wire-B10")

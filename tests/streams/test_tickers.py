@@ -191,7 +191,7 @@ def test_a_ticker_says_what_the_trades_of_its_window_add_up_to(
         assert spoken(said, keys) == {k: expected[k] for k in keys}
         if said["e"] == "24hrTicker":
             times[said["E"]] = said
-    assert len(heard) == len(streams)
+    assert len(heard) == (len(streams) if listener.trades else 0)
     for at, mini in minis.items():
         shared = {"s", "c", "o", "h", "l", "v", "q"}
         # A full ticker of spot is sent when the book changes, too.
