@@ -82,10 +82,12 @@ def rounded(dividend: int, divisor: int) -> int:
 
 def spell(units: int, decimals: int) -> str:
     """A number in units of its last decimal."""
+    if units < 0:
+        return "-" + spell(-units, decimals)
     if not decimals:
         return str(units)
-    digits = str(abs(units)).rjust(decimals + 1, "0")
-    return f"{'-' if units < 0 else ''}{digits[:-decimals]}.{digits[-decimals:]}"
+    digits = str(units).rjust(decimals + 1, "0")
+    return f"{digits[:-decimals]}.{digits[-decimals:]}"
 
 
 def assets(symbol: str) -> tuple[str, str]:

@@ -39,6 +39,16 @@ class Speller:
         return text
 
 
+def speller(feed: Feed, instrument: Instrument) -> Speller:
+    """The one of a symbol: a level that a diff has spelled need not be spelled for a picture."""
+    key = (Speller, instrument.symbol)
+    known = feed.kept.get(key)
+    if known is None:
+        known = feed.kept[key] = Speller(instrument)
+    assert isinstance(known, Speller)
+    return known
+
+
 def spot_partial(last_id: int, bids: str, asks: str) -> str:
     """`<symbol>@depth<levels>` on spot; also the snapshot of REST."""
     return f'{{"lastUpdateId":{last_id},"bids":{bids},"asks":{asks}}}'
@@ -81,8 +91,8 @@ def snapshot(
 ) -> tuple[str, int]:
     """The text of a REST depth answer and its `lastUpdateId` (rest A4, B2)."""
     book = truth.book(instrument.symbol, update_id)
-    speller = Speller(instrument)
-    bids, asks = speller.levels(book.bids[:limit]), speller.levels(book.asks[:limit])
+    text = Speller(instrument)
+    bids, asks = text.levels(book.bids[:limit]), text.levels(book.asks[:limit])
     if profile.name == "spot":
         return spot_partial(book.last_update_id, bids, asks), book.last_update_id
     return (
@@ -100,7 +110,7 @@ class _Depth:
         self._instrument = feed.instrument(name)
         self._symbol = self._instrument.symbol
         self.symbols = (self._symbol,)
-        self._speller = Speller(self._instrument)
+        self._speller = speller(feed, self._instrument)
         # usdm 6.3: "`pu` of the first event after a subscription is the `u` of the last event that
         # would have been sent on that stream".
         self._last_id = feed.truth.id_at(self._symbol, feed.last_due_ms(period_ms))

@@ -27,6 +27,7 @@ class Feed:
     epoch_ms: int
     at_ms: int = 0
     shared: dict[object, object] = field(default_factory=dict)  # made once a step for several
+    kept: dict[object, object] = field(default_factory=dict)  # made once a run for several
 
     @property
     def truth(self) -> Truth:
@@ -45,8 +46,11 @@ class Feed:
     def due(self, period_ms: int) -> bool:
         """Whether a stream of this period is due at this step: the first one at or after a full
         period of the clock that the exchange shows (wire B9)."""
-        step, now = self.market.step_ms, self.unix_ms
-        return period_ms <= step or now // period_ms > (now - step) // period_ms
+        step = self.market.step_ms
+        if period_ms <= step:
+            return True
+        now = self.unix_ms
+        return now // period_ms > (now - step) // period_ms
 
     def next_due_ms(self, period_ms: int, after_ms: int) -> int:
         """The first step after `after_ms` at which a stream of this period is due."""
