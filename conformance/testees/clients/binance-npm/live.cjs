@@ -37,7 +37,7 @@ const usdm = {
     ...LEVELS.flatMap((n) => own(`depth${n}`, `depth${n}@500ms`, `depth${n}@100ms`)),
     '!miniTicker@arr', '!ticker@arr', '!bookTicker', '!markPrice@arr', '!markPrice@arr@1s',
     '!forceOrder@arr', '!contractInfo', '!assetIndex@arr', 'tradingSession', 'ethusd@assetIndex',
-    'btcdomusdt@compositeIndex',
+    'indexusdt@compositeIndex', 'domusdt@compositeIndex',
   ],
   // Its key `usdm` takes these to `/market`, where the exchange keeps silent on them.
   usdmPublic: own('trade', 'rpiDepth@500ms'),
