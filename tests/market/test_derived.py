@@ -275,7 +275,7 @@ def published(market: Market, until_ms: int, from_ms: int = 0) -> list[tuple[int
     return found
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(SEEDS, st.integers(0, 150).map(lambda n: n * 100), st.sampled_from([50_000, 700_000]))
 @pytest.mark.rule("usdm-5.7.1", "wire-A2")
 def test_what_is_published_is_the_same_whenever_one_begins_to_look(

@@ -40,6 +40,7 @@ def state(event: str, at: str) -> str:
         ("EquityUpdate", "2026-12-01T14:29", "PRE_MARKET"),
         ("EquityUpdate", "2026-12-01T14:30", "REGULAR"),
         # the days around both changes
+        ("EquityUpdate", "2026-03-06T13:30", "PRE_MARKET"),
         ("EquityUpdate", "2026-03-06T14:30", "REGULAR"),
         ("EquityUpdate", "2026-03-09T13:30", "REGULAR"),
         ("EquityUpdate", "2026-10-30T13:30", "REGULAR"),

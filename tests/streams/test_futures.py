@@ -341,8 +341,36 @@ def test_a_book_fed_with_rpi_depth_is_the_book_and_the_rpi_orders(
         ):
             less = {price: quantity - rpi.get(price, 0) for price, quantity in side.items()}
             assert {p: q for p, q in less.items() if q} == dict(visible)
+        assert_touched(market, event)
         applied += 1
     assert applied > 5
+
+
+def assert_touched(market: Market, event: Any) -> None:
+    """An event holds the levels that the book or an RPI order touched in its span, and no other."""
+    within = [n for n in market.truth.history(SYMBOL).step_ids if event["pu"] <= n <= event["u"]]
+    states = [rpi_levels(market, SYMBOL, number) for number in (event["pu"], *within)]
+    changed = market.truth.changes(SYMBOL, event["pu"], event["u"])
+    for side, (levels, name) in enumerate(zip(changed, ("b", "a"), strict=True)):
+        rpi = {
+            price
+            for before, after in pairwise(states)
+            for price, _ in before[side].items() ^ after[side].items()
+        }
+        assert {int(Decimal(price) * 100) for price, _ in event[name]} == levels.keys() | rpi
+
+
+@settings(max_examples=60, deadline=None)
+@given(SEEDS, st.sampled_from([2, 4, 9, 14, 19]))
+def test_rpi_depth_does_not_depend_on_when_one_subscribed(seed: int, late_by: int) -> None:
+    stream = "ethusdc@rpiDepth@500ms"
+    early, late = Exchange(seed=seed), Exchange(seed=seed)
+    early.publisher.add(stream)
+    late.publisher.add("ethusdc@aggTrade")
+    early.steps(late_by)
+    late.steps(late_by)
+    late.publisher.add(stream)
+    assert late.steps(5)[stream] == early.steps(5)[stream]
 
 
 # --- indexes and sessions ---
