@@ -14,6 +14,7 @@ import difflib
 import json
 import os
 import signal
+import ssl
 import sys
 import traceback
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, NoReturn
 
 import click
+from click.core import ParameterSource
 
 from mockex.errors import ConfigError, MockexError
 
@@ -31,6 +33,13 @@ if TYPE_CHECKING:
     from mockex.server.exchange import Exchange
 
 GROUP = "mockex.commands"
+AUTHORITY = Path("mockex-authority.pem")
+TRUST = """wss:// and https:// are for clients that trust {file}
+  Python, Go:  export SSL_CERT_FILE={file}
+  Node:        export NODE_EXTRA_CA_CERTS={file}"""
+# Which settings of `serve` are about which kind of market.
+ABOUT_WALKS = ("rate", "volatility")
+ABOUT_REPLAYS = ("loop", "lenient")
 
 
 class ExitCode(IntEnum):
@@ -108,6 +117,10 @@ def cli() -> None:
     exchange adapter by what reaches it."""
 
 
+def _names(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
 def _symbols(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[str, ...]:
     symbols = tuple(part.strip().upper() for part in value.split(",") if part.strip())
     if not symbols:
@@ -140,8 +153,28 @@ def _symbols(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[
     help="Exchange seconds that pass in one second.",
 )  # fmt: skip
 @click.option(
-    "--market", type=click.Choice(["walk", "steady", "frozen"]), default="walk", show_default=True,
-    help="walk: as a market moves; steady: each step changes one level; frozen: nothing moves.",
+    "--market", default="walk", show_default=True, metavar="walk|steady|frozen|replay:FILE",
+    help="walk: as a market moves; steady: each step changes one level; frozen: nothing moves; "
+    "replay: a capture, as `mockex record` writes it.",
+)  # fmt: skip
+@click.option(
+    "--rate", type=click.FloatRange(0, 100), default=1.0, show_default=True,
+    help="How often a walk moves, times the usual.",
+)  # fmt: skip
+@click.option(
+    "--volatility", type=click.FloatRange(0, 10), default=1.0, show_default=True,
+    help="How far a walk goes in a time, times the usual.",
+)  # fmt: skip
+@click.option(
+    "--loop/--once", default=True, show_default=True,
+    help="Play a capture round and round, or once.",
+)  # fmt: skip
+@click.option("--lenient", is_flag=True, help="Leave out lines of a capture that are bad.")
+@click.option("--tls", is_flag=True, help="wss:// and https://, with an authority of its own.")
+@click.option(
+    "--authority", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+    help="Where the authority's certificate is left for clients to trust, with --tls.  "
+    f"[default: {AUTHORITY}]",
 )  # fmt: skip
 @click.option(
     "--journal", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
@@ -156,7 +189,10 @@ def _symbols(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[
     "--ready-file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
     help="Write the ready line to FILE too, whole or not at all.",
 )  # fmt: skip
+@click.pass_context
 def serve(
+    ctx: click.Context,
+    /,
     profile: str,
     symbols: tuple[str, ...],
     port: int,
@@ -164,6 +200,12 @@ def serve(
     seed: int,
     speed: float,
     market: str,
+    rate: float,
+    volatility: float,
+    loop: bool,
+    lenient: bool,
+    tls: bool,
+    authority: Path | None,
     journal: Path | None,
     exit_after: float | None,
     as_json: bool,
@@ -174,6 +216,11 @@ def serve(
     The first line on stdout, `mockex ready ws=… rest=… seed=… pid=…`, comes once every port
     answers.
     """
+    _check_market(ctx, market)
+    if authority is not None and not tls:
+        raise ConfigError("--authority", str(authority), "--tls beside it")
+    if tls and authority is None:
+        authority = AUTHORITY
     if port and port == rest_port:
         raise ConfigError("--rest-port", rest_port, "another port than that of the streams")
     if journal is not None and journal.exists() and journal.stat().st_size:
@@ -192,11 +239,19 @@ def serve(
             seed=seed,
             symbols=symbols,
             market=market,
+            rate=rate,
+            volatility=volatility,
+            loop=loop,
+            lenient=lenient,
             speed=speed,
             port=port,
             rest_port=rest_port,
             journal=journal,
+            tls=tls,
+            authority=authority,
         ) as exchange:
+            if authority is not None:
+                _complain(TRUST.format(file=authority.resolve()))
             line = ready_line(exchange, as_json=as_json)
             if ready_file is not None:
                 write_whole(ready_file, line + "\n")
@@ -206,6 +261,89 @@ def serve(
                     await stop.wait()
 
     asyncio.run(run())
+
+
+def _check_market(ctx: click.Context, market: str) -> None:
+    """A setting that would change nothing was not meant so.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    replays = market.startswith("replay:")
+    idle: tuple[str, ...] = ("symbols", *ABOUT_WALKS) if replays else ABOUT_REPLAYS
+    if not replays and market != "walk":
+        idle += ABOUT_WALKS
+    for name in idle:
+        if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            right = "--market walk" if name in ABOUT_WALKS else "--market replay:FILE"
+            if name == "symbols":
+                right = "no symbols: a replay has those of its capture"
+            raise ConfigError(f"--{name}", ctx.params[name], right)
+
+
+@cli.command()
+@click.argument("url")
+@click.option(
+    "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+    help="A new file; compressed if its name ends in .gz.",
+)  # fmt: skip
+@click.option(
+    "--for", "for_s", type=click.FloatRange(0, min_open=True), metavar="SECONDS",
+    help="How long; else until Ctrl-C.",
+)  # fmt: skip
+@click.option(
+    "--streams", default="", callback=_names, metavar="LIST",
+    help="Streams to ask for, separated by commas, where URL is the base of an exchange.",
+)  # fmt: skip
+@click.option(
+    "--stream", metavar="NAME",
+    help="What the events of a raw connection are of, where the path does not say it.",
+)  # fmt: skip
+@click.option(
+    "--rest", metavar="URL",
+    help="The base of REST, such as http://127.0.0.1:8080/api/v3: a snapshot of each symbol whose "
+    "diffs are recorded is written, too.",
+)  # fmt: skip
+@click.option(
+    "--trust", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
+    help="Certificate of an authority to trust, for wss://.",
+)  # fmt: skip
+def record(
+    url: str,
+    out: Path,
+    for_s: float | None,
+    streams: tuple[str, ...],
+    stream: str | None,
+    rest: str | None,
+    trust: Path | None,
+) -> int:
+    """Write what an exchange sends at URL to a file that `serve --market replay:FILE` plays.
+
+    URL is of a combined connection (…/stream?streams=a/b) or of a raw one (…/ws/a), or the base of
+    an exchange with --streams. The exit code is 1 if the other side ended the connection.
+    """
+    from mockex.recording import Recorded, source_of
+    from mockex.recording import record as recording_of
+
+    source = source_of(url, streams=streams, stream=stream)
+    trusted = ssl.create_default_context(cafile=trust) if trust is not None else None
+
+    async def run() -> Recorded:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        return await recording_of(source, out, for_s=for_s, stop=stop, rest=rest, trust=trusted)
+
+    recorded = asyncio.run(run())
+    for warning in recorded.warnings[:10]:
+        _complain(warning)
+    if len(recorded.warnings) > 10:
+        _complain(f"{len(recorded.warnings) - 10} more messages were not written")
+    say(f"{recorded.events} events in {recorded.seconds:.1f} s, written to {out}")
+    if recorded.cut is not None:
+        _complain(f"cut: {recorded.cut}")
+        return ExitCode.FAILED
+    return ExitCode.OK
 
 
 def ready_line(exchange: Exchange, *, as_json: bool) -> str:

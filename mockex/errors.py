@@ -3,6 +3,7 @@
 MockexError
 ├── ConfigError        whoever started us asked for what cannot be
 │   └── CaptureError   a capture cannot be replayed: file, line and reason
+├── RecordingError     nothing could be recorded: the connection did not come about
 ├── BookUnknown        a replay cannot tell the book of a symbol
 ├── RequestRejected    the client broke the protocol: `code` and `msg`, answered on the wire
 ├── FaultError         a fault could not be injected, or was not seen to take effect
@@ -42,6 +43,15 @@ class CaptureError(ConfigError):
         self.line = line
         self.reason = reason
         self.args = (f"{file}:{line}: {reason}" if line else f"{file}: {reason}",)
+
+
+class RecordingError(MockexError):
+    """Nothing could be recorded from `url`, for the `reason` that it gives."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        self.url = url
+        self.reason = reason
+        super().__init__(f"{url}: cannot be recorded: {reason}")
 
 
 class BookUnknown(MockexError):

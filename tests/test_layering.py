@@ -22,7 +22,8 @@ ALLOWED: dict[str, set[str]] = {
     "faults._guard": set(),
     "sim": FIRST,
     "server": FIRST | {"faults", "market", "streams", "session", "rest", "sim"},
-    "cli": FIRST | {"server", "faults"},
+    "recording": FIRST,
+    "cli": FIRST | {"server", "faults", "recording"},
     "pytest_plugin": FIRST | {"server", "faults", "sim"},
     "": {"errors", "faults", "profile", "server", "sim"},
 }
