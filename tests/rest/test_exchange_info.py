@@ -15,10 +15,91 @@ SPOT_FILTERS = [
     "PERCENT_PRICE_BY_SIDE", "NOTIONAL", "MAX_NUM_ORDERS", "MAX_NUM_ORDER_LISTS",
     "MAX_NUM_ALGO_ORDERS", "MAX_NUM_ORDER_AMENDS",
 ]  # fmt: skip
-USDM_FILTERS = [
-    "PRICE_FILTER", "LOT_SIZE", "MARKET_LOT_SIZE", "MAX_NUM_ORDERS", "MIN_NOTIONAL",
-    "PERCENT_PRICE", "POSITION_RISK_CONTROL",
-]  # fmt: skip
+SPOT_ROW = {
+    "symbol": "ETHUSDC",
+    "status": "TRADING",
+    "baseAsset": "ETH",
+    "baseAssetPrecision": 8,
+    "quoteAsset": "USDC",
+    "quotePrecision": 8,
+    "quoteAssetPrecision": 8,
+    "baseCommissionPrecision": 8,
+    "quoteCommissionPrecision": 8,
+    "orderTypes": ["LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS", "STOP_LOSS_LIMIT", "TAKE_PROFIT",
+                   "TAKE_PROFIT_LIMIT"],
+    "icebergAllowed": True,
+    "ocoAllowed": True,
+    "otoAllowed": True,
+    "opoAllowed": True,
+    "quoteOrderQtyMarketAllowed": True,
+    "allowTrailingStop": True,
+    "cancelReplaceAllowed": True,
+    "amendAllowed": True,
+    "pegInstructionsAllowed": True,
+    "isSpotTradingAllowed": True,
+    "isMarginTradingAllowed": False,
+    "filters": [
+        {"filterType": "PRICE_FILTER", "minPrice": "0.01000000", "maxPrice": "1000000.00000000",
+         "tickSize": "0.01000000"},
+        {"filterType": "LOT_SIZE", "minQty": "0.00100000", "maxQty": "9000.00000000",
+         "stepSize": "0.00100000"},
+        {"filterType": "ICEBERG_PARTS", "limit": 100},
+        {"filterType": "MARKET_LOT_SIZE", "minQty": "0.00000000", "maxQty": "3000.00000000",
+         "stepSize": "0.00000000"},
+        {"filterType": "TRAILING_DELTA", "minTrailingAboveDelta": 10,
+         "maxTrailingAboveDelta": 2000, "minTrailingBelowDelta": 10, "maxTrailingBelowDelta": 2000},
+        {"filterType": "PERCENT_PRICE_BY_SIDE", "bidMultiplierUp": "5", "bidMultiplierDown": "0.2",
+         "askMultiplierUp": "5", "askMultiplierDown": "0.2", "avgPriceMins": 5},
+        {"filterType": "NOTIONAL", "minNotional": "5.00000000", "applyMinToMarket": True,
+         "maxNotional": "9000000.00000000", "applyMaxToMarket": False, "avgPriceMins": 5},
+        {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": 200},
+        {"filterType": "MAX_NUM_ORDER_LISTS", "maxNumOrderLists": 20},
+        {"filterType": "MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders": 5},
+        {"filterType": "MAX_NUM_ORDER_AMENDS", "maxNumOrderAmends": 10},
+    ],
+    "permissions": [],
+    "permissionSets": [["SPOT"]],
+    "defaultSelfTradePreventionMode": "EXPIRE_MAKER",
+    "allowedSelfTradePreventionModes": ["EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH", "DECREMENT"],
+}  # fmt: skip
+USDM_ROW = {
+    "symbol": "ETHUSDC",
+    "pair": "ETHUSDC",
+    "contractType": "PERPETUAL",
+    "deliveryDate": 4_133_404_800_000,
+    "onboardDate": 1_567_965_420_000,
+    "status": "TRADING",
+    "maintMarginPercent": "2.5000",
+    "requiredMarginPercent": "5.0000",
+    "baseAsset": "ETH",
+    "quoteAsset": "USDC",
+    "marginAsset": "USDC",
+    "pricePrecision": 2,
+    "quantityPrecision": 3,
+    "baseAssetPrecision": 8,
+    "quotePrecision": 8,
+    "underlyingType": "COIN",
+    "underlyingSubType": ["PoW"],
+    "triggerProtect": "0.0500",
+    "liquidationFee": "0.012500",
+    "marketTakeBound": "0.05",
+    "maxMoveOrderLimit": 10000,
+    "filters": [
+        {"filterType": "PRICE_FILTER", "minPrice": "0.01", "maxPrice": "1000000",
+         "tickSize": "0.01"},
+        {"filterType": "LOT_SIZE", "minQty": "0.001", "maxQty": "1000", "stepSize": "0.001"},
+        {"filterType": "MARKET_LOT_SIZE", "minQty": "0.001", "maxQty": "120", "stepSize": "0.001"},
+        {"filterType": "MAX_NUM_ORDERS", "limit": 200},
+        {"filterType": "MIN_NOTIONAL", "notional": "5"},
+        {"filterType": "PERCENT_PRICE", "multiplierUp": "1.0500", "multiplierDown": "0.9500",
+         "multiplierDecimal": "4"},
+        {"filterType": "POSITION_RISK_CONTROL", "positionControlSide": "NONE"},
+    ],
+    "orderTypes": ["LIMIT", "MARKET", "STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET",
+                   "TRAILING_STOP_MARKET"],
+    "timeInForce": ["GTC", "IOC", "FOK", "GTX", "GTD"],
+    "permissionSets": ["GRID", "COPY"],
+}  # fmt: skip
 
 
 def filters(symbol: Any) -> dict[str, Any]:
@@ -50,13 +131,8 @@ def test_spot_tells_limits_symbols_and_filters(spot: Any) -> None:
         "isSpotTradingAllowed", "isMarginTradingAllowed", "filters", "permissions",
         "permissionSets", "defaultSelfTradePreventionMode", "allowedSelfTradePreventionModes",
     ]  # fmt: skip
-    assert (row["status"], row["baseAsset"], row["quoteAsset"]) == ("TRADING", "ETH", "USDC")
-    assert (row["permissions"], row["permissionSets"]) == ([], [["SPOT"]])
-    assert {"LIMIT", "LIMIT_MAKER", "MARKET"} <= set(row["orderTypes"])
-    found = filters(row)
-    assert list(found) == SPOT_FILTERS
-    assert found["PRICE_FILTER"]["tickSize"] == "0.01000000"
-    assert found["LOT_SIZE"]["stepSize"] == "0.00100000"
+    assert list(filters(row)) == SPOT_FILTERS
+    assert row == SPOT_ROW
 
 
 @pytest.mark.rule("rest-A4.31")
@@ -133,20 +209,13 @@ def test_usdm_tells_contracts_and_their_filters(usdm: Any) -> None:
     ]
     assert [row["asset"] for row in info["assets"]] == ["USDC", "USDT"]
     assert symbols(info) == ["ETHUSDC", "BTCUSDC", "XAUUSDT", "BTCUSDC_260925"]
+    assert [set(row) for row in info["assets"]] == [
+        {"asset", "marginAvailable", "autoAssetExchange"}
+    ] * 2
     row = info["symbols"][0]
-    assert "settlePlan" not in row
-    assert isinstance(row["maxMoveOrderLimit"], int)
+    assert row == USDM_ROW
     after = list(row)[list(row).index("timeInForce") + 1]
-    assert (after, row[after]) == ("permissionSets", ["GRID", "COPY"])
-    assert (row["pricePrecision"], row["quantityPrecision"]) == (2, 3)
-    assert (row["pair"], row["marginAsset"], row["deliveryDate"]) == (
-        "ETHUSDC", "USDC", 4_133_404_800_000,
-    )  # fmt: skip
-    found = filters(row)
-    assert list(found) == USDM_FILTERS
-    assert found["PRICE_FILTER"]["tickSize"] == "0.01"
-    assert found["LOT_SIZE"]["stepSize"] == "0.001"
-    assert found["MIN_NOTIONAL"]["notional"] == "5"
+    assert after == "permissionSets"
 
 
 @pytest.mark.rule("rest-B2.30")
