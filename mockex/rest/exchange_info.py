@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mockex.market.derived import delivery_ms
+from mockex.market.derived import delivery_ms, onboard_ms
 from mockex.market.draws import between, subject
 from mockex.market.instruments import Instrument
 from mockex.rest import refusals
@@ -33,7 +33,6 @@ _COMMODITIES = ("COPPER", "NATGAS", "XAG", "XAU", "XPD", "XPT")
 # A base asset of which an account may hold so much only: a filter that few symbols have.
 _LIMITED_QUOTES = ("BTC", "ETH", "BNB")
 _STALE_MS = 10_000  # "serverTime here is stale: the page tells clients to use /time" (rest B2)
-_LISTED_MS = 1_567_965_420_000
 
 
 def interval(seconds: float) -> tuple[str, int]:
@@ -217,7 +216,7 @@ def _usdm_symbol(asked: Asked, i: Instrument) -> _Said:
         "pair": i.pair,
         "contractType": i.contract,
         "deliveryDate": delivery_ms(i),
-        "onboardDate": _LISTED_MS,
+        "onboardDate": onboard_ms(i),
         "status": "TRADING",
         "maintMarginPercent": "2.5000",
         "requiredMarginPercent": "5.0000",

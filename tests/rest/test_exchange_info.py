@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from mockex.market.derived import onboard_ms
+from mockex.market.instruments import instruments
+from mockex.profile import profile_named
 from mockex.rest.exchange_info import interval
 
 Make = Callable[..., Any]
@@ -67,7 +70,7 @@ USDM_ROW = {
     "pair": "ETHUSDC",
     "contractType": "PERPETUAL",
     "deliveryDate": 4_133_404_800_000,
-    "onboardDate": 1_567_965_420_000,
+    "onboardDate": onboard_ms(instruments(profile_named("usdm"), ["ETHUSDC"])[0]),
     "status": "TRADING",
     "maintMarginPercent": "2.5000",
     "requiredMarginPercent": "5.0000",
