@@ -1,7 +1,7 @@
 """Klines (rest A4, B2; wire B1): rows of twelve elements, of trades and of prices derived of them.
 
 Bars of mark, index and premium are made of samples at the moments at which `<symbol>@markPrice`
-tells them (usdm 5.2: every 3 s), so that both agree. Minutes that are over are kept.
+tells them (usdm 5.0: every 3 s), so that both agree. Minutes that are over are kept.
 """
 
 from __future__ import annotations
@@ -174,32 +174,34 @@ def _derived(asked: Asked, i: Instrument, what: str, price: Callable[[int], int]
 
 def _sampled(asked: Asked, what: tuple[str, str], price: Callable[[int], int], bar: Bar) -> _Prices:
     """The samples within a bar, minute by minute; before its first one, the last one before it."""
-    first_ms = begins_ms = max(bar.open_ms - asked.epoch_ms, 0)
-    last_ms = min(bar.close_ms - asked.epoch_ms, asked.at_ms)
+    first_ms = begins_ms = max(bar.open_ms, asked.epoch_ms)
+    last_ms = min(bar.close_ms, asked.now_ms)
     kept = asked.market.truth.derived
     found: _Prices | None = None
     while first_ms <= last_ms:
-        minute = (asked.epoch_ms + first_ms) // _MINUTE_MS
-        ends_ms = (minute + 1) * _MINUTE_MS - asked.epoch_ms - 1
+        minute = first_ms // _MINUTE_MS
+        ends_ms = (minute + 1) * _MINUTE_MS - 1
         key = (*what, minute)
         prices = kept.get(key)
         if prices is None:
-            prices = _of_samples(price, first_ms, min(ends_ms, last_ms))
-            if ends_ms < asked.at_ms:
+            prices = _of_samples(asked, price, first_ms, min(ends_ms, last_ms))
+            if ends_ms < asked.now_ms:
                 kept[key] = prices
         if prices is not None:
             assert isinstance(prices, _Prices)
             found = found.and_then(prices) if found else prices
         first_ms = ends_ms + 1
     if found is None:
-        only = price(begins_ms // _SAMPLE_MS * _SAMPLE_MS)
+        only = price(max(0, begins_ms // _SAMPLE_MS * _SAMPLE_MS - asked.epoch_ms))
         return _Prices(only, only, only, only, 0)
     return found
 
 
-def _of_samples(price: Callable[[int], int], first_ms: int, last_ms: int) -> _Prices | None:
+def _of_samples(
+    asked: Asked, price: Callable[[int], int], first_ms: int, last_ms: int
+) -> _Prices | None:
     moments = range(-(-first_ms // _SAMPLE_MS) * _SAMPLE_MS, last_ms + 1, _SAMPLE_MS)
-    prices = [price(at_ms) for at_ms in moments]
+    prices = [price(unix_ms - asked.epoch_ms) for unix_ms in moments]
     if not prices:
         return None
     return _Prices(prices[0], max(prices), min(prices), prices[-1], len(prices))

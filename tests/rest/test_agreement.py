@@ -20,7 +20,7 @@ EPOCH_MS = 1_780_272_000_000
 SYMBOLS = ("ETHUSDC", "BTCUSDC")
 STREAMS = ("depth@100ms", "aggTrade", "kline_1m", "ticker", "bookTicker")
 ONLY_SPOT = ("trade", "avgPrice", "ticker_1h", "referencePrice", "blockTrade")
-ONLY_USDM = ("markPrice@1s", "rpiDepth@500ms")
+ONLY_USDM = ("markPrice@1s", "markPrice", "rpiDepth@500ms")
 
 
 class Run:
@@ -205,6 +205,25 @@ def test_bars_of_every_length_add_up(name: str) -> None:
             for column in (5, 7, 9, 10):
                 total = sum(float(row[column]) for row in minutes)
                 assert sum(float(row[column]) for row in rows) == pytest.approx(total)
+
+    check()
+
+
+@pytest.mark.rule("rest-B2.11")
+def test_bars_of_marks_hold_the_marks_that_were_sent() -> None:
+    @settings(max_examples=5, deadline=None)
+    @given(seed=st.integers(0, 2**32))
+    def check(seed: int) -> None:
+        run = Run("usdm", seed)
+        for _ in range(1300):
+            run.step()
+        minute = EPOCH_MS + 60_000
+        rows = run.get(f"markPriceKlines?symbol=ETHUSDC&interval=1m&startTime={minute}&limit=1")
+        sent = [e["p"] for e in run.events["markPrice"] if minute <= e["E"] < minute + 60_000]
+        assert rows[0][1:5] == [
+            sent[0], max(sent, key=float), min(sent, key=float), sent[-1]
+        ]  # fmt: skip
+        assert rows[0][8] == len(sent)
 
     check()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -157,14 +158,17 @@ def test_the_premium_is_what_the_mark_is_beyond_the_index(usdm: Any) -> None:
 
 
 @pytest.mark.rule("rest-B2.11")
-def test_a_bar_that_began_after_the_last_sample_has_its_price() -> None:
-    """The opening lies off the grid of minutes, so a minute may begin between two samples."""
+def test_before_the_first_sample_a_bar_stands_at_the_opening() -> None:
     profile = profile_named("usdm")
     market = Market(instruments(profile, ["ETHUSDC"]), seed=1, profile=profile)
-    market.advance(60_000)
-    rest = Rest(profile, market, Clock(0.0, 1_780_272_001_000))
+    market.advance(2_000)
+    epoch_ms = 1_780_272_001_000  # a second after a sample
+    rest = Rest(profile, market, Clock(0.0, epoch_ms))
     request = Request("GET", "/fapi/v1/markPriceKlines?symbol=ETHUSDC&interval=1m")
-    body = rest.answer(request, 59.5).body.decode()
-    before, open_one = body[2:-2].split("],[")
-    assert open_one.split(",")[8] == "0"
-    assert open_one.split(",")[1] == before.split(",")[4], "the close before"
+    (before,) = json.loads(rest.answer(request, 1.9).body)
+    (after,) = json.loads(rest.answer(request, 2.0).body)
+    opening = spelled(mark(market, "ETHUSDC", epoch_ms, 0).mark)
+    first = spelled(mark(market, "ETHUSDC", epoch_ms, 2000).mark)
+    assert before[1:5] == [opening] * 4
+    assert after[1:5] == [first] * 4
+    assert (before[8], after[8]) == (0, 1)
