@@ -164,6 +164,7 @@ class Profile:
     without_reference_price: frozenset[str]  # symbols that do not have the feature
     # --- market ---
     eight_decimals: bool  # prices and quantities are padded to 8 decimals
+    collect_trades: bool  # an aggregate trade is of 100 ms, not of one taker order
     shared_ids: bool  # update ids are shared, so a symbol's own ids have holes
     # what usdm lists beside the symbols that it was told: a COIN-M row for each base, in the
     # streams of all symbols, and ordinary symbols whose base is TradFi

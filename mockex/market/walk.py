@@ -56,6 +56,7 @@ class _Symbol:
         seed: int,
         *,
         shared_ids: bool,
+        collects: bool,
         rate: float,
         volatility: float,
     ) -> None:
@@ -67,6 +68,7 @@ class _Symbol:
         self.at_ms = 0  # until when it has moved
         self._random = Random(f"mockex market {seed} {instrument.symbol}")
         self._shared_ids = shared_ids
+        self._collects = collects
         mid = instrument.start_ticks
         self.levels: Levels = (
             {mid - 1 - n: self._quantity() for n in range(_DEPTH)},
@@ -107,8 +109,7 @@ class _Symbol:
         """A taker order meets the best level of `side`; with `keep` new quantity follows it."""
         price = self._best[side]
         resting = self.levels[side][price]
-        order = self._next_order
-        self._next_order += 1
+        order = self._order(side, price, at_ms)
         for _ in range(parts):
             quantity = min(self._draw(1_000, 9_999), resting)
             if not quantity:
@@ -121,6 +122,16 @@ class _Symbol:
         if not resting and self._calm():
             resting = self._quantity()
         self._set(side, price, self._quantity() if keep else resting)
+
+    def _order(self, side: Side, price: int, at_ms: int) -> int:
+        """The id of its aggregate trade. On usdm fills of one taker side at one price are
+        "collected over 100 ms" (usdm 5.1): of one step, whatever orders they are of."""
+        if self._collects and self.history.trades:
+            last = self.history.trades[-1]
+            if (last.at_ms, last.price, last.buyer_is_maker) == (at_ms, price, side is Side.BID):
+                return last.order_id
+        self._next_order += 1
+        return self._next_order - 1
 
     def steady(self, at_ms: int) -> None:
         """Both best levels change; one trade at the best ask."""
@@ -241,6 +252,7 @@ class Market:
         self.seed = seed
         self.profile = profile
         self._shared_ids = profile.shared_ids
+        self._collects = profile.collect_trades
         self._symbols: dict[str, _Symbol] = {}  # those that somebody has asked for
         self._now_ms = 0
         self.truth = Truth(lambda name: self._symbol(name).history, tuple(self.instruments))
@@ -271,6 +283,7 @@ class Market:
                 instrument,
                 self.seed,
                 shared_ids=self._shared_ids,
+                collects=self._collects,
                 rate=self._rate,
                 volatility=self._volatility,
             )
