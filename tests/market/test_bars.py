@@ -225,12 +225,14 @@ def test_a_minute_is_not_kept_before_the_market_has_reached_its_end() -> None:
 def test_a_trade_that_is_told_late_is_in_its_minute() -> None:
     market = a_market(kind="frozen")
     history = market.truth.history(SYMBOL)
-    for order, at_ms in enumerate((58_000, 59_000, 61_000)):
-        history.end_step(at_ms + 2_000)  # the book is already known until later
+    told = [(58_000, 60_000), (59_999, 61_000), (60_000, 90_000), (121_000, 125_000)]
+    for order, (at_ms, now_ms) in enumerate(told):
+        history.end_step(now_ms)  # the book is already known until later
         history.trades.append(Trade(order, order, 100 + order, 1, False, at_ms))
-        now_ms = EPOCH_MS + 2 * MINUTE
-        found = bars(market, SYMBOL, EPOCH_MS, now_ms, "1m")
-        assert [b.count for b in found] == [min(order + 1, 2), order // 2, 0]
-        assert found == [
-            added_up(history.trades, b.open_ms, b.close_ms, EPOCH_MS, 0) for b in found
-        ]
+        for interval in ("1m", "3m"):
+            found = bars(market, SYMBOL, EPOCH_MS, EPOCH_MS + now_ms, interval)
+            assert found == [
+                added_up(history.trades, b.open_ms, b.close_ms, EPOCH_MS, found[0].open)
+                for b in found
+            ]
+            assert sum(b.count for b in found) == order + 1
