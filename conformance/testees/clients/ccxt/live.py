@@ -14,7 +14,7 @@ WS, REST = os.environ["MOCKEX_WS_URL"], os.environ["MOCKEX_REST_URL"]
 IDS = os.environ["MOCKEX_SYMBOLS"].split(",")
 NAME = IDS[0].lower()
 TIMEFRAMES = ["1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w",
-              "1M"]  # fmt: skip
+              "1M", *(["1s"] if IS_SPOT else [])]  # fmt: skip
 
 Next = Callable[[], Awaitable[Any]]  # waits for the next event of one stream
 
@@ -50,14 +50,12 @@ def common(client: Any, symbol: str) -> dict[str, Next]:
         f"{NAME}@miniTicker": lambda: client.watch_ticker(symbol, {"name": "miniTicker"}),
         f"{NAME}@bookTicker": lambda: client.watch_bids_asks([symbol]),
         "!miniTicker@arr": lambda: client.watch_tickers(),
-        **{f"{NAME}@kline_{t}": lambda t=t: client.watch_ohlcv(symbol, t) for t in TIMEFRAMES},
     }
 
 
 def spot(client: Any, symbol: str) -> dict[str, Next]:
     eastern = {"timezone": "+08:00"}
     return common(client, symbol) | {
-        f"{NAME}@kline_1s": lambda: client.watch_ohlcv(symbol, "1s"),
         f"{NAME}@kline_1m@+08:00": lambda: client.watch_ohlcv(symbol, "1m", params=eastern),
         **{f"{NAME}@ticker_{w}": lambda w=w: client.watch_ticker(symbol, {"name": f"ticker_{w}"})
            for w in ("1h", "4h", "1d")},
@@ -68,6 +66,7 @@ def spot(client: Any, symbol: str) -> dict[str, Next]:
 
 def usdm(client: Any, symbol: str) -> dict[str, Next]:
     return common(client, symbol) | {
+        "!bookTicker": lambda: client.watch_bids_asks(),
         "!ticker@arr": lambda: client.watch_tickers(None, {"name": "ticker"}),
         f"{NAME}@markPrice@1s": lambda: client.watch_mark_price(symbol),
         f"{NAME}@markPrice": lambda: client.watch_mark_price(symbol, {"use1sFreq": False}),
@@ -88,6 +87,17 @@ async def listen(stream: str, next_event: Next) -> None:
             say("data", stream=stream)
 
 
+async def listen_to_klines(client: Any, symbol: str) -> None:
+    """All are asked for in one request: sixteen calls at once are sixteen on one connection, which
+    closes it."""
+    await client.watch_ohlcv_for_symbols([[symbol, timeframe] for timeframe in TIMEFRAMES])
+    async with asyncio.TaskGroup() as tasks:
+        for t in TIMEFRAMES:
+            tasks.create_task(
+                listen(f"{NAME}@kline_{t}", lambda t=t: client.watch_ohlcv(symbol, t))
+            )
+
+
 async def keep_book(client: Any, symbol: str, market_id: str) -> None:
     stream = f"{market_id.lower()}@depth@100ms"
     while True:
@@ -105,7 +115,6 @@ async def keep_book(client: Any, symbol: str, market_id: str) -> None:
 async def ask(client: Any, symbol: str) -> None:
     calls: dict[str, Next] = {
         "fetch_time": lambda: client.fetch_time(),
-        "fetch_status": lambda: client.fetch_status() if IS_SPOT else client.fetch_time(),
         "fetch_order_book": lambda: client.fetch_order_book(symbol, 100),
         "fetch_trades": lambda: client.fetch_trades(symbol, limit=5),
         "fetch_ticker": lambda: client.fetch_ticker(symbol),
@@ -135,14 +144,19 @@ async def ask(client: Any, symbol: str) -> None:
 
 async def main() -> None:
     say("hello", client="ccxt", version=ccxt.__version__)
-    client = exchange()
+    client, other = exchange(), exchange()  # one keeps one book of a symbol: `other` that with RPI
     try:
         await client.load_markets()
         symbols = {market_id: client.safe_symbol(market_id) for market_id in IDS}
         first = symbols[IDS[0]]
         streams = spot(client, first) if IS_SPOT else usdm(client, first)
-        say("offers", streams=[*streams, *(f"{i.lower()}@depth@100ms" for i in IDS)])
+        klines = [f"{NAME}@kline_{timeframe}" for timeframe in TIMEFRAMES]
+        if not IS_SPOT:
+            rpi = {"rpi": True}
+            streams[f"{NAME}@rpiDepth@500ms"] = lambda: other.watch_order_book(first, params=rpi)
+        say("offers", streams=[*streams, *klines, *(f"{i.lower()}@depth@100ms" for i in IDS)])
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(listen_to_klines(client, first))
             for market_id, symbol in symbols.items():
                 tasks.create_task(keep_book(client, symbol, market_id))
             for stream, next_event in streams.items():
@@ -150,6 +164,7 @@ async def main() -> None:
             tasks.create_task(ask(client, first))
     finally:
         await client.close()
+        await other.close()
 
 
 asyncio.run(main())

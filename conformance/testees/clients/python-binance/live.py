@@ -62,7 +62,8 @@ def usdm(manager: BinanceSocketManager) -> list[Offer]:
         "!contractInfo",
         "tradingSession",
         "ethusd@assetIndex",
-        "indexusdt@compositeIndex", "domusdt@compositeIndex",
+        "indexusdt@compositeIndex",
+        "domusdt@compositeIndex",
     ]
     on_public = [
         *(f"{NAME}@{what}" for what in ("depth", "depth@500ms", "depth@100ms", "depth@0ms")),
