@@ -43,7 +43,7 @@ class BracketChange:
 def bracket_changes(market: Market, after_ms: int, upto_ms: int) -> list[BracketChange]:
     """The changes in (after_ms, upto_ms]: one symbol at each multiple of the profile's period."""
     period_ms = (market.profile.bracket_change_s or 0) * 1000
-    if not period_ms or market.kind == "frozen":
+    if not period_ms or market.kind in ("frozen", "replay"):
         return []
     symbols = list(market.instruments)
     key = subject(market.seed, "bracket change")

@@ -60,7 +60,7 @@ def execution(market: Market, symbol: str, trade: Trade) -> Execution:
     Only the first of several trades of an order is ever excluded: "a jump in `f`/`l` is not proof
     of loss, a jump in `a` is" (usdm 5.1), so no aggregate trade may be left without a trade.
     """
-    if market.kind == "steady":  # whose texts keep their length
+    if market.kind != "walk":  # texts of `steady` keep their length, a replay is as it was
         return Execution.MARKET
     profile = market.profile
     if hits(subject(market.seed, "rpi trade", symbol), trade.trade_id, profile.rpi_trades):
@@ -191,7 +191,7 @@ class LiquidationBuffer:
 def block_trades(market: Market, symbol: str, after_ms: int, upto_ms: int) -> list[BlockTrade]:
     """Block trades in (after_ms, upto_ms], in order: one in each slot of time."""
     slot_ms = (market.profile.block_trade_s or 0) * 1000
-    if not slot_ms or market.kind == "frozen":
+    if not slot_ms or market.kind in ("frozen", "replay"):
         return []
     ids = range(max(0, after_ms) // slot_ms + 1, upto_ms // slot_ms + 2)
     return [

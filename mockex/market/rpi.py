@@ -25,6 +25,8 @@ def rpi_levels(market: Market, symbol: str, update_id: int | None = None) -> Qua
     "A level whose RPI quantity crosses the book is hidden" (usdm 5.11): one at or beyond the best
     price of the other side, RPI bids included, is not in it.
     """
+    if market.kind == "replay":
+        return {}, {}  # nothing is known of them
     if update_id is None:
         update_id = market.truth.last_update_id(symbol)
         bid, _, ask, _ = market.top(symbol)

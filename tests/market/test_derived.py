@@ -41,6 +41,7 @@ from mockex.market.derived import (
 from mockex.market.instruments import instruments, listed_beside
 from mockex.market.walk import Market
 from mockex.profile import SPOT, USDM, Profile
+from tests.market.capturing import Played, lines_of
 
 EPOCH_MS = 1_780_272_000_000
 SYMBOL = "ETHUSDC"
@@ -456,3 +457,28 @@ def test_a_contract_is_delivered_on_the_day_of_its_name_or_never() -> None:
     assert delivery_ms(perpetual) == 4_133_404_800_000
     assert onboard_ms(perpetual) == onboard_ms(perpetual) < EPOCH_MS
     assert onboard_ms(perpetual) % 86_400_000 == 0
+
+
+# --- replays ---
+
+
+@pytest.mark.parametrize(
+    ("profile", "stream"), [(USDM, "ethusdc@aggTrade"), (SPOT, "ethusdc@trade")]
+)
+def test_nothing_is_made_up_beside_what_a_capture_holds(profile: Profile, stream: str) -> None:
+    until_ms = 60_000
+    certain = profile.with_(
+        rpi_trades=1_000_000, excluded_trades=1_000_000, block_trade_s=1, bracket_change_s=1
+    )
+    played = Played(certain, lines_of(profile, [stream, "ethusdc@depth"], until_ms=until_ms))
+    replay = played.replay
+    list(played.events(1))
+    trades = replay.truth.history(SYMBOL).trades
+    assert len(trades) > 20
+    assert {execution(replay, SYMBOL, trade) for trade in trades} == {Execution.MARKET}
+    assert block_trades(replay, SYMBOL, 0, until_ms) == []
+    assert bracket_changes(replay, 0, until_ms) == []
+    assert rpi_levels(replay, SYMBOL) == ({}, {})
+    now = mark(replay, SYMBOL, played.epoch_ms, until_ms)
+    last = trades[-1].price * replay.instruments[SYMBOL].price_e8
+    assert abs(now.index - last) * 200 < last
