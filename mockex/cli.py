@@ -278,7 +278,8 @@ def _check_market(ctx: click.Context, market: str) -> None:
             right = "--market walk" if name in ABOUT_WALKS else "--market replay:FILE"
             if name == "symbols":
                 right = "no symbols: a replay has those of its capture"
-            raise ConfigError(f"--{name}", ctx.params[name], right)
+            flag = "--loop/--once" if name == "loop" else f"--{name}"
+            raise ConfigError(flag, ctx.params[name], right)
 
 
 @cli.command()

@@ -206,7 +206,7 @@ class _Recorder:
         task.add_done_callback(self._snapshots.discard)
 
     async def _write_snapshot(self, symbol: str) -> None:
-        import httpx2  # late: it is half of what a start takes
+        import httpx2
 
         url = f"{(self._rest or '').rstrip('/')}/depth?symbol={symbol.upper()}&limit={_LEVELS}"
         try:
@@ -251,6 +251,8 @@ async def record(
         RecordingError: no connection came about.
         FileExistsError: there is such a file.
     """
+    if rest is not None:
+        import httpx2  # noqa: F401 - it takes a second, in which events would get a wrong time
     ours = urlsplit(source.url).hostname in _LOOPBACK
     try:
         connection = await connect(

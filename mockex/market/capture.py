@@ -191,7 +191,7 @@ class _Reader:
             case Kind.PARTIAL_DEPTH:
                 self._check_partial(name, payload)
             case Kind.BOOK_TICKER:
-                self._of_profile("e" in payload, "bookTicker has a member e")
+                self._of_profile("bookTicker", "e", payload)
                 self._grows(name, payload, "u", also_equal=True)
             case Kind.ALL_BOOK_TICKERS:
                 _id(payload, "u")
@@ -203,15 +203,15 @@ class _Reader:
                 self._check_trade(name, payload, "a")
         return False
 
-    def _of_profile(self, usdm: bool, what: str) -> None:
-        """`what` is true of usdm and false of spot."""
+    def _of_profile(self, what: str, member: str, payload: Mapping[str, Any]) -> None:
+        """A member that usdm has and spot has not."""
+        usdm = member in payload
         if usdm is not (self._profile.name == "usdm"):
-            other = "spot" if self._profile.name == "usdm" else "usdm"
-            said = what if usdm else "no " + what
-            raise _Bad(f"another profile: this is {other} ({said})")
+            other, has = ("usdm", "a") if usdm else ("spot", "no")
+            raise _Bad(f"another profile: this is {other}, {what} has {has} member {member}")
 
     def _check_diff(self, name: StreamName, payload: dict[str, Any]) -> None:
-        self._of_profile("pu" in payload, "depth has a member pu")
+        self._of_profile("depth", "pu", payload)
         first, final = _id(payload, "U"), _id(payload, "u")
         for side in ("b", "a"):
             _levels(payload.get(side))
@@ -243,7 +243,7 @@ class _Reader:
             del self.partials[symbol]  # the next one will do
 
     def _check_partial(self, name: StreamName, payload: dict[str, Any]) -> None:
-        self._of_profile("u" in payload, "partial depth has a member u")
+        self._of_profile("partial depth", "u", payload)
         usdm = self._profile.name == "usdm"
         self._grows(name, payload, "u" if usdm else "lastUpdateId", also_equal=True)
         sides = ("b", "a") if usdm else ("bids", "asks")

@@ -65,8 +65,8 @@ BAD: dict[str, tuple[Profile, list[bytes], int, str]] = {
     "a stream of spot alone": (
         USDM, [line(EPOCH_MS, "ethusdc@avgPrice", {})], 1, "usdm has no stream <symbol>@avgPrice",
     ),
-    "depth of usdm on spot": (SPOT, [diff(5, 6, 4)], 1, "this is usdm (depth has a member pu)"),
-    "depth of spot on usdm": (USDM, [diff(5, 6)], 1, "this is spot (no depth has a member pu)"),
+    "depth of usdm on spot": (SPOT, [diff(5, 6, 4)], 1, "this is usdm, depth has a member pu"),
+    "depth of spot on usdm": (USDM, [diff(5, 6)], 1, "this is spot, depth has no member pu"),
     "pictures of spot on usdm": (USDM, [picture(5, "ethusdc@depth5")], 1, "this is spot"),
     "a ticker of usdm on spot": (
         SPOT, [line(EPOCH_MS, "a@bookTicker", {"e": "bookTicker", "u": 1})], 1, "this is usdm",
