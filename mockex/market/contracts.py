@@ -67,6 +67,20 @@ def brackets(market: Market, symbol: str, turn: int) -> tuple[Bracket, ...]:
     return tuple(made)
 
 
+def settlements(
+    market: Market, epoch_ms: int, after_ms: int, upto_ms: int
+) -> list[tuple[int, str]]:
+    """When which contracts were delivered in (after_ms, upto_ms]. They are traded all the same: the
+    symbols of a run are the same from its beginning to its end."""
+    due = [(delivery_ms(i) - epoch_ms, i.symbol) for i in market.instruments.values()]
+    return sorted((at_ms, symbol) for at_ms, symbol in due if after_ms < at_ms <= upto_ms)
+
+
+def status(instrument: Instrument, unix_ms: int) -> str:
+    """What the exchange says of a contract at a time."""
+    return "TRADING" if unix_ms < delivery_ms(instrument) else "SETTLING"
+
+
 def delivery_ms(instrument: Instrument) -> int:
     """When it is delivered: 08:00 UTC of the day that its name ends with; a perpetual never."""
     if instrument.perpetual:

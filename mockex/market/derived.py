@@ -10,6 +10,8 @@ from mockex.market.contracts import (
     brackets,
     delivery_ms,
     onboard_ms,
+    settlements,
+    status,
 )
 from mockex.market.executions import (
     BlockTrade,
@@ -87,6 +89,8 @@ __all__ = [
     "rpi_levels",
     "schedule",
     "sessions",
+    "settlements",
     "spelled",
+    "status",
     "without_rpi",
 ]

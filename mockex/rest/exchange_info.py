@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mockex.market.derived import delivery_ms, onboard_ms
+from mockex.market.derived import delivery_ms, onboard_ms, status
 from mockex.market.draws import between, subject
 from mockex.market.instruments import Instrument
 from mockex.rest import refusals
@@ -217,7 +217,7 @@ def _usdm_symbol(asked: Asked, i: Instrument) -> _Said:
         "contractType": i.contract,
         "deliveryDate": delivery_ms(i),
         "onboardDate": onboard_ms(i),
-        "status": "TRADING",
+        "status": status(i, asked.now_ms),
         "maintMarginPercent": "2.5000",
         "requiredMarginPercent": "5.0000",
         "baseAsset": i.base,

@@ -6,10 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from mockex.market.contracts import (
-    BracketChange,
+    Bracket,
     bracket_changes,
     delivery_ms,
     onboard_ms,
+    settlements,
+    status,
 )
 from mockex.market.draws import between, subject
 from mockex.market.executions import Liquidation, LiquidationBuffer
@@ -44,18 +46,19 @@ def force_order(i: Instrument, order: Liquidation, event_ms: int, epoch_ms: int)
     )
 
 
-def contract_info(i: Instrument, change: BracketChange, epoch_ms: int, *, pair: bool) -> str:
-    """`!contractInfo` of a change of brackets; with `ps` or without (wire B16)."""
-    brackets = ",".join([
+def contract_info(i: Instrument, brackets: tuple[Bracket, ...], unix_ms: int, *, pair: bool) -> str:
+    """`!contractInfo`: "`bks` only on a bracket change" (usdm 5.13), `ps` or not (wire B16)."""
+    rows = ",".join([
         f'{{"bs":{b.number},"bnf":{b.floor},"bnc":{b.cap},"mmr":{b.ratio / 10_000:g},'
         f'"cf":{b.factor},"mi":{b.least_leverage},"ma":{b.most_leverage}}}'
-        for b in change.brackets
+        for b in brackets
     ])  # fmt: skip
     ps = f'"ps":"{i.pair}",' if pair else ""
+    bks = f'"bks":[{rows}],' if brackets else ""
     return (
-        f'{{"e":"contractInfo","E":{epoch_ms + change.at_ms},"s":"{i.symbol}",{ps}'
+        f'{{"e":"contractInfo","E":{unix_ms},"s":"{i.symbol}",{ps}'
         f'"ct":"{i.contract}","dt":{delivery_ms(i)},"ot":{onboard_ms(i)},'
-        f'"cs":"TRADING","bks":[{brackets}],"st":{i.universe}}}'
+        f'"cs":"{status(i, unix_ms)}",{bks}"st":{i.universe}}}'
     )
 
 
@@ -133,8 +136,8 @@ class _ForceOrders:
 
 
 class _ContractInfo:
-    """`!contractInfo`, as it happens. Symbols are the same for a whole run, so of its three reasons
-    only a change of brackets occurs."""
+    """`!contractInfo`, as it happens: brackets change, contracts are delivered. Its third reason, a
+    listing, never occurs: symbols are the same for a whole run."""
 
     symbols = ()
 
@@ -143,18 +146,19 @@ class _ContractInfo:
         self._stream = name.text
         self._until_ms = feed.at_ms
 
-    def publish(self, changes: Changes) -> Iterable[Event]:
+    def publish(self, changes: Changes) -> Iterator[Event]:
         feed, after_ms = self._feed, self._until_ms
         self._until_ms = feed.at_ms
-        return [
-            self._event(change) for change in bracket_changes(feed.market, after_ms, feed.at_ms)
-        ]
+        span = (after_ms, feed.at_ms)
+        for at_ms, symbol in settlements(feed.market, feed.epoch_ms, *span):
+            yield self._event(symbol, (), at_ms)
+        for change in bracket_changes(feed.market, *span):
+            yield self._event(change.symbol, change.brackets, change.at_ms)
 
-    def _event(self, change: BracketChange) -> Event:
-        feed = self._feed
-        instrument, pair = feed.market.instruments[change.symbol], feed.profile.contract_info_pair
-        text = contract_info(instrument, change, feed.epoch_ms, pair=pair)
-        at = feed.epoch_ms + change.at_ms
+    def _event(self, symbol: str, brackets: tuple[Bracket, ...], at_ms: int) -> Event:
+        feed, at = self._feed, self._feed.epoch_ms + at_ms
+        pair = feed.profile.contract_info_pair
+        text = contract_info(feed.market.instruments[symbol], brackets, at, pair=pair)
         return Event(self._stream, text, at, at)
 
 

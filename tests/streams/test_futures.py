@@ -447,6 +447,20 @@ def test_a_change_of_brackets_is_told_when_it_happens(pair: bool) -> None:
         ]
 
 
+@pytest.mark.rule("usdm-5.13", "usdm-5.13.1")
+def test_a_delivery_is_told_without_brackets() -> None:
+    opened_s = 1_798_185_600 - 5  # before 2026-12-25 08:00
+    exchange = Exchange(symbols=(SYMBOL, "BTCUSDT_261225"), bracket_change_s=3)
+    exchange.publisher = Publisher(exchange.market.profile, exchange.market, opened_s * 1000)
+    events = exchange.events("!contractInfo", 80)
+    told = [(e["E"] - opened_s * 1000, "bks" in e) for e in events]
+    assert told == [(3000, True), (5000, False), (6000, True)]
+    delivered = events[1]
+    assert list(delivered) == ["e", "E", "s", "ct", "dt", "ot", "cs", "st"]
+    assert (delivered["s"], delivered["cs"]) == ("BTCUSDT_261225", "SETTLING")
+    assert delivered["dt"] == delivered["E"]
+
+
 # --- trades ---
 
 
