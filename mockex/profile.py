@@ -136,6 +136,7 @@ class Profile:
     texts: Texts
     # --- REST ---
     rest_prefix: str
+    snapshots_within_events: Share  # of depth answers: at an id inside of an event
     weight_limit: CountOrNone
     weight_window_s: Seconds
     depth_weights: tuple[tuple[Count, Count], ...]  # (limit up to, weight), ascending
