@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
+from mockex.market.draws import draw, hits, subject
 from mockex.market.instruments import Instrument
 from mockex.rest import refusals
 from mockex.rest.asked import Asked
@@ -10,11 +13,32 @@ from mockex.streams.depth import snapshot
 
 
 def depth(asked: Asked) -> Answer:
-    """`depth`, at the newest update of the market."""
+    """`depth`, at the newest update of the market or at one of its last step."""
     i = asked.one()
     limit = _depth_limit(asked)
-    text, last_update_id = snapshot(asked.profile, asked.market.truth, i, limit, asked.now_ms)
+    text, last_update_id = snapshot(
+        asked.profile,
+        asked.market.truth,
+        i,
+        limit,
+        asked.now_ms,
+        update_id=_update_id(asked, i),
+        engine_ms=moved_ms(asked, i),
+    )
     return Answer(text.encode(), last_update_id)
+
+
+def _update_id(asked: Asked, i: Instrument) -> int:
+    """At which id: "on an event boundary with high probability (say 80 %) and inside an event
+    otherwise" (usdm 6.3). The end of a step is the bound of an event of the fastest stream."""
+    history = asked.history(i)
+    last = asked.market.truth.last_update_id(i.symbol)
+    key = subject(asked.market.seed, "snapshot", i.symbol)
+    if not hits(key, last, asked.profile.snapshots_within_events):
+        return last
+    begin = history.step_ids[-2] if len(history.step_ids) > 1 else history.first_id
+    within = history.ids[bisect_right(history.ids, begin) : -1]
+    return within[draw(key, -last) % len(within)] if within else last
 
 
 def _depth_limit(asked: Asked) -> int:

@@ -88,16 +88,18 @@ def snapshot(
     limit: int,
     unix_ms: int,
     update_id: int | None = None,
+    engine_ms: int | None = None,
 ) -> tuple[str, int]:
-    """The text of a REST depth answer and its `lastUpdateId` (rest A4, B2)."""
+    """The text of a REST depth answer and its `lastUpdateId` (rest A4, B2). `engine_ms` is the time
+    of its last update, which usdm tells beside the time of the answer."""
     book = truth.book(instrument.symbol, update_id)
     text = Speller(instrument)
     bids, asks = text.levels(book.bids[:limit]), text.levels(book.asks[:limit])
     if profile.name == "spot":
         return spot_partial(book.last_update_id, bids, asks), book.last_update_id
     return (
-        f'{{"lastUpdateId":{book.last_update_id},"E":{unix_ms},"T":{unix_ms},'
-        f'"bids":{bids},"asks":{asks}}}'
+        f'{{"lastUpdateId":{book.last_update_id},"E":{unix_ms},'
+        f'"T":{unix_ms if engine_ms is None else engine_ms},"bids":{bids},"asks":{asks}}}'
     ), book.last_update_id
 
 

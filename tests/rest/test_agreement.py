@@ -32,6 +32,8 @@ class Run:
         self.prefix = profile.rest_prefix
         self.market = Market(instruments(profile, SYMBOLS), seed=seed, profile=profile)
         self.rest = Rest(profile, self.market, Clock(0.0, EPOCH_MS))
+        bounds = profile.with_(snapshots_within_events=0)
+        self._at_bounds = Rest(bounds, self.market, Clock(0.0, EPOCH_MS))
         self._publisher = Publisher(profile, self.market, EPOCH_MS)
         for stream in STREAMS + (ONLY_SPOT if name == "spot" else ONLY_USDM):
             self._publisher.add(f"ethusdc@{stream}")
@@ -45,9 +47,10 @@ class Run:
             stream = event.stream.partition("@")[2]
             self.events.setdefault(stream, []).append(json.loads(event.text))
 
-    def get(self, target: str) -> Any:
+    def get(self, target: str, *, at_bound: bool = False) -> Any:
         request = Request("GET", f"{self.prefix}/{target}", address=str(self.at_ms))
-        response = self.rest.answer(request, self.at_ms / 1000)
+        rest = self._at_bounds if at_bound else self.rest
+        response = rest.answer(request, self.at_ms / 1000)
         assert response.status == 200, response.body
         return json.loads(response.body)
 
@@ -78,10 +81,10 @@ def test_a_snapshot_and_the_diffs_after_it_are_the_next_snapshot(name: str) -> N
         run = Run(name, seed)
         for _ in range(first):
             run.step()
-        before = run.get("depth?symbol=ETHUSDC&limit=1000")
+        before = run.get("depth?symbol=ETHUSDC&limit=1000")  # also within an event
         for _ in range(steps):
             run.step()
-        after = run.get("depth?symbol=ETHUSDC&limit=1000")
+        after = run.get("depth?symbol=ETHUSDC&limit=1000", at_bound=True)
         diffs = run.events.get("depth@100ms", [])
         if diffs:
             assert after["lastUpdateId"] == diffs[-1]["u"]

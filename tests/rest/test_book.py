@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from mockex.clock import Clock
 from mockex.errors import BookUnknown
+from mockex.market.instruments import instruments
+from mockex.market.walk import Market
+from mockex.profile import profile_named
+from mockex.rest import Request, Rest
 
 Make = Callable[..., Any]
 
@@ -22,7 +28,7 @@ Make = Callable[..., Any]
 def test_depth_is_the_book_at_its_id(
     make_asking: Make, name: str, limit: str, levels: int | None
 ) -> None:
-    asking = make_asking(name)
+    asking = make_asking(name, snapshots_within_events=0)
     answer = asking.response(f"depth?symbol=ETHUSDC{limit}")
     said = asking.get(f"depth?symbol=ETHUSDC{limit}")
     book = asking.market.truth.book("ETHUSDC", said["lastUpdateId"])
@@ -37,6 +43,37 @@ def test_depth_is_the_book_at_its_id(
     else:
         assert list(said) == ["lastUpdateId", "E", "T", "bids", "asks"]
         assert asking.now_ms - 1000 <= said["T"] <= said["E"] <= asking.now_ms
+
+
+@pytest.mark.rule("usdm-6.3.4", "spot-6.3.4")
+@pytest.mark.parametrize(("name", "percent"), [("spot", 0), ("usdm", 20)])
+def test_a_snapshot_is_at_the_bound_of_an_event_or_now_and_then_within_it(
+    name: str, percent: int
+) -> None:
+    profile = profile_named(name)
+    assert profile.snapshots_within_events == percent * 10_000
+    counts = {0: 0, percent: 0, 100: 0}
+    several = 0
+    market = Market(instruments(profile, ["ETHUSDC"]), seed=1, profile=profile)
+    exchanges = {
+        share: Rest(profile.with_(snapshots_within_events=share * 10_000), market, Clock(0.0, 0))
+        for share in counts
+    }
+    for step in range(1, 601):
+        (change,) = market.advance(step * 100)
+        for share, rest in exchanges.items():
+            target = f"{profile.rest_prefix}/depth?symbol=ETHUSDC&limit=5"
+            answer = rest.answer(Request("GET", target, address=str(step)), step / 10)
+            said = json.loads(answer.body)
+            assert change.first_update_id <= said["lastUpdateId"] <= change.final_update_id
+            truth = market.truth.book("ETHUSDC", said["lastUpdateId"])
+            i = market.instruments["ETHUSDC"]
+            assert said["bids"] == [[i.price(p), i.quantity(q)] for p, q in truth.bids[:5]]
+            counts[share] += said["lastUpdateId"] < change.final_update_id
+        several += change.first_update_id < change.final_update_id
+    assert counts[0] == 0
+    assert counts[100] == several
+    assert counts[percent] == pytest.approx(several * percent / 100, rel=0.25)
 
 
 @pytest.mark.rule("rest-A1.6", "wire-B1")
@@ -57,8 +94,8 @@ def test_symbols_outside_ascii_are_answered_in_utf8(spot: Any) -> None:
 
 
 @pytest.mark.rule("rest-A4.16", "rest-B2.16", "rest-B2.29", "wire-A7")
-def test_a_book_ticker_is_the_top_of_the_book(spot: Any, usdm: Any) -> None:
-    for asking in (spot, usdm):
+def test_a_book_ticker_is_the_top_of_the_book(make_asking: Make, spot: Any, usdm: Any) -> None:
+    for asking in (spot, make_asking("usdm", snapshots_within_events=0)):
         said = asking.get("ticker/bookTicker?symbol=ETHUSDC")
         depth = asking.get("depth?symbol=ETHUSDC&limit=5")
         assert [said["bidPrice"], said["bidQty"]] == depth["bids"][0]
@@ -91,11 +128,12 @@ def test_a_list_leaves_out_what_is_in_another_status(spot: Any, path: str) -> No
 
 
 @pytest.mark.rule("rest-B2.5")
-def test_rpi_depth_is_the_book_with_the_rpi_orders_in_it(usdm: Any) -> None:
+def test_rpi_depth_is_the_book_with_the_rpi_orders_in_it(make_asking: Make, usdm: Any) -> None:
     said = usdm.get("rpiDepth?symbol=ETHUSDC&limit=1000")
     assert said == usdm.get("rpiDepth?symbol=ethusdc")
     assert list(said) == ["lastUpdateId", "E", "T", "bids", "asks"]
-    visible = usdm.get("depth?symbol=ETHUSDC&limit=1000")
+    asking = make_asking("usdm", snapshots_within_events=0)
+    visible = asking.get("depth?symbol=ETHUSDC&limit=1000")
     assert said["lastUpdateId"] == visible["lastUpdateId"]
     for side in ("bids", "asks"):
         with_rpi = {price: float(quantity) for price, quantity in said[side]}
