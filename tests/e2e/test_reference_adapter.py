@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ import mockex
 from mockex import faults
 from mockex.faults.model import Fault
 from mockex.market.instruments import instruments
-from mockex_adapter import RULES, Book, Feed, Gap, Item, Settings, StreamEvent, Timers
+from mockex_adapter import RULES, Book, Feed, Gap, Item, Resync, Settings, StreamEvent, Timers
 
 PICTURE, DIFF, TRADES = "ethusdc@depth5@100ms", "ethusdc@depth@100ms", "ethusdc@aggTrade"
 COMPRESSED = {"ping_interval_s": 1.0, "pong_deadline_s": 3.0}
@@ -57,6 +58,9 @@ class Witness:
                 (Decimal(p), Decimal(q)) for p, q in expected
             ]
         self.books += 1
+
+    def of(self, kind: type[Any]) -> list[Any]:
+        return [item for item in self.items if isinstance(item, kind)]
 
     def live(self) -> bool:
         return all(self.exchange.live(stream) == 1 for stream in self.streams)
@@ -172,3 +176,30 @@ async def test_own_renewals_lose_nothing(profile: str) -> None:
         await witness.until_fresh()
         assert witness.most_live <= 2
         assert not [item for item in witness.items if isinstance(item, Gap)]
+
+
+OTHER = "btcusdc@depth@100ms"
+
+
+@pytest.mark.rule("spot-6.2.10", "usdm-6.2.8")
+@pytest.mark.parametrize("profile", ["spot", "usdm"])
+async def test_gap_of_one_symbol_rebuilds_its_book_and_no_other(profile: str) -> None:
+    async with watched(profile, DIFF, OTHER) as witness:
+        await witness.until(lambda: witness.feed.book("btcusdc") is not None)
+        await witness.exchange.inject(faults.Stall(scope="stream", stream=DIFF)).seen(within_s=5)
+        await witness.exchange.inject(faults.Resume(backlog="lose")).seen(within_s=5)
+        await witness.until(lambda: witness.of(Resync))
+        await witness.until(lambda: witness.feed.book("ethusdc") is not None)
+        assert {notice.symbol for notice in witness.of(Resync)} == {"ETHUSDC"}
+        assert witness.feed.book("btcusdc") is not None
+
+
+@pytest.mark.rule("usdm-3.3", "usdm-6.2.9")
+async def test_loss_of_market_leaves_the_book_and_loss_of_public_rebuilds_it() -> None:
+    async with watched("usdm", DIFF, TRADES) as witness:
+        await witness.exchange.inject(faults.Reset(stream=TRADES)).seen(within_s=5)
+        await witness.until_fresh()
+        assert not witness.of(Resync)
+        await witness.exchange.inject(faults.Reset(stream=DIFF)).seen(within_s=5)
+        await witness.until_fresh()
+        assert [notice.symbol for notice in witness.of(Resync)] == ["ETHUSDC"]

@@ -106,6 +106,24 @@ def test_pictures_put_into_a_book_of_diffs_leave_levels_behind() -> None:
     assert pictures != truth(exchange, last)
 
 
+@pytest.mark.rule("usdm-6.2.4", "usdm-6.2.5")
+def test_who_drops_the_event_of_the_snapshots_id_meets_one_that_continues_from_it() -> None:
+    exchange = Stepped(USDM)
+    events = exchange.payloads(5_000, "ethusdc@depth@100ms")
+    truth_of, i = exchange.market.truth, exchange.market.instruments[SYMBOL]
+    for event, following in pairwise(events[:20]):
+        text, last_id = snapshot(USDM, truth_of, i, 1000, 0, event["u"])
+        said = json.loads(text)
+        sides: Sides = (dict(said["bids"]), dict(said["asks"]))
+        kept = [e for e in events if e["u"] > last_id]  # spot's rule
+        assert kept[0] == following
+        assert following["U"] > last_id, "so step 4 of the procedure fails by its letter"
+        assert following["pu"] == last_id, "and nothing is missing in fact"
+        for later in kept:
+            applied(sides, later)
+        assert sides == truth(exchange, events[-1]["u"])
+
+
 @pytest.mark.rule("usdm-6.3.5", "rest-C5")
 def test_a_snapshot_of_usdm_has_at_most_a_thousand_levels_a_side() -> None:
     assert max(USDM.depth_limits or ()) == USDM.depth_limit_max == 1000
