@@ -113,7 +113,7 @@ def symbols(info: Any) -> list[str]:
     return [row["symbol"] for row in info["symbols"]]
 
 
-@pytest.mark.rule("rest-A4.3", "rest-A4.31", "rest-A3.4", "rest-A3.3")
+@pytest.mark.rule("rest-A4.3", "rest-A4.31", "rest-A3.3")
 def test_spot_tells_limits_symbols_and_filters(spot: Any) -> None:
     info = spot.get("exchangeInfo")
     assert list(info) == ["timezone", "serverTime", "rateLimits", "exchangeFilters", "symbols"]
