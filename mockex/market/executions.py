@@ -77,9 +77,16 @@ def execution(market: Market, symbol: str, trade: Trade) -> Execution:
 
 def counted(market: Market, symbol: str, trades: Sequence[Trade]) -> list[Trade]:
     """Without the trades that are none of the market's."""
-    if not market.profile.excluded_trades:
+    share = market.profile.excluded_trades
+    if not share:
         return list(trades)
-    return [t for t in trades if execution(market, symbol, t) is not Execution.EXCLUDED]
+    key = subject(market.seed, "excluded trade", symbol)
+    return [
+        t
+        for t in trades
+        if not hits(key, t.trade_id, share)  # the draw first: nearly always it says all
+        or execution(market, symbol, t) is not Execution.EXCLUDED
+    ]
 
 
 class _Counted:

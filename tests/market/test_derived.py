@@ -450,6 +450,13 @@ def test_a_symbols_brackets_change_at_each_period() -> None:
     assert not bracket_changes(made(kind="frozen"), 0, 1_000_000)
 
 
+@pytest.mark.parametrize("symbol", ["BTCUSDT_999999", "BTCUSDT_2612", "_261225", "BTC_USDT"])
+def test_a_name_that_ends_with_no_day_is_that_of_a_perpetual(symbol: str) -> None:
+    (made_of,) = instruments(USDM, [symbol])
+    assert (made_of.contract, made_of.pair) == ("PERPETUAL", symbol)
+    assert delivery_ms(made_of) == 4_133_404_800_000
+
+
 def test_a_contract_is_delivered_on_the_day_of_its_name_or_never() -> None:
     (delivered,) = instruments(USDM, ["BTCUSDT_261225"])
     (perpetual,) = instruments(USDM, ["BTCUSDT"])
