@@ -57,9 +57,11 @@ def blocks(asked: Asked) -> Answer:
     limit = asked.limit(_DEFAULT, _MOST)
     first_id = asked.query.number("fromId")
     assert first_id is not None
-    made = block_trades(asked.market, i.symbol, -1, asked.at_ms)
-    found = [trade for trade in made if trade.block_id >= first_id]
-    return Answer([_said(asked, i, trade.block_id, trade) for trade in found[:limit]])
+    slot_ms = (asked.profile.block_trade_s or 0) * 1000  # each slot of time has the next id
+    begin_ms = max(0, first_id - 1) * slot_ms
+    end_ms = min(asked.at_ms, begin_ms + limit * slot_ms)
+    found = block_trades(asked.market, i.symbol, begin_ms, end_ms)
+    return Answer([_said(asked, i, trade.block_id, trade) for trade in found])
 
 
 def aggregate(asked: Asked) -> Answer:

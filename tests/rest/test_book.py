@@ -18,7 +18,9 @@ from mockex.rest import Request, Rest
 Make = Callable[..., Any]
 
 
-@pytest.mark.rule("rest-A4.4", "rest-A4.21", "rest-A5.1", "rest-B2.4", "rest-B2.25", "wire-B14")
+@pytest.mark.rule(
+    "rest-A4.4", "rest-A4.21", "rest-A5.1", "rest-B2.4", "rest-B2.25", "wire-B14", "rest-C5"
+)
 @pytest.mark.parametrize(
     ("name", "limit", "levels"),
     [("spot", "", 100), ("spot", "&limit=7", 7), ("spot", "&limit=101", 101),

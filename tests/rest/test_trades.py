@@ -87,6 +87,10 @@ def test_block_trades_begin_at_an_id_and_have_no_best_match(spot: Any) -> None:
     assert rows[0]["time"] == spot.epoch_ms + truth[0].at_ms
     two = spot.get("historicalBlockTrades?symbol=ETHUSDC&fromId=2&limit=1")
     assert two == rows[1:2]
+    assert spot.get("historicalBlockTrades?symbol=ETHUSDC&fromId=0") == rows
+    assert spot.get("historicalBlockTrades?symbol=ETHUSDC&fromId=3&limit=2") == rows[2:4]
+    assert spot.get(f"historicalBlockTrades?symbol=ETHUSDC&fromId={rows[-1]['id'] + 1}") == []
+    assert spot.get("historicalBlockTrades?symbol=ETHUSDC&fromId=99999999999999999999") == []
 
 
 @pytest.mark.rule("rest-A4.8", "rest-A4.23", "rest-B2.8", "rest-B2.26")
