@@ -94,7 +94,7 @@ def open_interest(market: Market, symbol: str, at_ms: int) -> int:
     """Open contracts, in steps of the symbol's quantity."""
     key = subject(market.seed, "open interest", symbol)
     base = between(key, -1, 60_000_000, 90_000_000)
-    return base + smooth(key, at_ms, 300_000, base // 50)
+    return base + _drift(market, key, at_ms, 300_000, base // 50)
 
 
 def reference_price(market: Market, symbol: str, at_ms: int) -> int | None:
@@ -124,8 +124,13 @@ def _mean(market: Market, instrument: Instrument, at_ms: int, back: range) -> in
     """Mean of the last prices at moments before `at_ms`, with the basis of the other venues."""
     ticks = sum(last_price(market, instrument.symbol, at_ms - ms) for ms in back)
     price = ticks * instrument.price_e8 // len(back)
-    basis = smooth(subject(market.seed, "basis", instrument.symbol), at_ms, 60_000, _BASIS)
-    return price + price * basis // 10**9
+    key = subject(market.seed, "basis", instrument.symbol)
+    return price + price * _drift(market, key, at_ms, 60_000, _BASIS) // 10**9
+
+
+def _drift(market: Market, key: int, at_ms: int, slot_ms: int, most: int) -> int:
+    """Where a line through draws is at a moment; it stands still where the market does."""
+    return smooth(key, 0 if market.kind == "frozen" else at_ms, slot_ms, most)
 
 
 def last_price(market: Market, symbol: str, at_ms: int) -> int:

@@ -129,6 +129,16 @@ def test_mark_index_and_settlement_price_stay_near_the_book(
         assert abs(price - middle) * 200 < middle, "half a percent"
 
 
+def test_only_what_is_left_of_the_funding_moves_on_a_frozen_market() -> None:
+    later_ms = FUNDING_MS - 1
+    market = made(kind="frozen", until_ms=later_ms)
+    first, last = (mark(market, SYMBOL, EPOCH_MS, at_ms) for at_ms in (0, later_ms))
+    assert (first.index, first.settle) == (last.index, last.settle)
+    assert first.mark != last.mark
+    assert open_interest(market, SYMBOL, 0) == open_interest(market, SYMBOL, later_ms)
+    assert asset_index(market, "ETHUSD", 0) == asset_index(market, "ETHUSD", later_ms)
+
+
 @pytest.mark.parametrize("at_ms", [0, 1, FUNDING_MS - 1, FUNDING_MS, 3 * FUNDING_MS + 5])
 def test_funding_is_due_at_the_next_eight_hours_of_the_clock(at_ms: int) -> None:
     market = made(kind="frozen", until_ms=at_ms)
