@@ -50,20 +50,20 @@ def straightforward(
 
 
 @pytest.mark.rule("spot-5.5.1", "spot-5.6.1", "spot-5.7.2")
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 1000),
-    width_ms=st.sampled_from([700, 20_000, 60_000, 300_000]),
+    width_ms=st.sampled_from([700, 20_000, 60_000]),
     on_minute=st.booleans(),
     epoch_ms=st.integers(0, 59).map(lambda s: EPOCH_MS + s * 1000),
-    asked=st.lists(st.integers(0, 4000), min_size=1, max_size=12),
+    asked=st.lists(st.integers(0, 1400), min_size=1, max_size=12),
     rising=st.booleans(),
 )
 def test_a_window_follows_from_the_trades_at_any_time(
     seed: int, width_ms: int, on_minute: bool, epoch_ms: int, asked: list[int], rising: bool
 ) -> None:
     market = a_market(seed)
-    market.advance(400_000)
+    market.advance(140_000)
     rolling = Rolling(market, SYMBOL, epoch_ms, width_ms, on_minute=on_minute)
     for tenths in sorted(asked) if rising else asked:
         now_ms = tenths * 100
