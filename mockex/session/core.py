@@ -35,6 +35,8 @@ from mockex.streams.envelope import Form, shutdown_notice
 _PING_PHASE = 0.37
 # "pongs sent more often than every 15 minutes keep the connection alive" (usdm 3.1.3)
 KEEP_ALIVE_S = 900.0
+# Pings without an answer that are known; where no deadline ends it, more of them are no news.
+MOST_PINGS = 64
 _NO_ID: Mapping[str, Id] = {}
 
 
@@ -231,6 +233,8 @@ class Session:
         # "ping payload: ASCII decimal server time in ms" (spot 1, wire C)
         payload = str(self._clock.unix_ms(now)).encode()
         if self._suspended_s is None:
+            if len(self._unanswered) == MOST_PINGS:
+                del self._unanswered[1]  # the oldest has the deadline
             self._unanswered.append((payload, now))
         return SendPing(payload)
 

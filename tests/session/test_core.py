@@ -1,5 +1,5 @@
-"""The decision tables of both profiles (spot 10; usdm 2 to 4; wire A4, A5, A12), row by row, and a
-client that sends anything in any order."""
+"""The decision tables of both profiles (spot 10; usdm 2 to 4; wire A4, A5, A12), in the
+words of a client."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from mockex.clock import Clock
 from mockex.profile import SPOT, USDM, Profile
-from mockex.session.core import Session, State
+from mockex.session.core import MOST_PINGS, Session, State
 from mockex.session.effects import (
     Close,
     CloseCode,
@@ -514,74 +511,11 @@ def test_a_close_frame_is_answered_with_its_code_once(profile: Profile, code: in
     assert made.advance(99.0) == []
 
 
-# --- anything, in any order ---
-
-NAMES = st.sampled_from(["a@trade", "b@depth", "c@aggTrade", "nosuch@depth", "D@trade"])
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
-    ),
-    max_leaves=8,
-)  # fmt: skip
-
-
-class AnyClient(RuleBasedStateMachine):
-    """Nothing that a client sends raises, and the subscriptions are those of a model."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.profile = SPOT.with_(lifetime_s=None, incoming_per_s=None)
-        self.made = session(self.profile)
-        self.model: dict[str, None] = {}
-        self.now = 0.0
-        self.closed = False
-
-    def took(self, effects: list[Effect]) -> None:
-        assert not (self.closed and effects), "nothing is sent after a close"
-        assert len(effects) <= 2
-        self.closed = self.closed or any(isinstance(e, Close) for e in effects)
-
-    @rule(names=st.lists(NAMES, max_size=4), number=st.integers(0, 9))
-    def subscribe(self, names: list[str], number: int) -> None:
-        self.took(ask(self.made, self.now, method="SUBSCRIBE", params=names, id=number))
-        if not self.closed:
-            self.model.update(dict.fromkeys(names))
-
-    @rule(names=st.lists(NAMES, max_size=4))
-    def unsubscribe(self, names: list[str]) -> None:
-        self.took(ask(self.made, self.now, method="UNSUBSCRIBE", params=names, id=1))
-        if not self.closed:
-            for name in names:
-                self.model.pop(name, None)
-
-    @rule(text=st.one_of(st.text(max_size=40), JSON.map(json.dumps)))
-    def anything(self, text: str) -> None:
-        self.took(self.made.receive_text(text, self.now))
-
-    @rule(payload=st.binary(max_size=20))
-    def ping(self, payload: bytes) -> None:
-        self.took(self.made.receive_ping(payload, self.now))
-
-    @rule(payload=st.binary(max_size=20))
-    def pong(self, payload: bytes) -> None:
-        self.took(self.made.receive_pong(payload, self.now))
-
-    @rule(seconds=st.floats(0, 100))
-    def wait(self, seconds: float) -> None:
-        self.now += seconds
-        self.took(self.made.advance(self.now))
-
-    @precondition(lambda self: not self.closed)
-    @rule()
-    def stall_and_resume(self) -> None:
-        self.made.suspend(self.now)
-        self.took(self.made.resume(self.now))
-
-    @invariant()
-    def subscriptions_are_the_models(self) -> None:
-        assert self.made.subscriptions == tuple(self.model)
-
-
-TestAnyClient = AnyClient.TestCase
-TestAnyClient.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+def test_pings_that_nothing_ends_the_connection_for_do_not_pile_up() -> None:
+    made = session(USDM.with_(ping_interval_s=1.0, pong_deadline_s=None, lifetime_s=None))
+    pings = [e for _, e in run_until(made, 1000.0) if isinstance(e, SendPing)]
+    assert len(pings) == 1000
+    assert len(made._unanswered) == MOST_PINGS
+    assert made._unanswered[0][0] == pings[0].payload, "the oldest has the deadline"
+    made.receive_pong(pings[-1].payload, 1001.0)
+    assert not made._unanswered
