@@ -44,7 +44,16 @@ from typing import Any
 
 from mockex.names import parse
 from mockex.server.exchange import Exchange, serve
-from mockex.server.journal import AnyEntry, Closed, Refused, Requested, Subscribed
+from mockex.server.journal import (
+    AnyEntry,
+    Closed,
+    Pinged,
+    Ponged,
+    Refused,
+    Requested,
+    Subscribed,
+    Upgraded,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAMS = ROOT / "conformance" / "testees" / "clients"
@@ -241,6 +250,19 @@ def silent_streams(entries: Iterable[AnyEntry]) -> list[str]:
     return sorted({name for e in entries if isinstance(e, Subscribed) for name in e.silent})
 
 
+def connections(entries: Sequence[AnyEntry]) -> str:
+    """How this client held its connections, by the journal: compression, pings and pongs."""
+    upgraded = [entry for entry in entries if isinstance(entry, Upgraded)]
+    deflated = sum("permessage-deflate" in entry.extensions for entry in upgraded)
+    pings = {(entry.conn, entry.payload) for entry in entries if isinstance(entry, Pinged)}
+    pongs = [(entry.conn, entry.payload) for entry in entries if isinstance(entry, Ponged)]
+    copied = sum(pong in pings for pong in pongs)
+    return (
+        f"{len(upgraded)} connections, {deflated} of them deflated; {len(pings)} pings, "
+        f"{copied} pongs with their payload, {len(pongs) - copied} other pongs"
+    )
+
+
 # --- environments --------------------------------------------------------------------------------
 
 
@@ -375,6 +397,7 @@ def _summary(heard: Heard, exchange: Exchange, entries: Sequence[AnyEntry]) -> l
         f"{len(offered) - len(heard.missing)} of {len(offered)} streams had data, "
         f"{sum(heard.data.values())} events, {len(kinds)} kinds; "
         f"{len(asked) - len(heard.unanswered)} of {len(asked)} REST calls answered",
+        connections(entries),
         *(
             f"book of {name}: {watch.right} pictures right over {watch.span_s:.1f} s, "
             f"{len(watch.wrong)} wrong, {watch.unsettled} before it settled"

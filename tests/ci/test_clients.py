@@ -11,7 +11,16 @@ from typing import Any
 
 import pytest
 
-from mockex.server.journal import AnyEntry, Closed, Refused, Requested, Subscribed
+from mockex.server.journal import (
+    AnyEntry,
+    Closed,
+    Pinged,
+    Ponged,
+    Refused,
+    Requested,
+    Subscribed,
+    Upgraded,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -205,6 +214,22 @@ def test_streams_that_stay_silent_are_named(clients: ModuleType) -> None:
         Subscribed(t=0, conn=2, streams=["a"], via="request", silent=["a"]),
     ]
     assert clients.silent_streams(entries) == ["a", "b"]
+
+
+def test_pongs_are_told_apart_by_their_payload(clients: ModuleType) -> None:
+    deflate = "permessage-deflate; server_no_context_takeover"
+    entries: list[AnyEntry] = [
+        Upgraded(t=0, conn=1, target="/ws", route="", mode="raw"),
+        Upgraded(t=0, conn=2, target="/ws", route="", mode="raw", extensions=deflate),
+        Pinged(t=1, conn=1, payload="61"),
+        Pinged(t=1, conn=2, payload="62"),
+        Ponged(t=2, conn=1, payload="61"),
+        Ponged(t=2, conn=2, payload="61"),
+        Ponged(t=2, conn=2, payload=""),
+    ]
+    assert clients.connections(entries) == (
+        "2 connections, 1 of them deflated; 2 pings, 1 pongs with their payload, 2 other pongs"
+    )
 
 
 async def run(clients: ModuleType, tmp_path: Path, change: str) -> Any:
