@@ -172,3 +172,20 @@ def test_before_the_first_sample_a_bar_stands_at_the_opening() -> None:
     assert before[1:5] == [opening] * 4
     assert after[1:5] == [first] * 4
     assert (before[8], after[8]) == (0, 1)
+
+
+@pytest.mark.rule("rest-A4.9", "rest-B2.9")
+@pytest.mark.parametrize(("name", "most"), [("spot", 1000), ("usdm", 1500)])
+def test_there_are_500_klines_unless_more_are_asked_for(
+    make_asking: Make, name: str, most: int
+) -> None:
+    asking = make_asking(name, kind="frozen")
+    days_2 = 2 * 86_400.0
+    rows = asking.get("klines?symbol=ETHUSDC&interval=1m", now=days_2)
+    assert len(rows) == 500
+    price = asking.market.instruments["ETHUSDC"].price(
+        asking.market.instruments["ETHUSDC"].start_ticks
+    )
+    assert {tuple(row[1:5]) for row in rows} == {(price,) * 4}, "nothing was traded"
+    target = f"klines?symbol=ETHUSDC&interval=1m&limit={most}"
+    assert len(asking.get(target, now=days_2)) == most
