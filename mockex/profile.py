@@ -29,7 +29,7 @@ from mockex.errors import ConfigError
 from mockex.names import Kind
 from mockex.profiles import reading
 
-Seconds = Annotated[float, Meta(gt=0)]
+Seconds = Annotated[float, Meta(gt=0, le=1_000_000_000)]
 Milliseconds = Annotated[int, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=1)]
 CountOrNone = Annotated[int, Meta(ge=0)]
@@ -246,8 +246,10 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> tuple[dict[str, Any], str
             raise parsed.wrong(("base",), "base", parsed.base, f"no circle of bases ({around})")
         if not base.is_file():
             raise parsed.wrong(("base",), "base", parsed.base, "a file that is there")
-    reading.check(parsed, Profile)
     values, called = _read(base, (*above, path))
+    settings = {name: hint for name, hint in _hints().items() if name not in ("name", "dated")}
+    shipped = reading.parse(FOLDER / f"{called.partition('+')[0]}.toml").values
+    reading.check(parsed, settings, shipped)
     return reading.laid_over(values, parsed.values), f"{called}+{path.stem}"
 
 

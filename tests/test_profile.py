@@ -159,11 +159,19 @@ def test_a_base_may_be_another_file_beside_it(mine: Path) -> None:
         ('[texts]\ninvalid_steam = "x"', 3, "expected invalid_stream, the nearest"),
         ('stream_grammar = "("', 2, "'(' is not usable, expected a regular expression"),
         ("stream_grammar = 3", 2, "3 is not usable, expected a regular expression"),
+        ("ping_interval_s = inf", 2, "inf is not usable, expected a number above 0"),
+        ("ping_interval_s = nan", 2, "nan is not usable"),
+        ("zzz = 1", 2, "setting: 'zzz' is not usable, expected one of "),
+        ('[texts]\ninvalid_json = "at {line} and {place}"', 3, "in braces {column}, {line}; {{"),
+        ('[texts]\ninvalid_json = "{line:d}"', 3, "in braces {column}, {line}"),
+        ('[texts]\nunknown_property = "}"', 3, "in braces nothing"),
+        ('banned = "until {when}"', 2, "in braces {until_ms}"),
         ("depth_weights = [\n  [100, 5],\n  [500],\n]", 2, "depth_weights: "),
         ('[carried_by."/public"]\nvalue = ["<symbol>@nothing"]', 2, "one of "),
         ('lifetime_s = { value = 1, form = "x" }', 2, "lifetime_s: 'form' is not usable, expected"),
         ('lifetime_s = { value = 1, label = "X" }', 2, "label: 'X' is not usable, expected D, O"),
         ("lifetime_s = { value = 1, from = 3 }", 2, "from: 3 is not usable, expected the id of a"),
+        ('lifetime_s = { label = "O" }', 2, "expected a value beside where it is from"),
         ('name = "usdm"', 2, "name: 'usdm' is not usable, expected to be that of the base"),
         ("lifetime_s = ", 2, "is not usable, expected TOML"),
         ("lifetime_s = 1\nlifetime_s = 2", 3, "is not usable, expected TOML"),
@@ -206,6 +214,9 @@ def test_a_circle_of_several_files_is_named(mine: Path) -> None:
 
 def test_a_file_that_cannot_be_read_is_named(mine: Path) -> None:
     with pytest.raises(ConfigError, match="No such file"):
+        profile_named(str(mine))
+    mine.write_text('base = "spot"\nx = ' + "[" * 5000, encoding="utf-8")
+    with pytest.raises(ConfigError, match="nested less deeply"):
         profile_named(str(mine))
     with pytest.raises(ConfigError, match="Is a directory"):
         profile_named(f"{mine.parent}/")

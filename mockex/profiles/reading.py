@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from pathlib import Path
+from string import Formatter
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -31,6 +32,7 @@ T = TypeVar("T")
 Key = tuple[str | int, ...]
 OFF = "off"
 _LABELS = ("D", "O", "I")
+_ENDLESS = 1_000_000_000  # a bound that only keeps out the infinite is not worth a word
 _MEMBERS = ("value", "from", "label", "date", "note")
 
 
@@ -61,12 +63,16 @@ class Parsed:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """The nearest one, or all there are if nothing is near."""
+    """The nearest one, or all there are if nothing is near and they are few."""
     from difflib import get_close_matches  # only errors need it: a millisecond of each start
 
     known = sorted(known)
     found = get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"{found[0]}, the nearest there is" if found else "one of " + ", ".join(known)
+    if found:
+        return f"{found[0]}, the nearest there is"
+    if len(known) > 30:
+        return f"one of {len(known)}; nothing is near it, docs/fidelity.md has a list"
+    return "one of " + ", ".join(known)
 
 
 def line_of(text: str, key: Key) -> int:
@@ -112,6 +118,8 @@ def parse(path: Path) -> Parsed:
         written = tomllib.loads(text)
     except tomllib.TOMLDecodeError as bad:
         raise _no_toml(path, text, str(bad)) from None
+    except RecursionError:
+        raise ConfigError(f"{path}", "lists in lists", "TOML (nested less deeply)") from None
     base = written.pop("base", None)
     origins: dict[Key, Origin] = {}
     parsed = Parsed(path, text, base, {}, origins)
@@ -168,13 +176,13 @@ def laid_over(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]
     return made
 
 
-def check(parsed: Parsed, kind: type) -> None:
-    """Hold each value of a file against the field of its name.
+def check(parsed: Parsed, hints: Mapping[str, Any], shipped: Mapping[str, Any]) -> None:
+    """Hold each value of a file against the type of its name, and what a text has in braces against
+    the text that it stands for.
 
     Raises:
-        ConfigError: a name that is no field, or a value that its type does not allow.
+        ConfigError: a name that there is not, or a value that its type does not allow.
     """
-    hints = get_type_hints(kind, include_extras=True)
 
     def wrong(key: Key, value: object, expected: str) -> ConfigError:
         name = ".".join(f'"{part}"' if "@" in str(part) else str(part) for part in key)
@@ -185,6 +193,28 @@ def check(parsed: Parsed, kind: type) -> None:
             what = "table" if isinstance(value, dict) else "setting"
             raise parsed.wrong((name,), what, name, nearest(name, hints))
         check_value(hints[name], value, (name,), wrong)
+        if hints[name] is str:
+            _check_braces(value, shipped[name], (name,), wrong)
+        elif is_dataclass(hints[name]):
+            for part, text in value.items():
+                _check_braces(text, shipped[name][part], (name, part), wrong)
+
+
+def _check_braces(
+    text: str, shipped: str, key: Key, wrong: Callable[[Key, object, str], ConfigError]
+) -> None:
+    """What stands in braces is filled in by whoever sends the text, so it must be known there."""
+    known = {name for _, name, _, _ in Formatter().parse(shipped) if name is not None}
+    try:
+        plain = all(
+            name is None or (name in known and not spec and conversion is None)
+            for _, name, spec, conversion in Formatter().parse(text)
+        )
+    except ValueError:  # a brace without its other one
+        plain = False
+    if not plain:
+        may_be = ", ".join(f"{{{name}}}" for name in sorted(known)) or "nothing"
+        raise wrong(key, text, f"in braces {may_be}; {{{{ and }}}} for braces themselves")
 
 
 def convert(value: object, kind: type[T]) -> T:
@@ -242,7 +272,8 @@ def describe(hint: Any) -> str:
         (meta,) = (m for m in arguments[1:] if isinstance(m, msgspec.Meta))
         above = f" above {meta.gt}" if meta.gt is not None else ""
         least = f" of at least {meta.ge}" if meta.ge is not None else ""
-        most = f", at most {meta.le}" if meta.le is not None else ""
+        bounded = meta.le is not None and meta.le < _ENDLESS
+        most = f", at most {meta.le}" if bounded else ""
         return describe(arguments[0]) + above + least + most
     if origin in (Union, UnionType):
         return " or ".join(describe(argument) for argument in arguments)
