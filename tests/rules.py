@@ -67,6 +67,18 @@ def catalogue() -> dict[str, Rule]:
     return {name: Rule(id=name, **members) for name, members in written.items()}
 
 
+def sections() -> dict[str, list[str]]:
+    """Titles of the sections, which are comments of the catalogue, with the ids of their rules."""
+    found: dict[str, list[str]] = {}
+    title = ""
+    for line in CATALOGUE.read_text(encoding="utf-8").splitlines():
+        if heading := re.fullmatch(r"# --- (.+) ---", line):
+            title = heading[1]
+        elif line.startswith('"'):
+            found.setdefault(title, []).append(line.split('"', 2)[1])
+    return found
+
+
 def _named(tree: ast.AST) -> Iterator[str]:
     """Ids of rules that a module of tests names."""
     strings = [
@@ -203,15 +215,16 @@ def page() -> str:
         ),
     )
     for prefix, title in PAGES.items():
-        lines += ["", f"## {title}", ""]
-        lines += _table(
-            " rule | | says | held by ",
-            (
-                [rule.id, rule.label, rule.rule, _holders(rule, tests.get(rule.id, []))]
-                for rule in rules.values()
-                if rule.page == prefix
-            ),
-        )
+        lines += ["", f"## {title}"]
+        for section, ids in sections().items():
+            if rules[ids[0]].page != prefix:
+                continue
+            lines += ["", f"### {section.partition(', ')[2]}", ""]
+            chosen = [rules[rule] for rule in ids]
+            lines += _table(
+                " rule | | says | held by ",
+                ([r.id, r.label, r.rule, _holders(r, tests.get(r.id, []))] for r in chosen),
+            )
     lines += ["", "## Settings", "", SETTINGS, ""]
     lines += _settings_table()
     return "\n".join(lines) + "\n"

@@ -27,6 +27,14 @@ def test_each_rule_has_an_id_a_label_and_one_sentence(catalogue: dict[str, rules
         assert len(rule.rule) < 240, rule.id
 
 
+def test_each_section_has_a_title_and_rules_of_one_page(catalogue: dict[str, rules.Rule]) -> None:
+    found = rules.sections()
+    assert [rule for ids in found.values() for rule in ids] == list(catalogue)
+    for title, ids in found.items():
+        assert ", " in title
+        assert len({catalogue[rule].page for rule in ids}) == 1
+
+
 def test_each_rule_has_a_test_or_a_reason_and_not_both(
     catalogue: dict[str, rules.Rule], held: dict[str, list[str]]
 ) -> None:
