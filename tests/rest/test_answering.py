@@ -114,6 +114,8 @@ def test_times_are_in_microseconds_if_the_header_says_so(spot: Any) -> None:
     for unit in ("MICROSECOND", "microsecond"):
         said = spot.get("time", now=200.1234, headers={"x-mbx-time-unit": unit})
         assert said == {"serverTime": (spot.epoch_ms + 200_123) * 1000 + 400}
+        said = spot.get("time", now=200.0, headers={"x-mbx-time-unit": unit})
+        assert said == {"serverTime": spot.now_ms * 1000}
     for unit in ("MILLISECOND", "millisecond"):
         said = spot.get("time", now=200.1234, headers={"x-mbx-time-unit": unit})
         assert said == {"serverTime": spot.epoch_ms + 200_123}
