@@ -1,8 +1,8 @@
 """One TCP connection at the stream port: the shell around a `Session`.
 
-No task, queue, lock or timer of its own. Bytes in go to the handshake, then to the frame parser of
-`websockets`, whose automatic replies are discarded and made anew as effects, because a stall must
-be able to withhold them. Effects out are performed here; nothing is decided here.
+No task, queue, lock or timer of its own. Bytes in go to the handshake, then to `Incoming`; replies
+are effects, because a stall must be able to withhold them. Effects are performed here; nothing is
+decided here.
 
     accepted ── request ──> admitted ── 101 ──> open ── close frame ──> closing ──> ended
         └────────────────── refusal ─────────────────────────────────────────────────┘
@@ -11,14 +11,9 @@ be able to withhold them. Effects out are performed here; nothing is decided her
 from __future__ import annotations
 
 import asyncio
-import codecs
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Literal
-
-from websockets.frames import Frame
-from websockets.frames import Opcode as InOpcode
-from websockets.protocol import SERVER, Protocol, State
 
 from mockex.errors import FaultError
 from mockex.server import frames
@@ -32,6 +27,7 @@ from mockex.server.handshake import (
     answer,
     switching_protocols,
 )
+from mockex.server.incoming import Binary, Broken, CloseFrame, Incoming, Ping, Pong, Text
 from mockex.server.journal import (
     Attempted,
     Closed,
@@ -73,7 +69,6 @@ REQUEST_WITHIN_S = 10.0  # a request head must be complete
 CLOSE_ANSWER_WITHIN_S = 2.0  # then the TCP connection is closed without the answer
 LINGER_S = 60.0  # after our FIN, or while what is left drains; then RST
 SLOW_CONSUMER_S = 10.0  # a send buffer stays full; then RST
-MAX_MESSAGE_BYTES = 1 << 20  # of the client; beyond it close 1009
 _JOURNAL_TEXT = 4096
 
 
@@ -90,14 +85,13 @@ class Connection(asyncio.Protocol):
         self.gate: Gate | None = None
         self.transport: asyncio.Transport
         self._handshake: Handshake | None = Handshake()
-        self._parser: Protocol | None = None
-        self._parts: list[bytes] = []
-        self._parts_opcode = InOpcode.TEXT
+        self._incoming: Incoming | None = None
         self._session: Session | None = None
         self._order: list[str] = []  # subscriptions that are served, in order
         self._deadline: Timer | None = None
         self._session_timer: Timer | None = None
         self._slow_timer: Timer | None = None
+        self._close_received = False
         self._closing = False  # a close frame of ours is written or withheld
         self._ended_by: Literal["client", "server"] | None = None
         self._how: Literal["fin", "rst"] = "fin"
@@ -122,9 +116,8 @@ class Connection(asyncio.Protocol):
                 self._handshake = None
                 self._cancel_deadline()
                 self._admit(request)
-        elif self._parser is not None:
-            self._parser.receive_data(data)
-            self._read_frames()
+        elif self._incoming is not None:
+            self._read_frames(self._incoming, data)
 
     def eof_received(self) -> bool:
         if self._ended_by is None:
@@ -188,10 +181,8 @@ class Connection(asyncio.Protocol):
             return
         self._cancel_deadline()
         self.transport.write(self._head(request))
-        self._parser = Protocol(SERVER, state=State.OPEN, max_size=MAX_MESSAGE_BYTES)
         deflate = self._agreed(request)
-        if deflate is not None:
-            self._parser.extensions = [deflate.decoder()]
+        self._incoming = Incoming(deflate)
         self.form = Form(target.combined, target.micro, deflate is not None)
         self._journal.append(
             Upgraded(
@@ -244,80 +235,47 @@ class Connection(asyncio.Protocol):
 
     # --- frames in -----------------------------------------------------------------------------
 
-    def _read_frames(self) -> None:
-        parser = self._parser
-        assert parser is not None
-        for event in parser.events_received():
-            if isinstance(event, Frame) and not self._received(event):
-                break
-        parser.data_to_send()  # discarded: replies are effects of ours
-        if parser.parser_exc is not None and parser.close_sent is not None:
-            failure = parser.close_sent
-            if failure.code != 1006 and not self._closing and self._ended_by is None:
-                self._log_received("invalid", 0, str(parser.parser_exc))
-                self.close(failure.code)
+    def _read_frames(self, incoming: Incoming, data: bytes) -> None:
+        for message in incoming.receive(data):
+            if self._session is None or self._ended_by == "server":
+                return
+            if isinstance(message, CloseFrame):
+                self._received_close(message, self._session)
+            elif not self._closing:  # else: sent before they read our close frame
+                self._received(message, self._session)
 
-    def _received(self, frame: Frame) -> bool:
-        """Handle one frame; False once nothing more is to be read."""
-        session = self._session
-        if session is None or self._ended_by == "server":
-            return False
-        if self._closing and frame.opcode is not InOpcode.CLOSE:
-            return True  # what they sent before they read our close frame
+    def _received(self, message: Text | Binary | Ping | Pong | Broken, session: Session) -> None:
         now = self._exchange.now()
-        effects: list[Effect] = []
-        match frame.opcode:
-            case InOpcode.PING:
-                self._log_received("ping", len(frame.data), bytes(frame.data).hex())
-                effects = session.receive_ping(bytes(frame.data), now)
-            case InOpcode.PONG:
-                payload = bytes(frame.data)
+        match message:
+            case Text(text, size):
+                self._log_received("text", size, text)
+                self._perform(session.receive_text(text, now))
+            case Binary(size):
+                self._log_received("binary", size)
+                self._perform(session.receive_binary(now))
+            case Ping(payload):
+                self._log_received("ping", len(payload), payload.hex())
+                self._perform(session.receive_ping(payload, now))
+            case Pong(payload):
                 self._journal.append(Ponged(t=self._now(), conn=self.number, payload=payload.hex()))
-                effects = session.receive_pong(payload, now)
-            case InOpcode.CLOSE:
-                self._received_close(session)
-                return False
-            case _:
-                effects = self._received_data(session, frame, now)
-        self._perform(effects)
-        return True
+                self._perform(session.receive_pong(payload, now))
+            case Broken(code, why, size):
+                self._log_received("invalid", size, why)
+                self.close(code)
 
-    def _received_data(self, session: Session, frame: Frame, now: float) -> list[Effect]:
-        if frame.opcode is not InOpcode.CONT:
-            self._parts_opcode = frame.opcode
-        if frame.data:  # empty fragments without end must not pile up
-            self._parts.append(bytes(frame.data))
-        if not frame.fin:
-            return []
-        message = b"".join(self._parts)
-        self._parts.clear()
-        if self._parts_opcode is InOpcode.BINARY:
-            self._log_received("binary", len(message))
-            return session.receive_binary(now)
-        try:
-            text = codecs.decode(message, "utf-8", "strict")
-        except UnicodeDecodeError:
-            self._log_received("invalid", len(message), "not UTF-8")
-            return [Close(CloseCode.INVALID_DATA)]
-        self._log_received("text", len(message), text)
-        return session.receive_text(text, now)
-
-    def _received_close(self, session: Session) -> None:
-        parser = self._parser
-        assert parser is not None
-        assert parser.close_rcvd is not None
-        code: int | None = parser.close_rcvd.code
-        if code == 1005:  # an empty body, never on the wire (RFC 6455, 7.4.1)
-            code = None
-        reason = parser.close_rcvd.reason
+    def _received_close(self, frame: CloseFrame, session: Session) -> None:
+        self._close_received = True
         self._journal.append(
-            Closed(t=self._now(), conn=self.number, by="client", code=code, reason=reason)
+            Closed(
+                t=self._now(), conn=self.number, by="client", code=frame.code, reason=frame.reason
+            )
         )
         self._exchange.fanout.leave(self)
         if self._closing:
             self._finish()  # the answer to our own close frame
         else:
-            self._perform(session.receive_close(code, reason, self._exchange.now()))
+            now = self._exchange.now()
+            self._perform(session.receive_close(frame.code, frame.reason, now))
 
     def _log_received(
         self, opcode: Literal["text", "binary", "ping", "invalid"], size: int, text: str = ""
@@ -440,7 +398,7 @@ class Connection(asyncio.Protocol):
             self._session is not None
             and not self._closing
             and self._ended_by is None
-            and (self._parser is None or self._parser.close_rcvd is None)
+            and not self._close_received
         )
 
     def close(self, code: int | None, reason: str = "") -> None:
@@ -456,7 +414,7 @@ class Connection(asyncio.Protocol):
         self._journal.append(
             Closed(t=self._now(), conn=self.number, by="server", code=code, reason=reason)
         )
-        if self._parser is not None and self._parser.close_rcvd is not None:
+        if self._close_received:
             self._finish()
         else:
             self._cancel_deadline()
