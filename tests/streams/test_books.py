@@ -62,11 +62,14 @@ def test_two_speeds_cut_one_sequence_of_ids_at_different_points(
             assert len(parts) == 1 or event["pu"] != parts[-1]["pu"], "chains of their own"
 
 
-@pytest.mark.rule("spot-5.0.16")
-@pytest.mark.parametrize("levels", [5, 10, 20])
-def test_pictures_of_spot_without_a_speed_come_every_second(levels: int) -> None:
-    times = [sent.at_ms for sent in Stepped(SPOT).run(6_000, f"ethusdc@depth{levels}")]
-    assert times == [EPOCH_MS + second * 1000 for second in range(1, 7)]
+@pytest.mark.rule("spot-5.0.16", "spot-5.0.17", "spot-5.0.18", "spot-5.0.19")
+@pytest.mark.parametrize("levels", ["", "5", "10", "20"])
+@pytest.mark.parametrize(("speed", "period_ms"), [("", 1000), ("@1000ms", 1000), ("@100ms", 100)])
+def test_books_of_spot_come_every_second_or_ten_times_as_often(
+    levels: str, speed: str, period_ms: int
+) -> None:
+    times = [s.at_ms for s in Stepped(SPOT).run(6_000, f"ethusdc@depth{levels}{speed}")]
+    assert times == [EPOCH_MS + n * period_ms for n in range(1, 6_000 // period_ms + 1)]
 
 
 @BOTH
