@@ -103,7 +103,8 @@ class Picture:
 @dataclass(slots=True)
 class Capture:
     """A capture that can be replayed. `align_ms`: times may be shifted by whole multiples of this,
-    or its klines would begin at odd times; `skipped` are lines that were left out, and why."""
+    or its klines would begin at odd times; `skipped` are lines that were left out, or
+    that follow a gap, and why."""
 
     file: str
     start_ms: int
@@ -139,8 +140,11 @@ _decoder = msgspec.json.Decoder(_Line)
 class _Reader:
     """Checks lines one after the other."""
 
-    def __init__(self, profile: Profile) -> None:
+    def __init__(self, profile: Profile, *, lenient: bool) -> None:
         self._profile = profile
+        self._lenient = lenient
+        self._number = 0
+        self.skipped: list[tuple[int, str]] = []
         self.start_ms = 0
         self.lines: list[Line] = []
         self.snapshots: dict[str, Picture] = {}
@@ -150,7 +154,12 @@ class _Reader:
         self._joined: set[str] = set()
 
     def take(self, number: int, text: bytes) -> None:
-        """One line of the file."""
+        """One line of the file.
+
+        Raises:
+            _Bad: it is not as it must be.
+        """
+        self._number = number
         try:
             line = _decoder.decode(text)
             payload = msgspec.json.decode(line.data)
@@ -221,10 +230,16 @@ class _Reader:
         before = _id(payload, "pu") if self._profile.name == "usdm" else first - 1
         if last is not None and before != last:
             member = "pu" if self._profile.name == "usdm" else "U"
-            raise _Bad(f"cut: {member} is {payload[member]} and the update before was {last}")
+            self._cut(f"cut: {member} is {payload[member]} and the update before was {last}")
         if last is None:
             self._check_joins(name, before)
         self._last_id[name.text] = final
+
+    def _cut(self, reason: str) -> None:
+        """Updates are missing before this line, which itself is good: the gap may stay."""
+        if not self._lenient:
+            raise _Bad(reason)
+        self.skipped.append((self._number, reason))
 
     def _check_joins(self, name: StreamName, before: int) -> None:
         """A picture that ends before the symbol's first diff begins tells nothing of the book."""
@@ -234,7 +249,8 @@ class _Reader:
         self._joined.add(symbol)
         snapshot = self.snapshots.get(symbol)
         if snapshot is not None and snapshot.update_id < before:
-            raise _Bad(
+            del self.snapshots[symbol]
+            self._cut(
                 f"cut: the snapshot is of update {snapshot.update_id} and the first diff follows "
                 f"update {before}"
             )
@@ -268,13 +284,14 @@ class _Reader:
 def read_capture(
     lines: Iterable[bytes], file: str, profile: Profile, *, lenient: bool = False
 ) -> Capture:
-    """The capture that `lines` of `file` are; with `lenient` bad lines are left out.
+    """The capture that `lines` of `file` are; with `lenient` bad lines are left out, and gaps stay
+    what they are.
 
     Raises:
         CaptureError: a line is not as it must be, or nothing is there to replay.
     """
-    reader = _Reader(profile)
-    skipped: list[tuple[int, str]] = []
+    reader = _Reader(profile, lenient=lenient)
+    skipped = reader.skipped
     number = 0
     for number, text in enumerate(lines, 1):
         if not text.strip():

@@ -46,9 +46,9 @@ def make_market(
         path = Path(kind.removeprefix(REPLAY))
         capture = read_capture(_lines(path, lenient=lenient), str(path), profile, lenient=lenient)
         for number, reason in capture.skipped[:_MOST_SAID]:
-            log.warning("%s:%d: skipped: %s", path, number, reason)
+            log.warning("%s:%d: %s", path, number, reason)
         if len(capture.skipped) > _MOST_SAID:
-            log.warning("%s: %d more lines skipped", path, len(capture.skipped) - _MOST_SAID)
+            log.warning("%s: %d more lines are bad", path, len(capture.skipped) - _MOST_SAID)
         return Replay(capture, profile, seed=seed, loop=loop)
     traded = instruments(profile, symbols)
     return Market(

@@ -131,6 +131,17 @@ def test_lenient_leaves_bad_lines_out_and_names_them() -> None:
         capture_of(SPOT, [b"junk\n"], lenient=True)
 
 
+def test_lenient_keeps_what_comes_behind_a_gap() -> None:
+    lines = [diff(1, 3), diff(6, 8), diff(9, 9)]
+    capture = capture_of(SPOT, lines, lenient=True)
+    assert [kept.number for kept in capture.lines] == [1, 2, 3]
+    assert capture.skipped == [(2, "cut: U is 6 and the update before was 3")]
+    apart = capture_of(SPOT, [picture(1), diff(6, 8), diff(9, 9)], lenient=True)
+    assert [kept.number for kept in apart.lines] == [2, 3]
+    assert apart.pictures == {}, "a snapshot that does not join tells nothing"
+    assert [number for number, _ in apart.skipped] == [2]
+
+
 def test_times_may_be_in_seconds_and_a_last_line_may_lack_its_end() -> None:
     capture = capture_of(SPOT, [trade(1, EPOCH_MS / 1000), trade(2, EPOCH_MS / 1000 + 0.25)[:-1]])
     assert (capture.start_ms, capture.length_ms) == (EPOCH_MS, 250)
@@ -195,5 +206,5 @@ def test_skipped_lines_are_said(tmp_path: Path, caplog: pytest.LogCaptureFixture
         market(path, lenient=True)
     said = [record.getMessage() for record in caplog.records]
     assert len(said) == 11
-    assert said[0].startswith(f"{path}:2: skipped: not a line of a capture")
-    assert said[-1] == f"{path}: 2 more lines skipped"
+    assert said[0].startswith(f"{path}:2: not a line of a capture")
+    assert said[-1] == f"{path}: 2 more lines are bad"
