@@ -12,14 +12,18 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import EntryPoint
+from itertools import pairwise
 from pathlib import Path
 
 import click
 import pytest
+from websockets.sync.client import connect
 
 from mockex import cli
 from mockex.cli import ExitCode
 from mockex.errors import ConfigError
+from mockex.profile import SPOT
+from tests.market.capturing import lines_of
 
 SERVE = [sys.executable, "-m", "mockex.cli", "serve"]
 READY = re.compile(
@@ -320,3 +324,81 @@ def test_help_into_a_closed_pipe_is_quiet() -> None:
     os.close(writer)
     _, err = process.communicate(timeout=20)
     assert err == ""
+
+
+# --- markets, time and TLS ------------------------------------------------------------------------
+
+
+def test_a_capture_is_played_with_its_own_symbols(tmp_path: Path) -> None:
+    path = tmp_path / "a.ndjson"
+    path.write_bytes(b"".join(lines_of(SPOT, ["ethusdc@trade"], until_ms=3000)))
+    flags = ("--profile", "spot", "--market", f"replay:{path}", "--once")
+    done = serve(*flags, "--exit-after", "0.2")
+    assert (done.returncode, done.stderr) == (ExitCode.OK, "")
+    path.write_bytes(path.read_bytes()[:-20])
+    done = serve(*flags, "--exit-after", "0.2")
+    assert done.returncode == ExitCode.USAGE
+    assert re.fullmatch(rf"mockex: {path}:\d+: cut: the last line is not complete\n", done.stderr)
+    done = serve(*flags, "--lenient", "--exit-after", "0.2")
+    assert done.returncode == ExitCode.OK
+    assert "cut: the last line is not complete" in done.stderr
+
+
+def test_a_capture_of_the_other_profile_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.ndjson"
+    path.write_bytes(b"".join(lines_of(SPOT, ["ethusdc@depth"], until_ms=3000)))
+    done = serve("--profile", "usdm", "--market", f"replay:{path}")
+    assert done.returncode == ExitCode.USAGE
+    assert f"{path}:1: another profile: this is spot" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (
+            ["--market", "sideways"],
+            "'sideways' is not usable, expected one of walk, steady, frozen",
+        ),
+        (["--market", "replay:/nowhere/x.ndjson"], "/nowhere/x.ndjson: No such file"),
+        (["--once"], "--loop/--once: False is not usable, expected --market replay:FILE"),
+        (["--lenient"], "--lenient: True is not usable, expected --market replay:FILE"),
+        (
+            ["--market", "steady", "--rate", "2"],
+            "--rate: 2.0 is not usable, expected --market walk",
+        ),
+        (["--market", "replay:x", "--volatility", "2"], "expected --market walk"),
+        (["--market", "replay:x", "--symbols", "AUSDT"], "a replay has those of its capture"),
+        (["--authority", "x.pem"], "--tls beside it"),
+        (["--volatility", "11"], "11.0 is not in the range"),
+    ],
+)
+def test_what_would_change_nothing_or_cannot_be_is_refused(flags: list[str], said: str) -> None:
+    done = serve(*flags)
+    assert done.returncode == ExitCode.USAGE
+    assert said in done.stderr.replace("\n", " ")
+    assert "Traceback" not in done.stderr
+
+
+def test_tls_leaves_the_authority_and_says_how_to_trust_it(tmp_path: Path) -> None:
+    authority = tmp_path / "ca.pem"
+    done = serve("--tls", "--authority", str(authority), "--exit-after", "0.2")
+    assert done.returncode == ExitCode.OK
+    assert done.stdout.startswith("mockex ready ws=wss://127.0.0.1:")
+    assert authority.read_text().startswith("-----BEGIN CERTIFICATE-----")
+    for name in ("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"):
+        assert f"export {name}={authority}" in done.stderr
+
+
+def test_a_thousand_seconds_in_one_are_so_many_steps_or_said_to_be_late(tmp_path: Path) -> None:
+    journal = tmp_path / "journal.jsonl"
+    with serving("--profile", "spot", "--speed", "1000", "--journal", str(journal)) as process:
+        url = first_line(process).split()[2].removeprefix("ws=")
+        with connect(f"{url}/ws/ethusdc@kline_1m", proxy=None) as client:
+            opens = [json.loads(client.recv(timeout=10))["k"]["t"] for _ in range(60)]
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=10)
+    assert opens == sorted(opens)
+    assert opens[-1] > opens[0], "60 events of 2 s each are two minutes"
+    entries = [json.loads(line) for line in journal.read_text().splitlines()]
+    steps = [e["step"] for e in entries if e["type"] == "delivered"]
+    assert [after - before for before, after in pairwise(steps)] == [20] * (len(steps) - 1)
