@@ -231,6 +231,7 @@ class Connection(asyncio.Protocol):
         return switching_protocols(request.key, "" if deflate is None else deflate.answer)
 
     def _request_late(self) -> None:
+        self._exchange.admission.too_many(self._address, failed=True)
         self.refuse(408, "the request head did not come in time")
 
     # --- frames in -----------------------------------------------------------------------------

@@ -76,6 +76,9 @@ def _accept(parameters: Sequence[ExtensionParameter]) -> Deflate | None:
         if named["server_max_window_bits"] != str(_BITS):
             return None
         told.append(f"server_max_window_bits={_BITS}")
+    if "client_no_context_takeover" in named:
+        # We need not say so (7.1.1.2), but clients are about that insist on it.
+        told.append("client_no_context_takeover")
     bits = _BITS
     if "client_max_window_bits" in named:
         # Only a client that speaks of it may be told (7.1.2.2), and never more than it said.

@@ -16,7 +16,9 @@ OFFERS = {
     # wire A6, and what the clients of Python, Node, Go and Java send
     "permessage-deflate; client_max_window_bits": SEEN,
     "permessage-deflate": PLAIN,
-    "permessage-deflate; server_no_context_takeover; client_no_context_takeover": PLAIN,
+    "permessage-deflate; server_no_context_takeover; client_no_context_takeover": (
+        PLAIN + "; client_no_context_takeover"
+    ),
     "permessage-deflate; client_max_window_bits=15": SEEN,
     "permessage-deflate; client_max_window_bits=10": PLAIN + "; client_max_window_bits=10",
     "permessage-deflate; server_max_window_bits=15": PLAIN + "; server_max_window_bits=15",
