@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
+import httpx2
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
@@ -111,6 +112,7 @@ def test_an_advance_brings_every_event_at_its_own_time_and_leaves_time_frozen(
     run(main())
 
 
+@pytest.mark.rule("spot-1.1", "spot-1.8", "spot-10.10")
 @both
 def test_who_answers_pings_outlives_a_jump_and_who_does_not_is_closed_in_it(
     run: Run[None],
@@ -140,6 +142,7 @@ def test_who_answers_pings_outlives_a_jump_and_who_does_not_is_closed_in_it(
     run(main())
 
 
+@pytest.mark.rule("spot-1.6", "spot-1.11", "spot-3.2.1", "spot-3.2.3", "spot-10.12")
 @both
 def test_a_lifetime_ends_on_the_exchanges_clock(run: Run[None]) -> None:
     async def main() -> None:
@@ -152,6 +155,53 @@ def test_a_lifetime_ends_on_the_exchanges_clock(run: Run[None]) -> None:
                 await exchange.time.advance(1)
                 await client.wait_closed()
                 assert client.close_code == 1001
+
+    run(main())
+
+
+@both
+def test_bars_are_closed_on_the_exchanges_clock(run: Run[None]) -> None:
+    async def main() -> None:
+        async with (
+            mockex.serve("spot", step_ms=1000) as exchange,
+            reading(exchange, "ethusdc@kline_1m") as got,
+        ):
+            exchange.time.freeze()
+            await exchange.journal.wait(lambda e: isinstance(e, Joined))
+            start_ms = exchange.time.unix_ms
+            await exchange.time.advance(600)
+            await _caught_up(exchange, got)
+        bars = [e["data"]["k"] for e in got]  # type: ignore[index]
+        closed = [bar["t"] for bar in bars if bar["x"]]
+        first = start_ms // 60_000 * 60_000
+        assert closed == list(range(first, first + 600_000, 60_000))
+
+    run(main())
+
+
+@pytest.mark.rule("rest-A3.13")
+@both
+def test_windows_and_bans_of_rest_end_on_the_exchanges_clock(run: Run[None]) -> None:
+    async def main() -> None:
+        async with (
+            mockex.serve("spot", settings={"weight_limit": 10}) as exchange,
+            httpx2.AsyncClient(base_url=f"{exchange.rest_url}/api/v3", trust_env=False) as client,
+        ):
+
+            async def ask() -> httpx2.Response:
+                return await client.get("/depth?symbol=ETHUSDC")  # weighs 5
+
+            exchange.time.freeze()
+            assert [(await ask()).status_code for _ in range(3)] == [200, 200, 429]
+            await exchange.time.advance(60)
+            answers = [await ask() for _ in range(13)]
+            assert [answer.status_code for answer in answers] == [200] * 2 + [429] * 10 + [418]
+            wait_s = int(answers[-1].headers["retry-after"])
+            assert 115 <= wait_s <= 120
+            await exchange.time.advance(wait_s - 2)
+            assert (await ask()).status_code == 418
+            await exchange.time.advance(60)
+            assert (await ask()).status_code == 200
 
     run(main())
 
