@@ -85,8 +85,8 @@ class Unsubscribed(Entry, frozen=True, tag="unsubscribed"):
 
 
 class Received(Entry, frozen=True, tag="received"):
-    """A frame of the client, other than a pong or a close frame. `text` is cut at 4,096
-    characters."""
+    """A message of the client, other than a pong or a close frame. `size` in bytes, inflated;
+    `text` is cut at 4,096 characters."""
 
     conn: int
     opcode: Literal["text", "binary", "ping", "invalid"]

@@ -56,7 +56,7 @@ class _Refused(Exception):
 
 def result(identified: Mapping[str, Id], value: Any = None) -> str:
     """A success: exactly `{"result":null,"id":N}` for most methods."""
-    return _dump({"result": value, **identified})
+    return compact({"result": value, **identified})
 
 
 def error(profile: Profile, code: int, msg: str, identified: Mapping[str, Id]) -> str:
@@ -65,11 +65,12 @@ def error(profile: Profile, code: int, msg: str, identified: Mapping[str, Id]) -
     usdm 4.2)."""
     told = {"code": code, "msg": msg}
     if profile.error_envelope == "nested":
-        return _dump({"error": told, **identified})
-    return _dump({**told, **identified} if code == 0 and profile.name == "spot" else told)
+        return compact({"error": told, **identified})
+    return compact({**told, **identified} if code == 0 and profile.name == "spot" else told)
 
 
-def _dump(value: Any) -> str:
+def compact(value: Any) -> str:
+    """JSON as the exchange writes it: no spaces, UTF-8."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -99,7 +100,7 @@ def _parse(text: str) -> Any:
     message = json.loads(text, parse_constant=_no_constant)
     if "\\u" in text:
         # Half of a surrogate pair is a string to Python and none to anybody else.
-        _dump(message).encode()
+        compact(message).encode()
     return message
 
 

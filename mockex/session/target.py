@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, unquote
 
 from mockex.profile import Profile
 from mockex.session.decisions import Attempt, refusal
+from mockex.session.requests import compact
 
 # "`timeUnit` accepts exactly" these (spot 2)
 _TIME_UNITS: Mapping[str, bool] = MappingProxyType({
@@ -43,7 +44,7 @@ def refuse(profile: Profile, attempt: Attempt, retry_after_s: int = 0) -> Refusa
     headers = (("Retry-After", str(retry_after_s)),) if row.retry_after else ()
     minutes = round(profile.attempts_window_s / 60)
     text = getattr(profile.texts, row.text).format(limit=profile.attempts_limit, minutes=minutes)
-    body = text if row.code is None else f'{{"code":{row.code},"msg":"{text}"}}'
+    body = text if row.code is None else compact({"code": row.code, "msg": text})
     return Refusal(row.status, body, headers)
 
 

@@ -5,6 +5,7 @@ Written out here as values, so that a table that is changed by mistake disagrees
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -607,6 +608,13 @@ def test_one_attempt_too_many_is_answered_as_the_setting_says(
 ) -> None:
     profile = SPOT.with_(attempts_refusal=status)
     assert refuse(profile, Attempt.TOO_MANY, 17) == Refusal(status, body, headers)
+
+
+def test_a_text_of_ones_own_is_still_json() -> None:
+    texts = dataclasses.replace(SPOT.texts, bad_time_unit='no "unit"')
+    refused = read_target(SPOT.with_(texts=texts), "/ws?timeUnit=HOUR")
+    assert isinstance(refused, Refusal)
+    assert json.loads(refused.body) == {"code": -1194, "msg": 'no "unit"'}
 
 
 def test_every_refusal_says_whose_rule_it_is() -> None:
