@@ -51,7 +51,7 @@ MEMBERS: Final[Mapping[Kind, Members]] = MappingProxyType({
     Kind.TRADE: Members("E T", trades="t"),
     Kind.BLOCK_TRADE: Members("E T", blocks="t"),
     Kind.KLINE: _BARS,
-    Kind.CONTINUOUS_KLINE: _BARS,
+    Kind.CONTINUOUS_KLINE: Members("E t T", updates="f L"),  # usdm 5.4
     Kind.TICKER: _ROLLING,
     Kind.ALL_TICKERS: _ROLLING,
     Kind.WINDOW_TICKER: _ROLLING,

@@ -17,12 +17,11 @@ from mockex.names import Kind, StreamName
 
 DIFFS = frozenset({Kind.DIFF_DEPTH, Kind.RPI_DEPTH})
 _MICROSECONDS = 10**14  # times in ms are below it
-_BARS = frozenset({Kind.KLINE, Kind.CONTINUOUS_KLINE})
 # Which stream's ids a span of trades is measured by: the first of these that there is. Trades are
 # counted without a hole, so their own stream goes on without one.
-_BY = {Kind.TRADE: 0, Kind.AGG_TRADE: 1, Kind.KLINE: 2, Kind.CONTINUOUS_KLINE: 2}
+_BY = {Kind.TRADE: 0, Kind.AGG_TRADE: 1, Kind.KLINE: 2}
 _FIRST_LAST = {
-    "updates": (("U", "u", "lastUpdateId"), ("u", "lastUpdateId")),
+    "updates": (("U", "u", "lastUpdateId", "f"), ("u", "lastUpdateId", "L")),
     "aggregates": (("a",), ("a",)),
     "trades": (("t", "f", "F"), ("t", "l", "L")),
     "blocks": (("t",), ("t",)),

@@ -19,7 +19,8 @@ from mockex.market.walk import Market
 from mockex.names import parse
 from mockex.profile import SPOT, USDM, Profile
 from mockex.streams.depth import snapshot
-from tests.market.capturing import SYMBOL, Played, lines_of
+from mockex.streams.schedule import Publisher
+from tests.market.capturing import EPOCH_MS, SYMBOL, Played, lines_of
 
 S = SYMBOL.lower()
 both = pytest.mark.parametrize("profile", [SPOT, USDM], ids=lambda p: p.name)
@@ -204,6 +205,42 @@ def test_an_event_of_the_first_turn_is_the_captured_text_with_other_times(profil
         assert not isinstance(event, Bridge)
         text = line.decode().partition('"data":')[2][:-2]
         assert event.text == re.sub(r"\b18\d{11}\b", lambda t: str(int(t[0]) + shift), text)
+
+
+def every_stream(profile: Profile) -> list[str]:
+    """One name of each kind and option that is served of ETHUSDC."""
+    spelled = {"<symbol>": S, "<pair>": S, "<contractType>": "perpetual", "<levels>": "5"}
+    market = Market(instruments(profile, [SYMBOL]), seed=1, profile=profile)
+    publisher = Publisher(profile, market, EPOCH_MS)
+    names = []
+    for kind, options in profile.streams.items():
+        for option in options:
+            name = str(kind)
+            for part, text in {**spelled, "<interval>": option, "<window>": option}.items():
+                name = name.replace(part, text)
+            if option and not name.endswith(option) and "_" + option not in name:
+                name += f"@{option}"
+            found = parse(name)
+            if found is not None and publisher.serves(found):
+                names.append(name)
+    return names
+
+
+@both
+def test_every_time_of_every_kind_of_event_is_shifted(profile: Profile) -> None:
+    streams = every_stream(profile)
+    lines = lines_of(profile, streams, until_ms=6_000)
+    played = Played(profile, lines)
+    capture = played.replay.capture
+    assert len({name.kind for name in capture.streams.values()}) > 10
+    shift = played.epoch_ms + 1000 - capture.start_ms
+    played.replay.advance(1000 + played.replay.period_ms - 1)
+    events = played.replay.played(capture.streams)
+    for line, event in zip(capture.lines, events, strict=True):
+        assert not isinstance(event, Bridge)
+        times = [[int(t) for t in re.findall(r"\b1[78]\d{11}\b", text)]
+                 for text in (line.data, event.text)]  # fmt: skip
+        assert times[1] == [t + shift for t in times[0]], event.name.text
 
 
 @both
