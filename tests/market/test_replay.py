@@ -6,6 +6,7 @@ import json
 import re
 from collections import defaultdict
 from decimal import Decimal
+from itertools import groupby
 from typing import Any
 
 import pytest
@@ -259,6 +260,21 @@ def test_without_a_picture_the_book_is_not_known(profile: Profile) -> None:
         played.replay.truth.book(SYMBOL)
     with pytest.raises(BookUnknown):
         played.replay.top(SYMBOL)
+
+
+@both
+def test_the_book_is_that_of_the_fastest_diffs(profile: Profile) -> None:
+    for streams in (["depth", "depth@100ms"], ["depth@100ms", "depth"]):
+        lines = lines_of(
+            profile, [f"{S}@{kind}" for kind in streams], until_ms=4000, snapshot_ms=400
+        )
+        played, compared = Played(profile, lines), 0
+        for _, moment in groupby(played.events(2), key=lambda event: event[0]):
+            ids = [e["u"] for _, name, e in moment if name.endswith("@100ms")]
+            if ids:
+                assert played.replay.truth.last_update_id(SYMBOL) == ids[-1]
+                compared += 1
+        assert compared > 60
 
 
 @both
