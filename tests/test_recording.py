@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from websockets.asyncio.client import connect
 
@@ -166,6 +167,55 @@ async def _recorded_and_played(out: Path, profile: str) -> None:
 @pytest.mark.parametrize("profile", ["spot", "usdm"])
 def test_what_was_recorded_is_played_event_for_event(tmp_path: Path, profile: str) -> None:
     sim.run(_recorded_and_played(tmp_path / "a.ndjson.gz", profile), seed=1)
+
+
+async def _book(exchange: mockex.Exchange, base: str, got: list[dict[str, Any]]) -> tuple[int, Any]:
+    """The book by the documented procedure (usdm 6.1), from all that comes until nothing does."""
+    async with httpx2.AsyncClient(base_url=base, trust_env=False) as client:
+        answer = (await client.get("/depth?symbol=ETHUSDC&limit=1000")).json()
+    last_id = answer["lastUpdateId"]
+    sides = [dict(answer[side]) for side in ("bids", "asks")]
+    joined = False
+    while got:
+        event = got.pop(0)
+        if event["u"] < last_id:
+            continue
+        assert event["U"] <= last_id <= event["u"] if not joined else event["pu"] == last_id
+        joined, last_id = True, event["u"]
+        for side, changed in zip(sides, (event["b"], event["a"]), strict=True):
+            side.update(dict(changed))
+        if not got:
+            await exchange.time.advance(0.5)
+            await asyncio.sleep(0.01)
+            if exchange.time.now_s > 25:
+                break
+    return last_id, [{p: q for p, q in side.items() if float(q)} for side in sides]
+
+
+async def _book_of_a_replay(path: Path) -> None:
+    async with mockex.serve("usdm", seed=5) as exchange:
+        rest = f"{exchange.rest_url}/fapi/v1"
+        source = source_of(f"{exchange.ws_url}/public", streams=["ethusdc@depth@100ms"])
+        recorded = await record(source, path, for_s=5.05, rest=rest)
+    assert recorded.warnings == []
+    async with mockex.serve("usdm", market=f"replay:{path}") as exchange:
+        exchange.time.freeze()
+        got: list[dict[str, Any]] = []
+        reading = asyncio.create_task(_read(f"{exchange.ws_url}/ws/ethusdc@depth@100ms", got))
+        await exchange.journal.wait(lambda e: isinstance(e, Joined))
+        await exchange.time.advance(4)
+        await asyncio.sleep(0.01)
+        last_id, sides = await _book(exchange, f"{exchange.rest_url}/fapi/v1", got)
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        book, i = exchange.truth.book("ETHUSDC", last_id), exchange.market.instruments["ETHUSDC"]
+    assert sides == [
+        {i.price(p): i.quantity(q) for p, q in side} for side in (book.bids, book.asks)
+    ]
+
+
+def test_a_client_keeps_its_book_over_four_turns(tmp_path: Path) -> None:
+    sim.run(_book_of_a_replay(tmp_path / "a.ndjson"), seed=1)
 
 
 async def test_faults_are_laid_over_a_replay(tmp_path: Path) -> None:

@@ -294,6 +294,61 @@ def test_what_is_asked_for_during_an_advance_holds_after_it() -> None:
     sim.run(main(), seed=1)
 
 
+def test_an_advance_that_is_given_up_leaves_time_as_it_was() -> None:
+    async def main() -> None:
+        async with (
+            mockex.serve("spot", step_ms=1000) as exchange,
+            reading(exchange, "ethusdc@bookTicker"),
+        ):
+            await exchange.journal.wait(lambda e: isinstance(e, Joined))
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(1e-3):
+                    await exchange.time.advance(1e6)
+            now = exchange.time.now_s
+            assert 10 < now < 1e6
+            await asyncio.sleep(2)
+            assert exchange.time.now_s == pytest.approx(now + 2, abs=0.01)
+
+    sim.run(main(), seed=1)
+
+
+def test_a_fault_of_every_so_many_seconds_keeps_to_the_exchanges_clock() -> None:
+    async def main() -> None:
+        async with (
+            mockex.serve("spot", market="frozen") as exchange,
+            reading(exchange, "ethusdc@bookTicker"),
+            reading(exchange, "ethusdc@trade"),
+        ):
+            exchange.time.freeze()
+            await exchange.journal.wait(lambda e: isinstance(e, Joined))
+            when = mockex.faults.Every(seconds=600, times=2)
+            handle = exchange.inject(mockex.faults.CloseWith(when=when))
+            await exchange.time.advance(599)
+            assert handle.times_seen == 0
+            await exchange.time.advance(1)
+            assert handle.times_seen == 1
+            await exchange.time.advance(600)
+            assert handle.times_seen == 2
+
+    sim.run(main(), seed=1)
+
+
+def test_a_duration_of_a_fault_keeps_to_the_loops_clock() -> None:
+    async def main() -> None:
+        async with (
+            mockex.serve("spot", market="frozen") as exchange,
+            reading(exchange, "ethusdc@bookTicker"),
+        ):
+            handle = exchange.inject(mockex.faults.ServerShutdown(lead_ms=500))
+            await exchange.time.advance(3600)
+            assert next(exchange.journal.of(Closed), None) is None
+            await asyncio.sleep(0.6)
+            assert next(exchange.journal.of(Closed)).code == 1001
+            await handle.ended()
+
+    sim.run(main(), seed=1)
+
+
 def test_a_new_speed_holds_for_what_is_already_due() -> None:
     async def main() -> list[float]:
         async with (
