@@ -44,6 +44,11 @@ class Options:
     seed: int = 0
     symbols: Sequence[str] = DEFAULT_SYMBOLS
     market: str = "walk"
+    step_ms: int = 100
+    rate: float = 1.0
+    volatility: float = 1.0
+    loop: bool = True
+    lenient: bool = False
     settings: Mapping[str, object] | None = None
     speed: float = 1.0
     faults: Sequence[Fault] = ()
@@ -92,6 +97,11 @@ async def opened(options: Options) -> AsyncIterator[Exchange]:
         seed=options.seed,
         symbols=options.symbols,
         market=options.market,
+        step_ms=options.step_ms,
+        rate=options.rate,
+        volatility=options.volatility,
+        loop=options.loop,
+        lenient=options.lenient,
         settings=options.settings,
         speed=options.speed,
     ) as exchange:

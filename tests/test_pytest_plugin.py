@@ -233,7 +233,8 @@ def test_pytest_knows_the_marker(pytester: pytest.Pytester) -> None:
     )
     said(
         run(pytester, "", "--markers"),
-        "@pytest.mark.mockex(profile, seed, symbols, market, settings, speed, faults, ground): ",
+        "@pytest.mark.mockex(profile, seed, symbols, market, step_ms, rate, volatility, loop,"
+        " lenient, settings, speed, faults, ground): ",
     )
 
 
