@@ -14,6 +14,7 @@ for `PATIENCE_S` is waited for no more until it has caught up.
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING, Literal
 
 from mockex.server.journal import Closed, Delivered, Ended, HalfClosed, Pinged, Retimed
@@ -26,6 +27,7 @@ PATIENCE_S = 2.0  # of the loop's time
 _TURNS = 30  # of the loop before it is waited for a client by the clock
 _NAP_S = 0.001
 _INSTANT_S = 2e-6  # in virtual time a turn that brings what is on its way must take some
+_ROUNDING_S = 1e-9  # eight tenths of a second, one after the other, are less than 0.8
 _EVENTS = (Delivered, Pinged, Closed, HalfClosed, Ended)
 
 
@@ -86,10 +88,10 @@ class Time:
         afterwards it stands still or goes on as before. A second caller waits for the first.
 
         Raises:
-            ValueError: a negative time.
+            ValueError: a negative time, or one without an end.
         """
-        if by_s < 0:
-            raise ValueError(f"time does not go back: by_s is {by_s}")
+        if not 0 <= by_s < math.inf:
+            raise ValueError(f"time does not go back, nor for ever: by_s is {by_s}")
         await self._move(by_s)
 
     async def advance_to_next_event(self, within_s: float = 86_400.0) -> float | None:
@@ -114,7 +116,7 @@ class Time:
                     exchange.exchange_timers.run(due_s)
                     if until_event and any(isinstance(e, _EVENTS) for e in entries[before:]):
                         return True
-                clock.jump(target_s, exchange.loop_time())
+                clock.jump(max(target_s, exchange.now()), exchange.loop_time())
                 return False
             finally:
                 if not self._frozen:
@@ -127,7 +129,7 @@ class Time:
         due_s = timers.next_due()
         await self._wait_for_clients(target_s if due_s is None else min(due_s, target_s))
         due_s = timers.next_due()  # what the clients did may have changed it
-        return due_s if due_s is not None and due_s <= target_s else None
+        return due_s if due_s is not None and due_s <= target_s + _ROUNDING_S else None
 
     async def _wait_for_clients(self, until_s: float) -> None:
         """Give the loop a turn, and more as long as somebody has not taken what was written, or

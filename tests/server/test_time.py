@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -263,8 +264,27 @@ def test_time_that_is_moved_in_two_places_moves_by_both() -> None:
             start = exchange.time.now_s
             await asyncio.gather(exchange.time.advance(10), exchange.time.advance(5))
             assert exchange.time.now_s == pytest.approx(start + 15)
-            with pytest.raises(ValueError, match="does not go back"):
-                await exchange.time.advance(-1)
+            for wrong in (-1, math.inf, math.nan):
+                with pytest.raises(ValueError, match="does not go back"):
+                    await exchange.time.advance(wrong)
+
+    sim.run(main(), seed=1)
+
+
+def test_tenths_of_a_second_are_steps_of_the_market() -> None:
+    async def main() -> None:
+        async with (
+            mockex.serve("spot", market="steady") as exchange,
+            reading(exchange, "ethusdc@bookTicker"),
+        ):
+            await exchange.journal.wait(lambda e: isinstance(e, Joined))
+            exchange.time.freeze()
+            await exchange.time.advance(1 - exchange.time.now_s)
+            for number in range(11, 1_000):
+                await exchange.time.advance(0.1)
+                *_, last = exchange.journal.of(Delivered)
+                assert last.step == number
+            assert exchange.time.unix_ms - exchange.clock.epoch_ms in (99_899, 99_900)
 
     sim.run(main(), seed=1)
 
