@@ -304,6 +304,23 @@ def test_trades_of_a_replay_are_in_the_truth(profile: Profile) -> None:
     assert [t.at_ms for t in trades] == sorted(t.at_ms for t in trades)
 
 
+def test_a_bridge_never_has_two_empty_sides_and_is_for_who_wants_it() -> None:
+    def line(data: str) -> bytes:
+        return f'{{"t":1800000000000,"stream":"ethusdc@depth","data":{data}}}\n'.encode()
+
+    snapshot_line = line('{"lastUpdateId":4,"bids":[["1.0","2.0"],["0.9","1.0"]],"asks":[]}')
+    empty = line('{"e":"depthUpdate","E":1800000000000,"s":"ETHUSDC","U":4,"u":6,"b":[],"a":[]}')
+    ticker = line('{"u":6,"s":"ETHUSDC"}').replace(b"@depth", b"@bookTicker")
+    played = Played(SPOT, [snapshot_line, empty, ticker])
+    diffs = [event for _, name, event in played.events(2) if name == f"{S}@depth"]
+    assert [(e["U"], e["u"], len(e["b"])) for e in diffs] == [(4, 6, 0), (7, 7, 1), (8, 10, 0)]
+    assert diffs[1]["b"] == [["1.00000000", "2.00000000"]]
+    assert played.replay.truth.top(SYMBOL, 10)[2:] == (0, 0)
+    assert played.replay.top(SYMBOL) == played.replay.truth.top(SYMBOL, 10)
+    played.publisher.remove(f"{S}@depth")
+    assert {name for _, name, _ in played.events(3)} == {f"{S}@bookTicker"}
+
+
 def test_streams_that_the_capture_lacks_are_not_served() -> None:
     played = Played(SPOT, lines_of(SPOT, [f"{S}@trade"], until_ms=3000))
     for name in (f"{S}@aggTrade", f"{S}@depth", "btcusdc@trade", "!miniTicker@arr"):
