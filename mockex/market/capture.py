@@ -202,6 +202,12 @@ class _Reader:
             case Kind.BOOK_TICKER:
                 self._of_profile("bookTicker", "e", payload)
                 self._grows(name, payload, "u", also_equal=True)
+            case Kind.KLINE | Kind.CONTINUOUS_KLINE:
+                bar = payload.get("k")
+                if not isinstance(bar, dict):
+                    raise _Bad(f"k must be a bar, not {bar!r}")
+                _id(bar, "t")
+                _id(bar, "T")
             case Kind.ALL_BOOK_TICKERS:
                 _id(payload, "u")
                 if not isinstance(payload.get("s"), str):

@@ -72,7 +72,8 @@ def microseconds(kind: Kind, text: str) -> str:
     payload = msgspec.json.decode(text)
     for item in payload if isinstance(payload, list) else (payload,):
         for member in times:
-            item[member] *= 1000
+            if member in item:  # a captured event may be of another year
+                item[member] *= 1000
         if kind is Kind.KLINE:
             _rescale_bar(item["k"])
     return msgspec.json.encode(payload).decode()

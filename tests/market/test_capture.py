@@ -100,6 +100,10 @@ BAD: dict[str, tuple[Profile, list[bytes], int, str]] = {
     "pictures backwards": (
         SPOT, [picture(5, "a@depth5"), picture(4, "a@depth5")], 2, "lastUpdateId 4 after 5",
     ),
+    "a kline without a bar": (SPOT, [line(EPOCH_MS, "a@kline_1m", {})], 1, "k must be a bar"),
+    "a bar without an end": (
+        SPOT, [line(EPOCH_MS, "a@kline_1m", {"k": {"t": 1}})], 1, "T must be an id",
+    ),
     "a trade twice": (SPOT, [trade(4), trade(4)], 2, "out of order: t 4 after 4"),
     "trades backwards": (SPOT, [trade(4), trade(3)], 2, "out of order: t 3 after 4"),
     "a trade without a price": (SPOT, [trade(4, p=None)], 1, "pairs of price and quantity"),
@@ -157,7 +161,7 @@ def test_a_picture_from_before_the_first_diff_tells_nothing() -> None:
 
 def test_the_longest_kline_says_what_times_are_shifted_by() -> None:
     def kline(interval: str) -> bytes:
-        return line(EPOCH_MS, f"ethusdc@kline_{interval}", {"e": "kline", "E": EPOCH_MS, "k": {}})
+        return line(EPOCH_MS, f"ethusdc@kline_{interval}", {"e": "kline", "k": {"t": 0, "T": 59}})
 
     assert capture_of(SPOT, [trade(1)]).align_ms == 1000
     assert capture_of(SPOT, [kline("1s"), kline("15m")]).align_ms == 900_000
