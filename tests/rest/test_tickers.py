@@ -121,6 +121,12 @@ def test_a_trading_day_begins_at_midnight_and_ends_before_the_next(spot: Any) ->
     assert both[1] == said
 
 
+@pytest.mark.rule("rest-A4.13", "rest-A2.30")
+def test_a_trading_day_is_the_one_that_is_now(spot: Any) -> None:
+    code = spot.refused("ticker/tradingDay?symbol=ETHUSDC", now=2 * 86_400.0)[1]
+    assert code == -2016, "nothing was traded on that day"
+
+
 @pytest.mark.rule("rest-A4.15", "rest-B2.15", "rest-B2.29", "wire-B3")
 def test_the_price_is_that_of_the_last_trade(spot: Any, usdm: Any) -> None:
     for asking in (spot, usdm):

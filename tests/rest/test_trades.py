@@ -149,6 +149,12 @@ def test_aggregate_trades_of_usdm_go_two_days_back(make_asking: Make) -> None:
         assert len(asking.get("aggTrades?symbol=ETHUSDC&fromId=0", now=late)) == count
 
 
+@pytest.mark.rule("rest-A2.22")
+def test_an_hour_from_start_to_end_is_not_too_long(usdm: Any) -> None:
+    hour = f"startTime={usdm.epoch_ms}&endTime={usdm.epoch_ms + 3_600_000}"
+    assert len(usdm.get(f"aggTrades?symbol=ETHUSDC&{hour}")) == 500
+
+
 @pytest.mark.rule("rest-A1.4")
 def test_how_long_a_time_in_microseconds_is_is_a_setting(make_asking: Make) -> None:
     target = f"aggTrades?symbol=ETHUSDC&startTime={1_780_272_000_000_000}"
