@@ -155,10 +155,17 @@ class Recorded:
 
 
 class _Recorder:
-    def __init__(self, source: Source, file: CaptureFile, rest: str | None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        file: CaptureFile,
+        rest: str | None,
+        trust: ssl.SSLContext | None,
+    ) -> None:
         self._source = source
         self._file = file
         self._rest = rest
+        self._trust = trust
         self._loop = asyncio.get_running_loop()
         self._began_s, self._began_ms = self._loop.time(), wall_clock_ms()
         self._asked: set[str] = set()  # symbols of which there is or will be a snapshot
@@ -210,7 +217,9 @@ class _Recorder:
 
         url = f"{(self._rest or '').rstrip('/')}/depth?symbol={symbol.upper()}&limit={_LEVELS}"
         try:
-            async with httpx2.AsyncClient(timeout=CONNECT_WITHIN_S) as client:
+            async with httpx2.AsyncClient(
+                timeout=CONNECT_WITHIN_S, verify=self._trust or True
+            ) as client:
                 answer = await client.get(url)
             answer.raise_for_status()
             msgspec.json.decode(answer.content)
@@ -245,7 +254,8 @@ async def record(
 ) -> Recorded:
     """Write what `source` sends to the new file `out`: for `for_s` seconds, until `stop`, or until
     the other side ends it. With `rest`, the base of REST (`https://…/api/v3`), a snapshot of each
-    symbol whose diffs are recorded is written between them. `trust` is for wss://.
+    symbol whose diffs are recorded is written between them. `trust` is for wss://
+    and https://.
 
     Raises:
         RecordingError: no connection came about.
@@ -253,22 +263,23 @@ async def record(
     """
     if rest is not None:
         import httpx2  # noqa: F401 - it takes a second, in which events would get a wrong time
-    ours = urlsplit(source.url).hostname in _LOOPBACK
+    parts = urlsplit(source.url)
+    context = (trust or ssl.create_default_context()) if parts.scheme == "wss" else None
     try:
         connection = await connect(
             source.url,
-            ssl=trust,
+            ssl=context,
             max_size=None,
             ping_interval=None,  # the exchange pings
             open_timeout=CONNECT_WITHIN_S,
             close_timeout=2.0,
-            proxy=None if ours else True,
+            proxy=None if parts.hostname in _LOOPBACK else True,
         )
     except (OSError, WebSocketException, TimeoutError) as error:
         raise RecordingError(source.url, str(error) or type(error).__name__) from None
     stop = stop or asyncio.Event()
     with CaptureFile(out) as file:
-        recorder = _Recorder(source, file, rest)
+        recorder = _Recorder(source, file, rest, trust)
         reading = asyncio.create_task(recorder.read(connection))
         flushing = asyncio.create_task(recorder.flush_for_ever())
         stopping = asyncio.create_task(stop.wait())

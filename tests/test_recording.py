@@ -8,6 +8,7 @@ import json
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -265,6 +266,20 @@ async def test_a_snapshot_joins_the_diffs(tmp_path: Path) -> None:
         assert len(exchange.truth.book("ETHUSDC").bids) > 100
 
 
+async def test_what_comes_by_tls_is_recorded_by_who_trusts_the_authority(tmp_path: Path) -> None:
+    path, authority = tmp_path / "a.ndjson", tmp_path / "ca.pem"
+    async with mockex.serve("spot", seed=5, tls=True, authority=authority) as exchange:
+        source = source_of(exchange.ws_url, streams=["ethusdc@depth@100ms"])
+        assert source.url.startswith("wss://")
+        with pytest.raises(RecordingError, match="certificate verify failed"):
+            await record(source, path, for_s=1.0)
+        trust = ssl.create_default_context(cafile=authority)
+        rest = f"{exchange.rest_url}/api/v3"
+        recorded = await record(source, path, for_s=1.0, rest=rest, trust=trust)
+    assert (recorded.cut, recorded.warnings) == (None, [])
+    assert b'"lastUpdateId"' in _text(path)
+
+
 async def test_a_snapshot_that_fails_is_said(tmp_path: Path) -> None:
     async with mockex.serve("spot", seed=5) as exchange:
         source = source_of(exchange.ws_url, streams=["ethusdc@depth@100ms"])
@@ -323,6 +338,10 @@ def _record(*args: str) -> subprocess.Popen[str]:
 
 def _holds_something(path: Path) -> bool:
     return path.exists() and path.stat().st_size > 0
+
+
+def _text(path: Path) -> bytes:
+    return path.read_bytes()
 
 
 async def _until_read(path: Path) -> None:
