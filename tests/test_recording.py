@@ -219,6 +219,34 @@ def test_a_client_keeps_its_book_over_four_turns(tmp_path: Path) -> None:
     sim.run(_book_of_a_replay(tmp_path / "a.ndjson"), seed=1)
 
 
+async def test_what_the_capture_lacks_is_silent_and_a_book_that_it_lacks_is_503(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "a.ndjson"
+    async with mockex.serve("spot", seed=5) as exchange:
+        source = source_of(exchange.ws_url, streams=["ethusdc@trade", "ethusdc@depth@100ms"])
+        await record(source, path, for_s=1.5)
+    async with (
+        mockex.serve("spot", market=f"replay:{path}", speed=10.0) as exchange,
+        connect(f"{exchange.ws_url}/stream", proxy=None) as client,
+        httpx2.AsyncClient(base_url=f"{exchange.rest_url}/api/v3", trust_env=False) as rest,
+    ):
+        names = ["ethusdc@bookTicker", "ethusdc@trade", "btcusdc@trade"]
+        await client.send(json.dumps({"method": "SUBSCRIBE", "params": names, "id": 1}))
+        assert json.loads(await client.recv()) == {"result": None, "id": 1}
+        streams = {json.loads(await client.recv())["stream"] for _ in range(40)}
+        assert streams == {"ethusdc@trade"}
+        for target in ("/depth?symbol=ETHUSDC", "/ticker/bookTicker"):
+            answer = await rest.get(target)
+            assert answer.status_code == 503
+            assert answer.json()["code"] == -1000
+            assert "no snapshot and no partial depth of ETHUSDC" in answer.json()["msg"]
+        assert (await rest.get("/depth?symbol=BTCUSDC")).json()["code"] == -1121
+        assert len((await rest.get("/trades?symbol=ETHUSDC")).json()) > 5
+        info = (await rest.get("/exchangeInfo")).json()
+        assert [symbol["symbol"] for symbol in info["symbols"]] == ["ETHUSDC"]
+
+
 async def test_faults_are_laid_over_a_replay(tmp_path: Path) -> None:
     path = tmp_path / "a.ndjson"
     async with mockex.serve("spot", seed=5) as exchange:
