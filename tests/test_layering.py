@@ -28,7 +28,9 @@ ALLOWED: dict[str, set[str]] = {
     "": {"errors", "faults", "profile", "server", "sim"},
 }
 FORBIDDEN_PURE = {"asyncio", "socket", "time", "selectors", "threading", "subprocess"}
-PURE = ("market", "streams", "session", "rest", "names", "profile", "faults.model", "faults.trigger")
+PURE = (
+    "market", "streams", "session", "rest", "names", "profile", "faults.model", "faults.trigger",
+)  # fmt: skip
 
 
 def imports(file: Path) -> set[str]:

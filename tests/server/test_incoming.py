@@ -81,7 +81,12 @@ def test_a_close_frame_has_a_code_and_a_reason_or_neither(data: bytes, message: 
         (sent(Opcode.TEXT, b"x" * MAX_MESSAGE_BYTES, fin=False) + sent(Opcode.CONT, b"x"), 1009),
         (sent(Opcode.PING, b"") * 2 + b"\x89\xfe\x00\x7e" + b"x" * 130, 1002),  # a ping of 126
     ],
-)
+    # masks are drawn anew each time, and the names of tests must not be
+    ids=[
+        "continues nothing", "begins within", "no UTF-8", "RSV1", "no mask", "too big",
+        "too big in parts", "long ping",
+    ],
+)  # fmt: skip
 def test_what_breaks_the_protocol_has_a_code_and_is_told_once(data: bytes, code: int) -> None:
     incoming = Incoming(None)
     got = [*incoming.receive(data), *incoming.receive(b"more"), *incoming.receive(data[:5])]
