@@ -308,11 +308,12 @@ class Exchange:
         self._schedule_step()
 
     def _look_behind(self, due_s: float) -> None:
-        """Journal that steps run later than they are due, and by more than one of them."""
+        """Journal that steps run later than they are due: by more than one, and than 100 ms of what
+        clients see. A replay's steps are single milliseconds."""
         now, due = self.loop_time(), self.clock.loop_s(due_s)
         late_s = now - due
-        step_s = self.market.step_ms / 1000
-        if late_s < LATE_S or late_s * self.clock.speed < step_s or now < self._behind_again_at:
+        least_s = max(self.market.step_ms, 100) / 1000
+        if late_s < LATE_S or late_s * self.clock.speed < least_s or now < self._behind_again_at:
             return
         self._behind_again_at = now + BEHIND_EVERY_S
         self.journal.append(

@@ -353,6 +353,27 @@ def test_a_fault_of_every_so_many_seconds_keeps_to_the_exchanges_clock() -> None
     sim.run(main(), seed=1)
 
 
+@both
+def test_a_stalled_connection_outlives_a_jump_and_its_deadlines_start_anew(run: Run[None]) -> None:
+    async def main() -> None:
+        async with (
+            mockex.serve("spot", market="frozen") as exchange,
+            reading(exchange, "ethusdc@bookTicker"),
+        ):
+            exchange.time.freeze()
+            await exchange.journal.wait(lambda e: isinstance(e, Joined))
+            exchange.inject(mockex.faults.Stall(scope="total"))
+            await exchange.time.advance(2 * 24 * 3600)
+            assert list(exchange.journal.of(Closed)) == []
+            exchange.inject(mockex.faults.Resume())
+            await exchange.time.advance(3600)
+            assert exchange.live("ethusdc@bookTicker") == 1
+            await exchange.time.advance(24 * 3600)
+            assert [entry.code for entry in exchange.journal.of(Closed)][:1] == [1001]
+
+    run(main())
+
+
 def test_a_duration_of_a_fault_keeps_to_the_loops_clock() -> None:
     async def main() -> None:
         async with (
