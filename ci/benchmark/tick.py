@@ -141,7 +141,10 @@ class Child:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         print(ticks, file=self._process.stdin, flush=True)
-        spent, events, sent = json.loads(self._process.stdout.readline())
+        said = self._process.stdout.readline()
+        if not said:
+            sys.exit("a measurement failed (see above)")
+        spent, events, sent = json.loads(said)
         if keep:
             self.us.append(spent / ticks * 1e6)
             self.events += events

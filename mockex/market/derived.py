@@ -22,6 +22,7 @@ from mockex.market.executions import (
     block_trades,
     counted,
     execution,
+    executions,
     liquidations,
     without_rpi,
 )
@@ -77,6 +78,7 @@ __all__ = [
     "counted",
     "delivery_ms",
     "execution",
+    "executions",
     "funding_rate",
     "index",
     "liquidations",

@@ -54,25 +54,42 @@ class BlockTrade:
     at_ms: int
 
 
-def execution(market: Market, symbol: str, trade: Trade) -> Execution:
-    """What kind of trade it was.
+def executions(market: Market, symbol: str, trades: Sequence[Trade]) -> list[Execution]:
+    """What kind each of these trades was, where they are whole taker orders.
 
     Only the first of several trades of an order is ever excluded: "a jump in `f`/`l` is not proof
     of loss, a jump in `a` is" (usdm 5.1), so no aggregate trade may be left without a trade.
     """
     if market.kind != "walk":  # texts of `steady` keep their length, a replay is as it was
-        return Execution.MARKET
-    profile = market.profile
-    if hits(subject(market.seed, "rpi trade", symbol), trade.trade_id, profile.rpi_trades):
-        return Execution.RPI
+        return [Execution.MARKET] * len(trades)
+    rpi, excluded = market.profile.rpi_trades, market.profile.excluded_trades
+    key = subject(market.seed, "rpi trade", symbol)
+    found = [
+        Execution.RPI if hits(key, trade.trade_id, rpi) else Execution.MARKET for trade in trades
+    ]
     key = subject(market.seed, "excluded trade", symbol)
-    if hits(key, trade.trade_id, profile.excluded_trades):
-        trades = market.truth.history(symbol).trades
-        at = trade.trade_id - trades[0].trade_id
-        first = not at or trades[at - 1].order_id != trade.order_id
-        if first and at + 1 < len(trades) and trades[at + 1].order_id == trade.order_id:
-            return Execution.EXCLUDED
-    return Execution.MARKET
+    before = None  # the order of the trade before
+    for at, trade in enumerate(trades[:-1]):
+        order = trade.order_id
+        first_of_several = before != order and trades[at + 1].order_id == order
+        before = order
+        if (
+            first_of_several
+            and found[at] is Execution.MARKET
+            and hits(key, trade.trade_id, excluded)
+        ):
+            found[at] = Execution.EXCLUDED
+    return found
+
+
+def execution(market: Market, symbol: str, trade: Trade) -> Execution:
+    """What kind of trade it was, wherever it stands in its order."""
+    if market.kind != "walk":
+        return Execution.MARKET
+    trades = market.truth.history(symbol).trades
+    at = trade.trade_id - trades[0].trade_id
+    first = not at or trades[at - 1].order_id != trade.order_id
+    return executions(market, symbol, trades[at : at + 2] if first else [trade])[0]
 
 
 def counted(market: Market, symbol: str, trades: Sequence[Trade]) -> list[Trade]:
@@ -112,8 +129,11 @@ def market_trades(market: Market, symbol: str) -> list[Trade]:
 
 
 def without_rpi(market: Market, symbol: str, trades: Sequence[Trade]) -> int:
-    """Quantity that was no RPI order's: `nq` of an aggregate trade (usdm 5.1)."""
-    return sum(t.quantity for t in trades if execution(market, symbol, t) is Execution.MARKET)
+    """Quantity of `counted` trades that was no RPI order's: `nq` of an aggregate trade (usdm
+    5.1)."""
+    share = market.profile.rpi_trades if market.kind == "walk" else 0
+    key = subject(market.seed, "rpi trade", symbol)
+    return sum(t.quantity for t in trades if not hits(key, t.trade_id, share))
 
 
 def liquidations(market: Market, symbol: str, after_ms: int, upto_ms: int) -> list[Liquidation]:

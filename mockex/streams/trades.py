@@ -6,9 +6,10 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 
-from mockex.market.executions import Execution, counted, execution, without_rpi
+from mockex.market.executions import Execution, executions
 from mockex.market.instruments import Instrument
 from mockex.market.truth import Trade
+from mockex.market.walk import Change
 from mockex.names import Kind, StreamName
 from mockex.streams.envelope import Event
 from mockex.streams.source import Changes, Feed, Recipe
@@ -65,13 +66,24 @@ def usdm_agg_trade(
     """`<symbol>@aggTrade` on usdm: no `M`, but `nq`, the quantity without RPI orders, and `st`."""
     first, last = order[0], order[-1]
     at = epoch_ms + first.at_ms
-    quantity = i.quantity(sum(t.quantity for t in order))
+    total = sum([t.quantity for t in order])
+    quantity = i.quantity(total)
+    nq = quantity if without_rpi == total else i.quantity(without_rpi)
     return (
         f'{{"e":"aggTrade","E":{at + lag_ms},"a":{first.order_id},"s":"{i.symbol}",'
-        f'"p":"{i.price(first.price)}","q":"{quantity}","nq":"{i.quantity(without_rpi)}",'
+        f'"p":"{i.price(first.price)}","q":"{quantity}","nq":"{nq}",'
         f'"f":{first.trade_id},"l":{last.trade_id},"T":{at},'
         f'"m":{_flag(first.buyer_is_maker)},"st":1}}'
     )
+
+
+def _executions(feed: Feed, change: Change) -> list[Execution]:
+    """What the trades of this step were: drawn once for both streams."""
+    key = (Execution, change.symbol)
+    known = feed.shared.get(key)
+    if known is None:
+        known = feed.shared[key] = executions(feed.market, change.symbol, change.trades)
+    return known  # type: ignore[return-value]
 
 
 class _Trades:
@@ -86,18 +98,19 @@ class _Trades:
 
     def publish(self, changes: Changes) -> Iterable[Event]:
         change = changes.get(self._instrument.symbol)
-        if change is None:
+        if change is None or not change.trades:
             return ()
+        i, epoch_ms = self._instrument, self._feed.epoch_ms
+        if self._usdm:
+            kinds = _executions(self._feed, change)
+            pairs = zip(change.trades, kinds, strict=True)
+            texts = [usdm_trade(i, trade, kind, epoch_ms) for trade, kind in pairs]
+        else:
+            texts = [spot_trade(i, trade, epoch_ms) for trade in change.trades]
         return [
-            Event(self._stream, self._text(trade), trade.trade_id, trade.trade_id)
-            for trade in change.trades
+            Event(self._stream, text, trade.trade_id, trade.trade_id)
+            for trade, text in zip(change.trades, texts, strict=True)
         ]
-
-    def _text(self, trade: Trade) -> str:
-        feed, i = self._feed, self._instrument
-        if not self._usdm:
-            return spot_trade(i, trade, feed.epoch_ms)
-        return usdm_trade(i, trade, execution(feed.market, i.symbol, trade), feed.epoch_ms)
 
 
 class _AggTrades:
@@ -111,29 +124,40 @@ class _AggTrades:
         self._usdm = feed.profile.name == "usdm"
         self._lag_ms = feed.profile.agg_trade_lag_ms
         self._delay_ms = self._lag_ms if self._lag_ms > feed.market.step_ms else 0
-        self._waiting: deque[tuple[int, list[Trade]]] = deque()  # due ms, one order
+        self._waiting: deque[tuple[int, Event]] = deque()  # due ms
 
     def publish(self, changes: Changes) -> Iterable[Event]:
         change = changes.get(self._instrument.symbol)
-        if change is not None:
+        if change is not None and change.trades:
             due_ms = change.at_ms + self._delay_ms
-            self._waiting += [(due_ms, order) for order in orders(change.trades)]
+            for order_id, text in self._usdm_texts(change) if self._usdm else self._texts(change):
+                self._waiting.append((due_ms, Event(self._stream, text, order_id, order_id)))
         events: list[Event] = []
         while self._waiting and self._waiting[0][0] <= self._feed.at_ms:
-            order = self._waiting.popleft()[1]
-            events.append(
-                Event(self._stream, self._text(order), order[0].order_id, order[0].order_id)
-            )
+            events.append(self._waiting.popleft()[1])
         return events
 
-    def _text(self, order: list[Trade]) -> str:
-        feed, i = self._feed, self._instrument
-        if not self._usdm:
-            return spot_agg_trade(i, order, feed.epoch_ms, self._lag_ms)
-        # "Only market trades: insurance-fund and ADL trades are left out" (usdm 5.1).
-        order = counted(feed.market, i.symbol, order)
-        nq = without_rpi(feed.market, i.symbol, order)
-        return usdm_agg_trade(i, order, nq, feed.epoch_ms, self._lag_ms)
+    def _texts(self, change: Change) -> Iterator[tuple[int, str]]:
+        for order in orders(change.trades):
+            text = spot_agg_trade(self._instrument, order, self._feed.epoch_ms, self._lag_ms)
+            yield order[0].order_id, text
+
+    def _usdm_texts(self, change: Change) -> Iterator[tuple[int, str]]:
+        epoch_ms, lag_ms = self._feed.epoch_ms, self._lag_ms
+        kinds, until = _executions(self._feed, change), 0
+        for order in orders(change.trades):
+            since, until = until, until + len(order)
+            left_out = [
+                (trade, kind)
+                for trade, kind in zip(order, kinds[since:until], strict=True)
+                if kind is not Execution.MARKET
+            ]
+            # "Only market trades: insurance-fund and ADL trades are left out" (usdm 5.1).
+            excluded = [trade for trade, kind in left_out if kind is Execution.EXCLUDED]
+            counted = [trade for trade in order if trade not in excluded] if excluded else order
+            nq = sum([t.quantity for t in order]) - sum([t.quantity for t, _ in left_out])
+            text = usdm_agg_trade(self._instrument, counted, nq, epoch_ms, lag_ms)
+            yield order[0].order_id, text
 
 
 RECIPES: Mapping[Kind, Recipe] = {

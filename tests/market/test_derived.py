@@ -27,6 +27,7 @@ from mockex.market.derived import (
     counted,
     delivery_ms,
     execution,
+    executions,
     funding_rate,
     liquidations,
     mark,
@@ -230,6 +231,7 @@ def test_no_order_is_left_without_a_trade_of_the_market(seed: int) -> None:
     trades = market.truth.history(SYMBOL).trades
     kinds = {t.trade_id: execution(market, SYMBOL, t) for t in trades}
     assert set(kinds.values()) == set(Execution)
+    assert executions(market, SYMBOL, trades) == list(kinds.values())
     for _, group in groupby(trades, key=lambda t: t.order_id):
         order = list(group)
         kept = counted(market, SYMBOL, order)
