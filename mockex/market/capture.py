@@ -23,6 +23,7 @@ from mockex.profile import Profile
 
 Level = tuple[str, str]  # price and quantity, as spelled
 
+_MOST = 2**53  # of an id: beyond it JavaScript could not read it
 _SECONDS_BELOW = 1e11  # a Unix time in ms is above it since 1973
 _MS_BELOW = 1e14
 _DAY_MS = 86_400_000
@@ -172,6 +173,7 @@ class _Reader:
         if not isinstance(payload, list if name.kind in _LISTS else dict):
             wanted = "an array" if name.kind in _LISTS else "an object"
             raise _Bad(f"the payload of {name.text} must be {wanted}")
+        _check_times(name, payload)
         if isinstance(payload, dict) and self._check(name, payload):
             return
         if not self.lines:
@@ -193,7 +195,10 @@ class _Reader:
         """Whether it was a snapshot, which is kept apart."""
         match name.kind:
             case Kind.DIFF_DEPTH if "lastUpdateId" in payload:
-                self.snapshots.setdefault(name.subject.upper(), _picture(payload, "bids", "asks"))
+                self.snapshots.setdefault(
+                    name.subject.upper(),
+                    _picture(payload, payload.get("bids"), payload.get("asks")),
+                )
                 return True
             case Kind.DIFF_DEPTH | Kind.RPI_DEPTH:
                 self._check_diff(name, payload)
@@ -228,8 +233,8 @@ class _Reader:
     def _check_diff(self, name: StreamName, payload: dict[str, Any]) -> None:
         self._of_profile("depth", "pu", payload)
         first, final = _id(payload, "U"), _id(payload, "u")
-        for side in ("b", "a"):
-            _levels(payload.get(side))
+        for side in sides(payload):
+            _levels(side)
         last = self._last_id.get(name.text)
         if final < first or (last is not None and final <= last):
             raise _Bad(f"out of order: update {final} after {last or first}")
@@ -268,8 +273,7 @@ class _Reader:
         self._of_profile("partial depth", "u", payload)
         usdm = self._profile.name == "usdm"
         self._grows(name, payload, "u" if usdm else "lastUpdateId", also_equal=True)
-        sides = ("b", "a") if usdm else ("bids", "asks")
-        self.partials.setdefault(name.subject.upper(), _picture(payload, *sides))
+        self.partials.setdefault(name.subject.upper(), _picture(payload, *sides(payload)))
 
     def _check_trade(self, name: StreamName, payload: dict[str, Any], member: str) -> None:
         self._grows(name, payload, member)
@@ -337,6 +341,23 @@ def _interval_ms(name: StreamName) -> int:
     return int(name.option[:-1]) * _INTERVALS_MS[name.option[-1]]
 
 
+def _check_times(name: StreamName, payload: Any) -> None:
+    members = MEMBERS.get(name.kind, Members()).times.split()
+    for row in payload if isinstance(payload, list) else [payload]:
+        if not isinstance(row, dict):
+            raise _Bad(f"a row of {name.text} must be an object, not {row!r:.80}")
+        for member in members:
+            if member in row:
+                _id(row, member)
+
+
+def sides(payload: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Bids and asks of any kind of depth."""
+    if "u" in payload:
+        return payload.get("b"), payload.get("a")
+    return payload.get("bids"), payload.get("asks")
+
+
 def _unix_ms(t: float) -> int:
     if not 1e8 < t < _MS_BELOW:
         raise _Bad(f"t is {t:g}, not a Unix time in ms or seconds")
@@ -345,14 +366,14 @@ def _unix_ms(t: float) -> int:
 
 def _id(payload: Mapping[str, Any], member: str) -> int:
     found = payload.get(member)
-    if not isinstance(found, int) or isinstance(found, bool) or found < 0:
-        raise _Bad(f"{member} must be an id, not {found!r}")
+    if not isinstance(found, int) or isinstance(found, bool) or not 0 <= found <= _MOST:
+        raise _Bad(f"{member} must be a whole number, not {found!r:.80}")
     return found
 
 
-def _picture(payload: Mapping[str, Any], bids: str, asks: str) -> Picture:
+def _picture(payload: Mapping[str, Any], bids: object, asks: object) -> Picture:
     final = _id(payload, "lastUpdateId" if "lastUpdateId" in payload else "u")
-    return Picture(final, _levels(payload.get(bids)), _levels(payload.get(asks)))
+    return Picture(final, _levels(bids), _levels(asks))
 
 
 def _levels(found: object) -> tuple[Level, ...]:

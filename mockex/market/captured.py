@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from math import gcd
 from typing import Any
 
-from mockex.market.capture import Capture, Line
+from mockex.errors import CaptureError
+from mockex.market.capture import Capture, Line, sides
 from mockex.market.instruments import Instrument, instruments
 from mockex.market.truth import History, Levels, Side
 from mockex.names import Kind, StreamName
@@ -16,6 +17,7 @@ from mockex.profile import Profile
 _BOOKS = frozenset({Kind.DIFF_DEPTH, Kind.PARTIAL_DEPTH, Kind.RPI_DEPTH})
 _TRADES = frozenset({Kind.TRADE, Kind.AGG_TRADE})
 _NEVER_MS = 1 << 30
+_MOST = 1 << 61  # ticks and steps are kept in 64 bits
 
 
 @dataclass(slots=True)
@@ -73,8 +75,7 @@ def _differing(old: Mapping[int, int], new: Mapping[int, int]) -> Iterator[tuple
 
 def levels_of(i: Instrument, payload: Mapping[str, Any]) -> Levels:
     """The levels of a payload of depth."""
-    bids = payload["bids"] if "bids" in payload else payload["b"]
-    asks = payload["asks"] if "asks" in payload else payload["a"]
+    bids, asks = sides(payload)
     return _in_ticks(i, bids), _in_ticks(i, asks)
 
 
@@ -102,20 +103,28 @@ class _Scale:
 
     def __init__(self, decimals: int) -> None:
         self.decimals = decimals
-        self._units = 0  # of the last of `_decimals`
+        self._units = 0  # what all are multiples of, in units of the last decimal
+        self._most = 0
         self.first = ""
 
     def take(self, text: str) -> None:
         decimals = text.partition(".")[2]
         if len(decimals) > self.decimals:
-            self._units *= 10 ** (len(decimals) - self.decimals)
+            finer = 10 ** (len(decimals) - self.decimals)
+            self._units, self._most = self._units * finer, self._most * finer
             self.decimals = len(decimals)
-        self._units = gcd(self._units, _units(text, self.decimals))
+        units = _units(text, self.decimals)
+        self._units, self._most = gcd(self._units, units), max(self._most, units)
         self.first = self.first or text
 
     @property
     def step(self) -> int:
         return self._units or 1
+
+    @property
+    def most(self) -> int:
+        """The largest one, in steps."""
+        return self._most // self.step
 
 
 def captured(capture: Capture, profile: Profile) -> dict[str, Captured]:
@@ -154,8 +163,8 @@ def _pairs(line: Line) -> Iterator[tuple[str, str]]:
     if line.name.kind in _TRADES:
         yield payload["p"], payload["q"]
     else:
-        for side in ("b", "a", "bids", "asks"):
-            yield from payload.get(side, ())
+        for side in sides(payload):
+            yield from side
 
 
 def _captured(
@@ -166,6 +175,8 @@ def _captured(
     quantities: _Scale,
     streams: Mapping[str, StreamName],
 ) -> Captured:
+    if max(prices.most, quantities.most) >= _MOST:
+        raise CaptureError(capture.file, 0, f"numbers of {symbol} have too many digits to be kept")
     (usual,) = instruments(profile, [symbol])
     instrument = replace(
         usual,

@@ -62,8 +62,16 @@ def capture_of(profile: Profile, lines: Sequence[bytes], *, lenient: bool = Fals
 class Played:
     """A replay and what it sends, moment by moment."""
 
-    def __init__(self, profile: Profile, lines: Sequence[bytes], *, loop: bool = True) -> None:
-        self.replay = Replay(capture_of(profile, lines), profile, seed=0, loop=loop)
+    def __init__(
+        self,
+        profile: Profile,
+        lines: Sequence[bytes],
+        *,
+        loop: bool = True,
+        lenient: bool = False,
+    ) -> None:
+        capture = capture_of(profile, lines, lenient=lenient)
+        self.replay = Replay(capture, profile, seed=0, loop=loop)
         self.epoch_ms = self.replay.opens_at(EPOCH_MS + 86_400_000 * 3 + 12_345)
         self.publisher = ReplayPublisher(profile, self.replay, self.epoch_ms)
         for name in self.replay.capture.streams:

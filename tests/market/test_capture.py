@@ -87,8 +87,8 @@ BAD: dict[str, tuple[Profile, list[bytes], int, str]] = {
     ),
     "updates twice": (SPOT, [diff(1, 3), diff(1, 3)], 2, "out of order: update 3 after 3"),
     "updates backwards": (SPOT, [diff(5, 3)], 1, "out of order: update 3 after 5"),
-    "an update without an id": (SPOT, [diff(1, 3, u=None)], 1, "u must be an id, not None"),
-    "an id that is true": (SPOT, [diff(1, 3, u=True)], 1, "u must be an id, not True"),
+    "an update without an id": (SPOT, [diff(1, 3, u=None)], 1, "u must be a whole number"),
+    "an id that is true": (SPOT, [diff(1, 3, u=True)], 1, "u must be a whole number, not True"),
     "levels that are none": (SPOT, [diff(1, 3, b=[["1"]])], 1, "pairs of price and quantity"),
     "levels of numbers": (SPOT, [diff(1, 3, b=[[1.0, 2.0]])], 1, "pairs of price and quantity"),
     "levels of words": (SPOT, [diff(1, 3, b=[["one", "2"]])], 1, "pairs of price and quantity"),
@@ -102,12 +102,15 @@ BAD: dict[str, tuple[Profile, list[bytes], int, str]] = {
     ),
     "a kline without a bar": (SPOT, [line(EPOCH_MS, "a@kline_1m", {})], 1, "k must be a bar"),
     "a bar without an end": (
-        SPOT, [line(EPOCH_MS, "a@kline_1m", {"k": {"t": 1}})], 1, "T must be an id",
+        SPOT, [line(EPOCH_MS, "a@kline_1m", {"k": {"t": 1}})], 1, "T must be a whole number",
     ),
+    "a time that is none": (SPOT, [line(EPOCH_MS, "a@avgPrice", {"E": "x"})], 1, "E must be"),
+    "a row that is none": (SPOT, [line(EPOCH_MS, "!miniTicker@arr", [5])], 1, "be an object"),
+    "an id beyond all": (SPOT, [trade(2**60)], 1, "t must be a whole number"),
     "a trade twice": (SPOT, [trade(4), trade(4)], 2, "out of order: t 4 after 4"),
     "trades backwards": (SPOT, [trade(4), trade(3)], 2, "out of order: t 3 after 4"),
     "a trade without a price": (SPOT, [trade(4, p=None)], 1, "pairs of price and quantity"),
-    "a trade without a time": (SPOT, [trade(4, T="now")], 1, "T must be an id"),
+    "a trade without a time": (SPOT, [trade(4, T="now")], 1, "T must be a whole number"),
     "a trade without a side": (SPOT, [trade(4, m=1)], 1, "m must be true or false"),
 }  # fmt: skip
 

@@ -13,13 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mockex.errors import BookUnknown
+from mockex.errors import BookUnknown, ConfigError
 from mockex.market.instruments import instruments
 from mockex.market.replay import Bridge
 from mockex.market.walk import Market
 from mockex.names import parse
 from mockex.profile import SPOT, USDM, Profile
 from mockex.streams.depth import snapshot
+from mockex.streams.envelope import microseconds
 from mockex.streams.schedule import Publisher
 from tests.market.capturing import EPOCH_MS, SYMBOL, Played, lines_of
 
@@ -373,3 +374,46 @@ def test_trades_of_nothing_are_sent_and_are_no_trades() -> None:
     played = Played(USDM, [line])
     assert len(list(played.events(2))) == 2
     assert played.replay.truth.history(SYMBOL).trades == []
+
+
+# --- whatever a file holds ------------------------------------------------------------------------
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 2**65) | st.floats() | st.text(max_size=5)
+    | st.sampled_from(["1.5", "0.00", ".", "1e5", "-1", "²", "٣"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner),
+    max_leaves=6,
+)  # fmt: skip
+MEMBERS = ("E", "T", "t", "s", "u", "U", "pu", "a", "b", "p", "q", "m", "k", "f", "l", "L", "F",
+           "lastUpdateId", "bids", "asks", "stream", "data")  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    profile=st.sampled_from([SPOT, USDM]),
+    changes=st.lists(
+        st.tuples(st.integers(0, 200), st.sampled_from(MEMBERS), VALUES), min_size=1, max_size=8
+    ),
+    lenient=st.booleans(),
+)
+def test_a_file_is_refused_or_played_whatever_it_holds(
+    profile: Profile, changes: list[tuple[int, str, Any]], lenient: bool
+) -> None:
+    lines = [json.loads(line) for line in lines_of(
+        profile, every_stream(profile)[:12], until_ms=1500, snapshot_ms=500
+    )]  # fmt: skip
+    for number, member, value in changes:
+        line = lines[number % len(lines)]
+        target = line if member in line else line["data"]
+        for row in target if isinstance(target, list) else [target]:
+            if isinstance(row, dict):
+                row[member] = value
+    text = [json.dumps(line).encode() + b"\n" for line in lines]
+    try:
+        played = Played(profile, text, lenient=lenient)
+    except ConfigError:
+        return
+    for _, stream, event in played.events(2):
+        name = parse(stream)
+        assert name is not None
+        assert microseconds(name.kind, json.dumps(event))
