@@ -59,6 +59,16 @@ def test_the_id_at_a_time_is_that_of_the_last_step_before_it() -> None:
     assert truth.first_id_after("ETHUSDC", changes[-1].final_update_id) is None
 
 
+def test_the_top_at_an_id_is_that_of_the_book() -> None:
+    market = Market(instruments(SPOT, ["ETHUSDC"]), seed=1, profile=SPOT)
+    for change in market.advance(3_000):
+        for update_id in range(change.first_update_id, change.final_update_id + 1):
+            book = market.truth.book("ETHUSDC", update_id)
+            top = (*book.bids[0], *book.asks[0])
+            assert market.truth.top("ETHUSDC", update_id) == top
+    assert market.top("ETHUSDC") == top
+
+
 def test_trades_are_found_by_id() -> None:
     market = Market(instruments(SPOT, ["ETHUSDC"]), seed=1, profile=SPOT)
     made = [t for change in market.advance(5_000) for t in change.trades]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from typing import Any
 
@@ -100,6 +101,28 @@ def test_all_book_tickers_every_five_seconds_is_a_setting() -> None:
         assert sent.payload.items() >= top_at(exchange, sent.payload["s"], update_id).items()
     assert list(rows) == [10_000, 15_000, 20_000]
     assert all(found == set(exchange.market.instruments) for found in rows.values())
+
+
+@pytest.mark.rule("usdm-5.0.2")
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 1000), st.integers(0, 5))
+def test_what_changed_since_the_last_period_is_told_to_who_came_in_between(
+    seed: int, late: int
+) -> None:
+    streams = {**USDM.streams, Kind.ALL_BOOK_TICKERS: {"": 300}}
+    exchange = Stepped(USDM.with_(streams=streams), seed=seed)
+    exchange.skip(late * 100)
+    due_ms = late // 3 * 300
+    exchange.publisher.add("!bookTicker")
+    exchange.now_ms = due_ms + 300
+    exchange.market.advance(exchange.now_ms, ())
+    sent = exchange.publisher.publish(exchange.now_ms, [])  # the last step alone changed nothing
+    ids, truth = {}, exchange.market.truth
+    for symbol in exchange.market.instruments:
+        before, now = (truth.id_at(symbol, ms) for ms in (due_ms, due_ms + 300))
+        if top_at(exchange, symbol, before) != top_at(exchange, symbol, now):
+            ids[symbol] = now
+    assert {json.loads(event.text)["s"]: event.last_id for event in sent} == ids
 
 
 @pytest.mark.parametrize("profile", [SPOT, USDM], ids=["spot", "usdm"])

@@ -269,6 +269,14 @@ def test_ids_of_a_continuous_kline_are_those_of_the_updates_within_its_bar() -> 
     assert len(before) >= 11
 
 
+@pytest.mark.rule("usdm-5.4.1", "spot-5.0.20")
+def test_a_continuous_kline_is_news_when_the_book_was_updated_without_a_trade() -> None:
+    exchange = Stepped(USDM, step_ms=1000)
+    said = exchange.payloads(50_000, "ethusdc_perpetual@continuousKline_1m")
+    assert len(said) == 50, "a walk updates the book at each step"
+    assert len({p["k"]["n"] for p in said}) < len(said) == len({p["k"]["L"] for p in said})
+
+
 SERVED = [
     (SPOT, "ethusdc@kline_1s", True),
     (SPOT, "ethusdc@kline_1M", True),
