@@ -25,6 +25,7 @@ from mockex_conformance.recording import read_entries
 from mockex_conformance.report.chart import Steps, deliveries_over_time
 
 PROFILE = "usdm"
+SETTINGS = {"compression": False}  # bytes are compared, and deflated ones are of any length
 STREAM = "ethusdc@depth5@100ms"
 KB = 1000  # the record's: 10 messages of 312 bytes a second are 3.12 KB/s
 LIVE_S = 15.0  # to go live, and to come back
@@ -83,12 +84,12 @@ class Meter:
 
     @property
     def kb_s(self) -> float:
-        """Bytes per step times steps per second, both as measured."""
+        """KB/s: bytes per step times steps per second, both as measured."""
         return self.bytes / (self.ended_at - self.began_at) / KB
 
 
-async def traffic(exchange: Exchange, steps: int) -> float:
-    """KB/s that leave for the stream, over the next `steps` steps of the market.
+async def traffic(exchange: Exchange, steps: int) -> Meter:
+    """What leaves for the stream in the next `steps` steps of the market.
 
     Raises:
         TimeoutError: the stream is not delivered for so long.
@@ -100,7 +101,7 @@ async def traffic(exchange: Exchange, steps: int) -> float:
             await meter.done.wait()
     finally:
         exchange.journal.unlisten(meter.hear)
-    return meter.kb_s
+    return meter
 
 
 # --- rounds ---------------------------------------------------------------------------------------
@@ -136,7 +137,11 @@ async def measure(testee: Description, out: Path, seed: int, how: Measuring) -> 
     done: list[Round] = []
     ended = ""
     async with mockex.serve(
-        profile=PROFILE, market="steady", seed=seed, journal=rounds_journal(out, testee.name)
+        profile=PROFILE,
+        market="steady",
+        seed=seed,
+        settings=SETTINGS,
+        journal=rounds_journal(out, testee.name),
     ) as exchange:
         testing = CaseRun(
             exchange,
@@ -168,7 +173,7 @@ async def measure_round(exchange: Exchange, number: int, steps: int, since: int)
     """What is there now that the testee has settled. Sockets and tasks are the last that were
     sampled and said since then, which is journal index `since`."""
     deliveries = exchange.live(STREAM)
-    kb_s = await traffic(exchange, steps)
+    kb_s = (await traffic(exchange, steps)).kb_s
     sockets, tasks = 0, None
     for entry in exchange.journal.entries[since:]:
         if isinstance(entry, Sampled):
