@@ -16,6 +16,7 @@ a line:
     {"say": "rest", "call": name, "error"?: …} the call was answered
     {"say": "book", "stream": …, "symbol": …, "id" or "at": …, "levels": n or null, "bids", "asks"}
     {"say": "problem", "text": …}              the client reported an error
+    {"say": "note", "text": …}                 something to tell that is no error
 
 A book is the client's at an update id, or at the time of the last event it has seen (`at`, unix
 ms); `levels` is how deep the client keeps it, null: all of it. The run is good when every stream
@@ -154,6 +155,7 @@ class Heard:
     data: Counter[str] = field(default_factory=Counter)
     answered: set[str] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)
+    notes: Counter[str] = field(default_factory=Counter)
     books: dict[str, Watch] = field(default_factory=dict)
 
     def hear(self, line: str, now_s: float) -> None:
@@ -169,6 +171,8 @@ class Heard:
                 self.data[said["stream"]] += 1
             case "book":
                 self._see_book(said, now_s)
+            case "note":
+                self.notes[said["text"]] += 1
             case "rest" if "error" in said:
                 error = str(said["error"]).splitlines()[0]
                 self.problems.append(f"{said['call']}: {error[:MOST_WORDS]}")
@@ -404,6 +408,7 @@ def _summary(heard: Heard, exchange: Exchange, entries: Sequence[AnyEntry]) -> l
             for name, watch in heard.books.items()
         ),
     ]
+    lines += [f"{text} ({times} times)" for text, times in heard.notes.items()]
     if others:
         lines.append("kinds that it did not ask for: " + ", ".join(others))
     if silent := silent_streams(entries):

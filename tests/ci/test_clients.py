@@ -195,6 +195,13 @@ def test_errors_of_the_client_are_findings(heard: Any, tell: Callable[..., None]
     ]
 
 
+def test_notes_are_no_findings(heard: Any, tell: Callable[..., None]) -> None:
+    tell("note", text="another snapshot")
+    tell("note", text="another snapshot")
+    assert heard.notes == {"another snapshot": 2}
+    assert heard.problems == []
+
+
 def test_what_the_exchange_refused_is_a_finding(clients: ModuleType) -> None:
     entries: list[AnyEntry] = [
         Requested(t=0, method="GET", target="/x", status=404, weight=1, used_weight=1),

@@ -76,15 +76,23 @@ def usdm(client: Any, symbol: str) -> dict[str, Next]:
     }
 
 
-async def listen(stream: str, next_event: Next) -> None:
+async def listen(stream: str, next_event: Next, take: Callable[[Any], object] = id) -> None:
+    """Its loops are to be written like this, by its manual."""
+    begun = False
     while True:
         try:
-            await next_event()
-        except Exception as error:  # its loops are to be written like this, by its manual
+            event = await next_event()
+        except ccxt.ChecksumError as error:
+            # The snapshot is older than the first event: "you can … call watchOrderBook again".
+            say("problem" if begun else "note", text=f"{stream}: {error!r}"[:300])
+            await asyncio.sleep(1)
+        except Exception as error:
             say("problem", text=f"{stream}: {error!r}"[:300])
             await asyncio.sleep(1)
         else:
+            begun = True
             say("data", stream=stream)
+            take(event)
 
 
 async def listen_to_klines(client: Any, symbol: str) -> None:
@@ -100,16 +108,12 @@ async def listen_to_klines(client: Any, symbol: str) -> None:
 
 async def keep_book(client: Any, symbol: str, market_id: str) -> None:
     stream = f"{market_id.lower()}@depth@100ms"
-    while True:
-        try:
-            book = await client.watch_order_book(symbol)
-        except Exception as error:
-            say("problem", text=f"{stream}: {error!r}"[:300])
-            await asyncio.sleep(1)
-        else:
-            say("data", stream=stream)
-            say("book", stream=stream, symbol=market_id, id=book["nonce"], levels=None,
-                bids=book["bids"], asks=book["asks"])  # fmt: skip
+
+    def show(book: Any) -> None:
+        say("book", stream=stream, symbol=market_id, id=book["nonce"], levels=None,
+            bids=book["bids"], asks=book["asks"])  # fmt: skip
+
+    await listen(stream, lambda: client.watch_order_book(symbol), show)
 
 
 async def ask(client: Any, symbol: str) -> None:
