@@ -46,6 +46,7 @@ class Publisher:
         self._profile = profile
         self._feed = Feed(profile, market, epoch_ms)
         self._active: dict[str, _Active] = {}
+        self._symbols: Collection[str] | None = None  # None: not gathered since the last change
 
     def serves(self, name: StreamName) -> bool:
         """Whether this exchange ever sends `name`: the profile has that kind with that option, and
@@ -69,15 +70,19 @@ class Publisher:
         self._active[stream] = _Active(
             source, 0 if recipe.every_step else period_ms, recipe.by_clock
         )
+        self._symbols = None
 
     def remove(self, stream: str) -> None:
         """Nobody wants `stream` any more."""
         self._active.pop(stream, None)
+        self._symbols = None
 
     @property
     def symbols(self) -> Collection[str]:
         """Symbols whose changes somebody wants, in the order in which they were added."""
-        return {symbol: None for a in self._active.values() for symbol in a.source.symbols}
+        if self._symbols is None:
+            self._symbols = {s: None for a in self._active.values() for s in a.source.symbols}
+        return self._symbols
 
     def next_by_clock_ms(self, after_ms: int) -> int | None:
         """The first step after `after_ms` at which something is sent though the market stands

@@ -266,6 +266,19 @@ def test_nothing_is_sent_when_nothing_changed() -> None:
     assert exchange.steps(30) == [[]] * 30
 
 
+def test_symbols_are_those_of_the_streams_that_somebody_wants() -> None:
+    publisher = Exchange(SPOT).publisher
+    assert list(publisher.symbols) == []
+    publisher.add("btcusdc@trade")
+    publisher.add("ethusdc@trade")
+    publisher.add("btcusdc@depth")
+    assert list(publisher.symbols) == ["BTCUSDC", "ETHUSDC"]
+    publisher.remove("btcusdc@trade")
+    assert list(publisher.symbols) == ["ETHUSDC", "BTCUSDC"]
+    publisher.remove("btcusdc@depth")
+    assert list(publisher.symbols) == ["ETHUSDC"]
+
+
 def test_nothing_is_sent_that_nobody_wants_any_more() -> None:
     exchange = Exchange(SPOT)
     exchange.publisher.add("ethusdc@trade")
