@@ -357,7 +357,7 @@ def test_a_capture_of_the_other_profile_is_refused(tmp_path: Path) -> None:
     [
         (
             ["--market", "sideways"],
-            "'sideways' is not usable, expected one of walk, steady, frozen",
+            "'sideways' is not usable, expected one of walk, steady, frozen, replay:FILE",
         ),
         (["--market", "replay:/nowhere/x.ndjson"], "/nowhere/x.ndjson: No such file"),
         (["--once"], "--loop/--once: False is not usable, expected --market replay:FILE"),

@@ -237,7 +237,7 @@ class Market:
         volatility: float = 1.0,
     ) -> None:
         if kind not in KINDS:
-            raise ConfigError("market", kind, "one of " + ", ".join(KINDS))
+            raise ConfigError("market", kind, f"one of {', '.join(KINDS)}, replay:FILE")
         if not 1 <= step_ms <= 1000 or (100 % step_ms and step_ms % 100):
             raise ConfigError(
                 "step_ms", step_ms, "a divisor of 100, or a multiple up to 1000, in ms"
