@@ -63,6 +63,8 @@ SYMBOLS = ("ETHUSDC", "BTCUSDC")
 # What happens less often than once a minute happens within it.
 SETTINGS: dict[str, dict[str, object]] = {"spot": {}, "usdm": {"bracket_change_s": 30}}
 MOST_LINE = 4 << 20  # bytes of one line: a whole book
+# A client meets a market that has traded: without a trade there is no window to tell of (-2016).
+BEGINS_S = 2.0
 SETTLE_S = 30.0  # a client has so long before its books must be right
 PATIENCE_S = 90.0  # rare streams come within this time, beside the seconds asked for
 MOST_FINDINGS = 30  # that are printed of one client
@@ -129,7 +131,7 @@ class Watch:
             self.first_s = self.first_s if self.right else now_s
             self.last_s = now_s
             self.right += 1
-        elif self.right or now_s > SETTLE_S:
+        elif self.right or now_s > BEGINS_S + SETTLE_S:
             self.wrong.append(f"{where}: {wrong}")
         else:
             self.unsettled += 1
@@ -338,6 +340,7 @@ async def run(
     """Run the client's program until all is seen, or until patience ends."""
     settings = SETTINGS[profile]
     async with serve(profile, seed=seed, symbols=SYMBOLS, settings=settings) as exchange:
+        await asyncio.sleep(BEGINS_S)
         epoch_ms = exchange.clock.epoch_ms
         heard = Heard(
             true_books(exchange),
