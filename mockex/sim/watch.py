@@ -22,7 +22,8 @@ SLOW_S = 0.1
 _INSTANT_S = 1e-6  # a program that waits a trillionth of a second and again spins all the same
 _BASELINE_S = 0.001  # how old a reading of the processor's time may be: it is dear
 
-log = logging.getLogger("mockex.sim")
+# A logger of its own: how long something takes is the one thing here that no seed decides.
+log = logging.getLogger("mockex.sim.slow")
 
 
 class SimTask(asyncio.Task[T]):

@@ -7,12 +7,13 @@ landmark `outcome` if there is a moment left to write it, and the testee is gone
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -158,8 +159,23 @@ def work(job: Job, look: Callable[[Recording], None] | None = None) -> CaseVerdi
     errors.parent.mkdir(parents=True, exist_ok=True)
     with errors.open("a", encoding="utf-8", errors="replace", buffering=1) as file:
         prints = Prints(file)
-        with redirect_stdout(prints), redirect_stderr(prints):
+        slow = logging.StreamHandler(sys.stderr) if job.keep else logging.NullHandler()
+        with _apart(slow), redirect_stdout(prints), redirect_stderr(prints):
             return sim.run(_work(job, look), seed=job.conditions.seed, leaks=lambda _: None)
+
+
+@contextmanager
+def _apart(handler: logging.Handler) -> Iterator[None]:
+    """What took long goes to `handler`, not to the stderr of the testee: its last words are in the
+    recording, and two runs of one seed have the same recording on a machine of any speed."""
+    slow = logging.getLogger("mockex.sim.slow")
+    slow.addHandler(handler)
+    slow.propagate = False
+    try:
+        yield
+    finally:
+        slow.removeHandler(handler)
+        slow.propagate = True
 
 
 async def _interruptible(job: Job, look: Callable[[Recording], None] | None) -> CaseVerdict:

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from mockex import cli
-from mockex.server.journal import Lagged, Noted
+from mockex.server.journal import Exited, Lagged, Noted
 from mockex_conformance.case import Case, Run, all_cases
 from mockex_conformance.description import Description, Limits
 from mockex_conformance.harness import batches, protocol
@@ -144,6 +144,17 @@ def test_a_loop_that_was_late_gives_a_testee_time_to_die_of_its_first_event(tmp_
     assert verdict.verdict is Verdict.PASS, verdict
     noted = {e.name: e.t for e in read_entries(tmp_path / verdict.journal) if isinstance(e, Noted)}
     assert 0.45 <= noted["live"] - noted["awaiting-live"] < 0.7
+
+
+def test_what_took_long_is_told_to_us_and_is_not_the_last_word_of_the_testee(
+    tmp_path: Path,
+) -> None:
+    """How long something takes is another on each machine, and a recording is the same on all."""
+    verdict = judged(tmp_path, main("sum(range(20_000_000))\nawait feed(environ)"))
+    entries = read_entries(tmp_path / "out" / verdict.journal)
+    assert [e.last_words for e in entries if isinstance(e, Exited)] == [""]
+    logs = [f.read_text() for f in (tmp_path / "out" / "stderr").iterdir()]
+    assert [log for log in logs if "of the processor in one callback" in log]
 
 
 def test_a_module_that_does_not_exist_is_named(tmp_path: Path) -> None:
