@@ -1,9 +1,9 @@
 """Fan-out: one event, one text; one text, a few frames; one write for each tick and member.
 
 Connections with the same subscriptions in the same form (`Form`: raw or combined, milli- or
-microseconds, plain or deflated) are an *audience*. What an audience gets
-in a step is joined once and written to each member; the journal holds one entry for all of them. A
-faulted connection is an audience of one, behind its gate, until it heals.
+microseconds, plain or deflated) are an *audience*. What an audience gets in a step is joined once
+and written to each member; the journal holds one entry for all of them. A faulted connection is an
+audience of one, behind its gate, until it heals.
 """
 
 from __future__ import annotations
