@@ -16,6 +16,7 @@ from mockex.names import Kind
 from mockex.rest import refusals
 from mockex.rest.asked import Asked
 from mockex.rest.messages import Answer
+from mockex.streams.klines import quote_decimals
 
 _DEFAULT = 500
 _MOST_SPOT, _MOST_USDM = 1000, 1500
@@ -123,8 +124,7 @@ def _bars(asked: Asked, i: Instrument, kind: Kind) -> list[Bar]:
 
 
 def _row(asked: Asked, i: Instrument, bar: Bar) -> _Row:
-    # wire B1: quote volumes of usdm have the decimals of price and quantity together
-    decimals = i.price_decimals + i.quantity_decimals if asked.usdm else 8
+    decimals = quote_decimals(asked.profile, i)
     return [
         asked.time(bar.open_ms),
         i.price(bar.open),

@@ -122,12 +122,11 @@ def _said(
     asked: Asked, i: Instrument, trade_id: int, trade: Trade | BlockTrade
 ) -> dict[str, object]:
     """What all kinds of trade have in common."""
-    decimals = i.price_decimals if asked.usdm else 8
     return {
         "id": trade_id,
         "price": i.price(trade.price),
         "qty": i.quantity(trade.quantity),
-        "quoteQty": i.amount(trade.price * trade.quantity, decimals),
+        "quoteQty": i.amount(trade.price * trade.quantity, i.price_decimals),
         "time": asked.time(asked.epoch_ms + trade.at_ms),
         "isBuyerMaker": trade.buyer_is_maker,
     }

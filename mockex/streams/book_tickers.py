@@ -82,5 +82,5 @@ class _BookTickers:
 
 RECIPES: Mapping[Kind, Recipe] = {
     Kind.BOOK_TICKER: Recipe(_BookTickers),
-    Kind.ALL_BOOK_TICKERS: Recipe(_BookTickers, knows=lambda feed, name: True),
+    Kind.ALL_BOOK_TICKERS: Recipe(_BookTickers),
 }

@@ -162,15 +162,10 @@ class _ContractInfo:
         return Event(self._stream, text, at, at)
 
 
-def _always(feed: Feed, name: StreamName) -> bool:
-    """Streams of all symbols need none to be named."""
-    return True
-
-
 RECIPES: Mapping[Kind, Recipe] = {
     Kind.MARK_PRICE: Recipe(_MarkPrice, by_clock=True),
-    Kind.ALL_MARK_PRICES: Recipe(_AllMarkPrices, knows=_always, by_clock=True),
+    Kind.ALL_MARK_PRICES: Recipe(_AllMarkPrices, by_clock=True),
     Kind.FORCE_ORDER: Recipe(_ForceOrders, every_step=True),
-    Kind.ALL_FORCE_ORDERS: Recipe(_ForceOrders, knows=_always, every_step=True),
-    Kind.CONTRACT_INFO: Recipe(_ContractInfo, knows=_always),
+    Kind.ALL_FORCE_ORDERS: Recipe(_ForceOrders, every_step=True),
+    Kind.CONTRACT_INFO: Recipe(_ContractInfo),
 }

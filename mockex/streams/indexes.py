@@ -105,11 +105,11 @@ RECIPES: Mapping[Kind, Recipe] = {
         knows=lambda feed, name: name.subject.upper() in asset_indexes(feed.market),
         by_clock=True,
     ),
-    Kind.ALL_ASSET_INDEXES: Recipe(_AllAssetIndexes, knows=lambda feed, name: True, by_clock=True),
+    Kind.ALL_ASSET_INDEXES: Recipe(_AllAssetIndexes, by_clock=True),
     Kind.COMPOSITE_INDEX: Recipe(
         _CompositeIndex,
         knows=lambda feed, name: name.subject.upper() in composites(feed.market),
         by_clock=True,
     ),
-    Kind.TRADING_SESSION: Recipe(_TradingSession, knows=lambda feed, name: True, by_clock=True),
+    Kind.TRADING_SESSION: Recipe(_TradingSession, by_clock=True),
 }

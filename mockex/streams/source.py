@@ -92,14 +92,19 @@ def trades_symbol(feed: Feed, name: StreamName) -> bool:
     return instrument is not None and instrument.universe == 1
 
 
+def _traded(feed: Feed, name: StreamName) -> bool:
+    """Streams of all symbols name none."""
+    return not name.subject or trades_symbol(feed, name)
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """How streams of one kind are made. `make` is told the period in ms; `knows` says whether
-    the exchange has what stands before the `@`; the default: it trades that symbol. A source of
-    `every_step` is told of all steps and keeps to its period itself. Streams `by_clock` are sent at
-    each period also on a market that never moves."""
+    the exchange has what stands before the `@`; the default: it trades that symbol, or the stream
+    is of all symbols. A source of `every_step` is told of all steps and keeps to its period itself.
+    Streams `by_clock` are sent at each period also on a market that never moves."""
 
     make: Callable[[Feed, StreamName, int], Source]
-    knows: Callable[[Feed, StreamName], bool] = trades_symbol
+    knows: Callable[[Feed, StreamName], bool] = _traded
     every_step: bool = False
     by_clock: bool = False

@@ -270,16 +270,12 @@ class _AvgPrice:
         return (Event(self._stream, text, window.first_id, window.last_id),)
 
 
-def _every_symbol(feed: Feed, name: StreamName) -> bool:
-    return True
-
-
 RECIPES: Mapping[Kind, Recipe] = {
     Kind.MINI_TICKER: Recipe(_Ticker),
     Kind.TICKER: Recipe(_Ticker),
     Kind.WINDOW_TICKER: Recipe(_Ticker),
-    Kind.ALL_MINI_TICKERS: Recipe(_AllTickers, knows=_every_symbol),
-    Kind.ALL_TICKERS: Recipe(_AllTickers, knows=_every_symbol),
-    Kind.ALL_WINDOW_TICKERS: Recipe(_AllTickers, knows=_every_symbol),
+    Kind.ALL_MINI_TICKERS: Recipe(_AllTickers),
+    Kind.ALL_TICKERS: Recipe(_AllTickers),
+    Kind.ALL_WINDOW_TICKERS: Recipe(_AllTickers),
     Kind.AVG_PRICE: Recipe(_AvgPrice, every_step=True),
 }

@@ -1,4 +1,7 @@
-"""Testees that misbehave as programs: each gets a clear verdict, and nothing of it is left."""
+"""Testees that misbehave as programs: each gets a clear verdict, and nothing of it is left.
+
+A sleep in a program is what that testee does: it never ends by itself.
+"""
 
 from __future__ import annotations
 

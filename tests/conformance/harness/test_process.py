@@ -1,4 +1,7 @@
-"""A testee's process: whatever it prints or forks costs little, and nothing of it is left."""
+"""A testee's process: whatever it prints or forks costs little, and nothing of it is left.
+
+A sleep in a program is what that testee does: it never ends by itself, or it is late.
+"""
 
 from __future__ import annotations
 
