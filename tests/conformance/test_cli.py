@@ -15,6 +15,7 @@ from mockex.cli import ExitCode
 from mockex.errors import ConfigError
 from mockex_conformance import cli
 from mockex_conformance.case import Case, Run
+from mockex_conformance.cli import catalogue, judging
 from mockex_conformance.harness import scheduler
 from mockex_conformance.harness.scheduler import Plan
 from mockex_conformance.report.record import read_record
@@ -90,7 +91,8 @@ def judged_by(monkeypatch: pytest.MonkeyPatch, judge: Judge) -> list[Plan]:
         return verdicts
 
     monkeypatch.setattr(scheduler, "run", run)
-    monkeypatch.setattr(cli, "all_cases", lambda: CASES)
+    for module in (catalogue, judging):
+        monkeypatch.setattr(module, "all_cases", lambda: CASES)
     return seen
 
 

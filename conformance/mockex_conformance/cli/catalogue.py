@@ -1,0 +1,71 @@
+"""`mockex cases`: the catalogue."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Sequence
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from mockex.cli import say
+from mockex.errors import ConfigError
+from mockex_conformance.case import Case, all_cases
+from mockex_conformance.cli.options import selection_options
+from mockex_conformance.report.terminal import console
+from mockex_conformance.selection import matches, select
+from mockex_conformance.verdict import Severity
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def cases(ctx: click.Context) -> None:
+    """The catalogue of cases: a list, or one explained."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_cases)
+
+
+@cases.command("list")
+@selection_options
+def list_cases(
+    cases: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    level: int | None = None,
+    severities: Sequence[Severity] = (),
+) -> None:
+    """Number, severity, level, id and requirement of each case."""
+    out = console(sys.stdout)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("case", "", "", "id", "requirement"):
+        table.add_column(heading, no_wrap=heading != "requirement")
+    for case in select(
+        all_cases(), include=cases, exclude=exclude, level=level, severities=severities
+    ):
+        table.add_row(
+            case.number, case.severity, f"L{int(case.level)}", case.id, Text(case.requirement)
+        )
+    out.print(table)
+
+
+@cases.command()
+@click.argument("case_id", metavar="CASE")
+def explain(case_id: str) -> None:
+    """What one case does and what fails it. CASE is an id or a number."""
+    found: list[Case] = [c for c in all_cases().values() if matches(c, case_id)]
+    if not found:
+        found = select(all_cases(), include=[case_id])  # names the nearest one
+    if not found:
+        raise ConfigError("CASE", case_id, "an id or number; see 'mockex cases'")
+    for index, case in enumerate(found):
+        if index:
+            say("")
+        alone = ", runs alone" if case.alone else ""
+        say(f"{case.number}  {case.id}")
+        say(
+            f"{case.severity}, level {int(case.level)}, {' and '.join(case.profiles)}, "
+            f"market {case.market}{alone}"
+        )
+        say("")
+        say(inspect.cleandoc(case.body.__doc__ or ""))
