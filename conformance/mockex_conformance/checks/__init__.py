@@ -5,7 +5,6 @@ from mockex_conformance.checks.deliveries import DeliveriesAtMost
 from mockex_conformance.checks.heartbeat import PongRepeats
 from mockex_conformance.checks.process import (
     Alive,
-    ClosedByTestee,
     Flat,
     NothingLeft,
     SilentAfterClose,
@@ -19,6 +18,7 @@ from mockex_conformance.checks.recovery import (
     Recovered,
     Stays,
 )
+from mockex_conformance.checks.sockets import ClosedByTestee
 from mockex_conformance.checks.subscriptions import NeverMultiplied, SubscriptionsEqual
 from mockex_conformance.checks.traffic import TrafficFlat
 

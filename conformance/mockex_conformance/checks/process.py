@@ -8,17 +8,13 @@ from typing import Literal
 from mockex.server.journal import (
     Answered,
     Asked,
-    Closed,
-    Ended,
     Exited,
-    HalfClosed,
     Launched,
     Noted,
     Said,
     Sampled,
     Signalled,
 )
-from mockex.server.views import Connections
 from mockex_conformance.checks.base import Check, finding
 from mockex_conformance.recording import Recording
 from mockex_conformance.verdict import Finding
@@ -164,39 +160,6 @@ class NothingLeft(Check, frozen=True, tag="nothing_left"):
             if entry.leaked:
                 message = f"at its end it still held {'; '.join(entry.leaked[:5])}"
                 return [finding(self, recording, message, entry.t, leaked=entry.leaked)]
-        return []
-
-
-class ClosedByTestee(Check, frozen=True, tag="closed_by_testee"):
-    """A connection that was open at the landmark `close-asked` had no FIN, RST or close frame from
-    the testee within `within_s` of it."""
-
-    within_s: float
-
-    def judge(self, recording: Recording) -> list[Finding]:
-        """One finding at most."""
-        view = Connections()
-        asked: Noted | None = None
-        waiting: set[int] = set()
-        for entry in recording.entries:
-            view.apply(entry)
-            match entry:
-                case Noted(name="close-asked"):
-                    asked, waiting = entry, {c.number for c in view.live()}
-                case (
-                    Closed(conn=conn, by="client")
-                    | HalfClosed(conn=conn, by="client")
-                    | Ended(conn=conn, by="client")
-                ):
-                    waiting.discard(conn)
-                case _:
-                    pass
-            if asked is not None and waiting and entry.t > asked.t + self.within_s:
-                allowed = asked.t + self.within_s + recording.stood_still_s(asked.t, entry.t)
-                if entry.t > allowed:
-                    names = ", ".join(f"c{n}" for n in sorted(waiting))
-                    message = f"{names} still open {self.within_s:.1f} s after `close`"
-                    return [finding(self, recording, message, entry.t)]
         return []
 
 

@@ -41,7 +41,6 @@ from mockex_conformance.case import Case, Run
 from mockex_conformance.checks import (
     Alive,
     AttemptRate,
-    ClosedByTestee,
     DeliveriesAtMost,
     Flat,
     LiveAtEnd,
@@ -520,16 +519,6 @@ def test_sigterm_ends_it_in_time_with_all_it_had() -> None:
     assert "left processes behind: 77" in ended(0.5, 0, left=["77"]).says(Terminates())
     unasked = Tape().add(Exited(t=1, run=1, code=1, expected=False))
     assert unasked.found(Terminates()) == []
-
-
-def test_a_connection_that_outlives_close_is_found() -> None:
-    check = ClosedByTestee(within_s=1.0)
-    asked = Tape().connect(1, 1).note(2, "close-asked")
-    assert asked.add(Closed(t=2.5, conn=1, by="client", code=1000)).note(9, "x").found(check) == []
-    still = Tape().connect(1, 1).note(2, "close-asked").note(3.5, "x")
-    assert still.says(check) == "c1 still open 1.0 s after `close`"
-    lagged = Tape().connect(1, 1).note(2, "close-asked").add(Lagged(t=3, late_s=1.0)).note(3.5, "x")
-    assert lagged.found(check) == []
 
 
 def closing(*more: AnyEntry) -> Tape:

@@ -16,8 +16,9 @@ async def stays_closed(run: Run) -> None:
     case.
     """
     closed_s = run.deadline_s(run.limit_ms("close_ms"))
-    run.judged_by(ClosedByTestee(within_s=closed_s), NoAttempt(), SilentAfterClose())
-    run.note("close-asked")
+    run.judged_by(ClosedByTestee(), NoAttempt(), SilentAfterClose())
+    live = [connection.number for connection in run.exchange.connections.live()]
+    run.note("must-close", connections=live, within_s=closed_s, why="`close`")
     await run.request("close", within_s=closed_s)
     run.note("closed")
     await run.sleep(max(_AT_LEAST_S, run.quiet_s(2 * run.limit_ms("reconnect_first_ms"))))

@@ -1,0 +1,80 @@
+"""The checks on what the testee holds open, on recordings made by hand: each seen to fail."""
+
+from __future__ import annotations
+
+import pytest
+
+from mockex.server.journal import AnyEntry, Closed, Ended, HalfClosed, Lagged, Noted, Opened
+from mockex_conformance.checks import ClosedByTestee
+from mockex_conformance.checks.base import Check
+from mockex_conformance.recording import Recording, Terms
+
+
+def recording(*entries: AnyEntry) -> Recording:
+    terms = Terms(
+        case="x", number="X-01", testee="t", version="1", profile="usdm", mode="combined",
+        level=2, k=1, scale=1.0, seed=7, streams=[], limits={},
+    )  # fmt: skip
+    opened = Opened(
+        t=0.0, version="", profile="usdm", dated="", seed=7, epoch_ms=0, speed=1.0, ws_port=1,
+        rest_port=2,
+    )  # fmt: skip
+    return Recording([opened, *entries, Noted(t=100.0, name="body-over")], terms)
+
+
+def messages(check: Check, *entries: AnyEntry) -> list[str]:
+    return [found.message for found in check.judge(recording(*entries))]
+
+
+def must_close(t: float, *connections: int, why: str = "`close`") -> Noted:
+    detail = {"connections": list(connections), "within_s": 1.0, "why": why}
+    return Noted(t=t, name="must-close", detail=detail)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        Closed(t=2.9, conn=1, by="client", code=1000),
+        HalfClosed(t=2.9, conn=1, by="client"),
+        Ended(t=2.9, conn=1, by="client", how="rst"),
+        Ended(t=2.9, conn=1, by="server", how="rst"),
+    ],
+)
+def test_a_connection_that_ends_in_time_is_right(end: AnyEntry) -> None:
+    assert messages(ClosedByTestee(), must_close(2, 1), end) == []
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        Closed(t=3.1, conn=1, by="client", code=1000),
+        Closed(t=2.5, conn=1, by="server", code=1001),
+        HalfClosed(t=2.5, conn=1, by="server"),
+        Ended(t=2.5, conn=2, by="client", how="fin"),
+    ],
+)
+def test_a_connection_that_outlives_its_time_is_found(late: AnyEntry) -> None:
+    (found,) = ClosedByTestee().judge(recording(must_close(2, 1), late))
+    assert found.message == "c1 still open 1.0 s after `close`"
+    assert (found.at_s, found.evidence) == (3.0, {"connections": [1]})
+
+
+def test_only_those_that_are_left_are_named_each_landmark_by_itself() -> None:
+    closed = Closed(t=2.5, conn=2, by="client", code=1000)
+    first, second = must_close(2, 1, 2, 3), must_close(50, 4, why="its replacement was live")
+    assert messages(ClosedByTestee(), first, closed, second) == [
+        "c1, c3 still open 1.0 s after `close`",
+        "c4 still open 1.0 s after its replacement was live",
+    ]
+
+
+def test_what_was_closed_before_it_had_to_be_is_right() -> None:
+    closed = Closed(t=1.5, conn=1, by="client", code=1000)
+    assert messages(ClosedByTestee(), closed, must_close(2, 1)) == []
+
+
+def test_the_deadline_of_a_close_is_later_by_all_our_standstills() -> None:
+    closed = Closed(t=4.4, conn=1, by="client", code=1000)
+    lags = [Lagged(t=2.2, late_s=0.8), Lagged(t=3.0, late_s=0.7)]
+    assert messages(ClosedByTestee(), must_close(2, 1), *lags, closed) == []
+    assert len(messages(ClosedByTestee(), must_close(2, 1), lags[0], closed)) == 1
