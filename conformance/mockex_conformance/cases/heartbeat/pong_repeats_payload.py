@@ -21,6 +21,13 @@ async def pong_repeats_payload(run: Run) -> None:
     Pings with 13 digits, empty, with 1 byte, with 125 bytes, with zero bytes and with bytes that
     are no UTF-8; then three back to back, of which the last answer is enough. A pong that is
     missing, later than a second or altered fails the case.
+
+    Evidence: the exchange documents it; binance/binance-connector-js#559,
+    hummingbot/hummingbot#7310.
+    Causes: A pong of one's own beside that of the library, without the payload. Or a payload that
+    goes through text and does not survive zero bytes or bytes that are no UTF-8.
+    Look at: The `pinged` and `ponged` entries of the connection that the finding names; payloads
+    are in them.
     """
     run.judged_by(PongRepeats(within_ms=1000), Recovered())
     for payload in _PAYLOADS:

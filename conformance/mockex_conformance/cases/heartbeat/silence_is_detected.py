@@ -12,6 +12,14 @@ async def silence_is_detected(run: Run) -> None:
     The server goes on reading and writes nothing more, for good: no event, no ping, no pong. The
     exchange pings more often than the limit, so silence proves a dead link. No recovery within the
     limit fails the case.
+
+    Evidence: ccxt/ccxt#22662, snapview/tungstenite-rs#225, privkeyio/wisp#131,
+    marketcalls/openalgo#2075.
+    Causes: A read without a limit: a peer that is gone without a word ends no read, and TCP alone
+    notices after minutes or hours. The exchange's own pings make silence a proof, if somebody
+    looks.
+    Look at: That nothing comes after the `faulted` of kind `Stall`. In your code, the limit of the
+    read, or the clock that the last frame of any kind, pings included, sets back.
     """
     run.judged_by(Recovered())
     limit_ms = run.limit_ms("stall_detect_ms")

@@ -16,6 +16,13 @@ async def flapping_server_backs_off(run: Run) -> None:
     acknowledgement and one event. Too many attempts in any window of a phase, or a recovery later
     than `reconnect_cap_ms`, fail the case. Not scaled below one half: an event comes 100 ms after
     a subscription whatever the scale, and that wait alone would then look like a back-off.
+
+    Evidence: ghostdogpr/sage#140, firezone/firezone#11589, matrix-org/synapse#4749,
+    turborg/turborg#43, openshift/dynamic-plugin-sdk#330.
+    Causes: The delay is set back when the handshake succeeds, or with the first message, so a
+    server that accepts and closes is never backed off from.
+    Look at: The times of the `attempted` entries in the phase that the finding names. In your code,
+    where the delay is set back: it should be after a connection has lasted.
     """
     run.judged_by(AttemptRate(), Recovered())
     for events in (0, 1, 1):

@@ -14,6 +14,13 @@ async def recovers_and_stays(run: Run) -> None:
     Every kind of loss once, the first after `stable_ms` of data and so within
     `reconnect_first_ms`, the others within `reconnect_cap_ms`. After each recovery an attempt, or
     a close by the testee, within two quiet seconds fails the case.
+
+    Evidence: sammchardy/python-binance#1589, phoenixframework/phoenix#3161, lukeed/sockette#57; a
+    first fix of the incident, which reconnected for ever after one loss.
+    Causes: A close with 1000 or 1001 is taken for one of our own, and ends the loop. Or cleaning up
+    after the loss is itself a reason to start again, so that each start makes the next.
+    Look at: The fault before the finding. Behind it: no `attempted` at all, or `attempted` and
+    `closed` by the testee in turn, within the two seconds after a landmark `recovered`.
     """
     run.judged_by(Recovered(), DeliveriesAtMost(k=run.k, streams=run.streams), Stays())
     await run.until_stable()

@@ -12,6 +12,14 @@ async def threads_and_descriptors(run: Run) -> None:
     Thirty-five losses of every kind, every second one a reset of all connections that deliver the
     stream; the first five are to warm up. More threads or descriptors of the process tree than
     before them fail the case.
+
+    Evidence: oliver-zehentleitner/unicorn-binance-websocket-api#75,
+    oliver-zehentleitner/unicorn-binance-websocket-api#104, sammchardy/python-binance#1051,
+    bybit-exchange/pybit#242.
+    Causes: A thread per connection that waits for something that never comes: a queue, a timer, a
+    keep-alive. Event loops, pools and log files that are made at each reconnect and kept.
+    Look at: The `sampled` entries: threads and descriptors, over the losses. The names in
+    `/proc/PID/task/*/comm` and the targets of `/proc/PID/fd/*` tell whose they are.
     """
     run.judged_by(
         Flat(metric="threads", n=LOSSES), Flat(metric="descriptors", n=LOSSES), Recovered()

@@ -14,6 +14,14 @@ async def terminates(run: Run) -> None:
     handshake that is never answered, on a connection that has gone silent, and under 2,000
     events a second. A process that is still there, an exit code other than 0, 143 or the signal
     itself, or anything of its group that is left fails the case.
+
+    Evidence: sammchardy/python-binance#1083, sammchardy/python-binance#1473,
+    oliver-zehentleitner/unicorn-binance-websocket-api#137, vitorbaptista/shellshare#178.
+    Causes: A wait that nothing interrupts: a sleep between attempts, a handshake, a join of a
+    thread that reads. Or a handler of the signal that only sets a flag which nobody looks at
+    meanwhile.
+    Look at: The situation that the finding names (landmark `situation`), and the `signalled` and
+    `exited` entries. A stack of the testee in that moment shows the wait.
     """
     run.judged_by(Terminates(), Alive())
     one = list(run.streams)

@@ -11,6 +11,12 @@ async def all_streams_live(run: Run) -> None:
 
     The testee is started with 1, 12 and 60 streams, in each mode that it declares. A stream that
     is missing, surplus or doubled fails the case.
+
+    Evidence: binance/binance-connector-python#478, altangent/ccxws#161.
+    Causes: A list that is cut or split wrongly, more requests at once than the exchange takes, a
+    stream on a route that does not carry it: such a one is acknowledged, and silent.
+    Look at: The `subscribed` entries (`via` says whether by URL or by request) and the `received`
+    requests, against the names in the finding.
     """
     run.judged_by(Recovered(), SubscriptionsEqual())
     for mode in run.testee.modes:

@@ -23,6 +23,14 @@ async def restored_after_loss(run: Run) -> None:
     With 12 streams the testee loses five connections in five ways, the third time with a slow
     handshake to follow. Any difference between the streams before and half a second after a
     recovery fails the case.
+
+    Evidence: enisdenjo/graphql-ws#85, enisdenjo/graphql-ws#99, bennycode/coinbase-pro-node#421,
+    eclipse-paho/paho.mqtt.c#221, oliver-zehentleitner/unicorn-binance-websocket-api#216,
+    oliver-zehentleitner/unicorn-binance-websocket-api#120.
+    Causes: Subscribing is part of the start and not of each open. Or what is restored is sent
+    before a slow handshake is over, and is lost.
+    Look at: The `subscribed` entries behind each landmark `recovered`. In your code, what runs at
+    each open, and from which list.
     """
     run.judged_by(Recovered(), SubscriptionsEqual())
     wanted = choose(run, books(12))
