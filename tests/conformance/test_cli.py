@@ -26,6 +26,10 @@ async def _body(_run: Run) -> None:
     """A lost connection is replaced by one.
 
     The testee is live; its connection is reset.
+
+    Evidence: owner/name#1.
+    Causes: two owners.
+    Look at: who dials.
     """
 
 
@@ -226,8 +230,10 @@ def test_the_catalogue_is_listed() -> None:
 @pytest.mark.usefixtures("plans")
 def test_a_case_is_explained_in_its_own_words() -> None:
     text = CliRunner().invoke(cli.cases, ["explain", "conn-01"]).output
-    assert text.startswith("CONN-01  connection/one-delivery-after-reset\nMUST, level 0")
-    assert "The testee is live; its connection is reset." in text
+    assert text.startswith("CONN-01  connection/one-delivery-after-reset\nMUST, level 0, spot")
+    headings = ["Rule", "Stimulus", "Evidence", "Causes", "Look at"]
+    assert [line for line in text.splitlines() if line in headings] == headings
+    assert "\n  The testee is live; its connection is reset.\n" in text
 
 
 @pytest.mark.usefixtures("plans")
