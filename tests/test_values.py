@@ -101,6 +101,8 @@ def test_the_wall_clock_is_in_this_century() -> None:
         (lambda: f.HangUpgrade(attempts=0), "attempts must be at least 1"),
         (lambda: f.RefuseUpgrade(status=101), "status must be from 200 to 599"),
         (lambda: f.RefuseUpgrade(attempts=0), "attempts must be at least 1"),
+        (lambda: f.BadUpgrade(kind="worse"), "kind must be one of wrong-accept, no-upgrade"),  # type: ignore[arg-type]
+        (lambda: f.BadUpgrade(kind="cut", attempts=0), "attempts must be at least 1"),
         (lambda: f.AcceptThenClose(ms=0), "ms must be at least 1"),
         (lambda: f.AcceptThenClose(ms=1, after_ms=-1), "after_ms must be at least 0"),
         (lambda: f.AcceptThenClose(ms=1, events=-1), "events must be at least 0"),

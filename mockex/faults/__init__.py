@@ -2,6 +2,8 @@
 
 from mockex.faults.model import (
     AcceptThenClose,
+    BadUpgrade,
+    BadUpgradeKind,
     Bandwidth,
     CloseWith,
     CutFrame,
@@ -33,6 +35,8 @@ from mockex.faults.trigger import AfterEvents, Every, Now, Trigger
 __all__ = [
     "AcceptThenClose",
     "AfterEvents",
+    "BadUpgrade",
+    "BadUpgradeKind",
     "Bandwidth",
     "CloseWith",
     "CutFrame",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, get_args
 
 from mockex.faults.trigger import Now, Trigger
 
@@ -169,6 +169,29 @@ class RefuseUpgrade(Fault):
     def __post_init__(self) -> None:
         if not 200 <= self.status <= 599:
             raise ValueError(f"status must be from 200 to 599, got {self.status}")
+        _at_least("attempts", self.attempts, 1)
+
+
+BadUpgradeKind = Literal["wrong-accept", "no-upgrade", "garbage", "cut", "tls-alert"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadUpgrade(Fault):
+    """The next `attempts` attempts get an answer that no client may use. Seen when it is written.
+
+    `wrong-accept`: a 101 whose `Sec-WebSocket-Accept` is of another key; `no-upgrade`: a 101
+    without `Upgrade`; after these two we read on, so that it shows who goes on using it.
+    `garbage`: a first line that is no HTTP; `cut`: half of the headers of a 101; `tls-alert`: what
+    a TLS server says to a client it cannot speak with; after these three we end it with a FIN.
+    """
+
+    kind: BadUpgradeKind
+    attempts: int = 1
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(BadUpgradeKind):
+            known = ", ".join(get_args(BadUpgradeKind))
+            raise ValueError(f"kind must be one of {known}, got {self.kind}")
         _at_least("attempts", self.attempts, 1)
 
 

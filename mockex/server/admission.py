@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from mockex.faults.model import (
     AcceptThenClose,
+    BadUpgrade,
     Fault,
     HangUpgrade,
     Outage,
@@ -117,6 +118,9 @@ class Admission:
             case RefuseUpgrade(status=status, headers=headers, body=body):
                 connection.refuse(status, body, request.target, tuple(headers.items()))
                 rule.injection.happened([number])
+            case BadUpgrade(kind=kind):
+                connection.answer_badly(request, kind)
+                rule.injection.happened([number], kind)
             case AcceptThenClose() as fault:
                 self._accept_then_close(connection, request, target, fault, rule)
             case _:  # pragma: no cover - `add` is only called with the kinds above

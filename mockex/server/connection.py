@@ -16,6 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from mockex.errors import FaultError
+from mockex.faults.model import BadUpgradeKind
 from mockex.server import frames
 from mockex.server.extensions import Deflate
 from mockex.server.fanout import event_frame
@@ -26,6 +27,7 @@ from mockex.server.handshake import (
     UpgradeRequest,
     answer,
     switching_protocols,
+    unusable,
 )
 from mockex.server.incoming import Binary, Broken, CloseFrame, Incoming, Ping, Pong, Text
 from mockex.server.journal import (
@@ -222,6 +224,13 @@ class Connection(asyncio.Protocol):
         """Write the first half of the 101's headers, and no more."""
         head = self._head(request)
         self.transport.write(head[: len(head) // 2])
+
+    def answer_badly(self, request: UpgradeRequest, kind: BadUpgradeKind) -> None:
+        """Write an answer that cannot be used. Whoever takes it for a 101 is not hung up on: it
+        then shows that somebody does."""
+        self.write(unusable(kind, request.key))
+        if kind not in ("wrong-accept", "no-upgrade"):
+            self._finish()
 
     def _agreed(self, request: UpgradeRequest) -> Deflate | None:
         return request.deflate if self._exchange.profile.compression else None

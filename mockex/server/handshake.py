@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import h11
 
+from mockex.faults.model import BadUpgradeKind
 from mockex.server.extensions import Deflate, negotiate
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
@@ -146,6 +147,22 @@ def switching_protocols(key: str, extensions: str = "") -> bytes:
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         f"Sec-WebSocket-Accept: {accept_value(key)}\r\n{agreed}\r\n"
     ).encode()
+
+
+def unusable(kind: BadUpgradeKind, key: str) -> bytes:
+    """An answer to the handshake with `key` that no client may use (4.1, items 2 to 5)."""
+    head = switching_protocols(key)
+    match kind:
+        case "wrong-accept":
+            return switching_protocols(base64.b64encode(bytes(16)).decode())
+        case "no-upgrade":
+            return head.replace(b"Upgrade: websocket\r\n", b"", 1)
+        case "garbage":
+            return b"220 \x00\xff is ready; say HELO\r\n\r\n"
+        case "cut":
+            return head[: len(head) // 2]
+        case "tls-alert":
+            return b"\x15\x03\x01\x00\x02\x02\x28"  # fatal, handshake_failure (RFC 5246, 7.2)
 
 
 def answer(status: int, body: str, headers: Iterable[tuple[str, str]] = ()) -> bytes:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from mockex.errors import FaultError, FaultUnseen
 from mockex.faults.model import (
     AcceptThenClose,
+    BadUpgrade,
     CloseWith,
     CutFrame,
     Fault,
@@ -217,7 +218,10 @@ class Injector:
                 rule = self._exchange.admission.add(fault, handle, None)
                 self._end_after(handle, ms, lambda: self._exchange.admission.remove(rule))
             case (
-                SlowUpgrade(attempts=n) | HangUpgrade(attempts=n) | RefuseUpgrade(attempts=n)
+                SlowUpgrade(attempts=n)
+                | HangUpgrade(attempts=n)
+                | RefuseUpgrade(attempts=n)
+                | BadUpgrade(attempts=n)
             ) as fault:
                 self._exchange.admission.add(fault, handle, n, lambda: handle.note("ended"))
             case LinkFault() as fault:

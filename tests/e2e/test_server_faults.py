@@ -6,14 +6,18 @@ import asyncio
 import json
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidHandshake
 
 from mockex.errors import FaultError, FaultUnseen
 from mockex.faults import (
     AcceptThenClose,
     AfterEvents,
+    BadUpgrade,
+    BadUpgradeKind,
     CloseWith,
     CutFrame,
     Every,
@@ -283,6 +287,57 @@ async def test_refuse_upgrade_gives_the_answer_it_was_told(make_exchange: Make, 
     await client.until_end()
     assert client.buffer == b'{"code":-1003}'
     assert handle.times_seen == 1
+
+
+@pytest.mark.parametrize("kind", ["wrong-accept", "no-upgrade"])
+async def test_a_101_that_must_not_be_used_stays_open_and_silent(
+    make_exchange: Make, raw: Make, kind: Any
+) -> None:
+    exchange = await make_exchange()
+    handle = exchange.inject(BadUpgrade(kind=kind))
+    client = await raw(exchange.ws_port)
+    await client.upgrade(TARGET)  # it looks at nothing but the status
+    assert (await handle.seen(within_s=2)).detail == kind
+    with pytest.raises(TimeoutError):
+        await client.more(within_s=0.3)
+    assert list(exchange.journal.of(Upgraded)) == []
+    client.half_close()
+    assert await client.until_end() == "fin"
+    assert [e.by for e in exchange.journal.of(HalfClosed)] == ["client"]
+    await live(exchange, raw)  # only that one attempt
+
+
+@pytest.mark.parametrize(
+    ("kind", "begins"),
+    [
+        ("garbage", b"220 \x00"),
+        ("cut", b"HTTP/1.1 101 Switching Protocols\r\n"),
+        ("tls-alert", b"\x15\x03\x01"),
+    ],
+)
+async def test_an_answer_that_is_none_is_ended_by_a_fin(
+    make_exchange: Make, raw: Make, kind: Any, begins: bytes
+) -> None:
+    exchange = await make_exchange()
+    exchange.inject(BadUpgrade(kind=kind, attempts=2))
+    for _ in range(2):
+        client = await raw(exchange.ws_port)
+        await client.ask(TARGET)
+        assert await client.until_end() == "fin"
+        assert client.buffer.startswith(begins)
+        assert not client.buffer.endswith(b"\r\n\r\n") or kind == "garbage"
+    assert {(e.by, e.how) for e in exchange.journal.of(Ended)} == {("server", "fin")}
+    await live(exchange, raw)
+
+
+@pytest.mark.parametrize("kind", get_args(BadUpgradeKind))
+async def test_a_client_that_looks_takes_no_bad_upgrade(make_exchange: Make, kind: Any) -> None:
+    exchange = await make_exchange()
+    exchange.inject(BadUpgrade(kind=kind))
+    with pytest.raises(InvalidHandshake):
+        await connect(exchange.ws_url + TARGET, proxy=None)
+    async with connect(exchange.ws_url + TARGET, proxy=None) as client:
+        await client.recv()
 
 
 @pytest.mark.parametrize("events", [0, 1, 3])
