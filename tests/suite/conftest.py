@@ -18,7 +18,7 @@ from mockex_conformance.harness.scheduler import Plan
 from mockex_conformance.rejudging import judge_again
 from mockex_conformance.verdict import CaseVerdict
 
-RIGHT = ("reference", "per-stream-connections", "slow-but-right")
+RIGHT = ("reference", "per-stream-connections", "pull-model", "slow-but-right", "two-deliveries")
 DEAD = ("silent", "crashing", "liar")
 # What names the cause, by case: a finding of one of these checks.
 CAUSES = {

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from mockex_adapter.backoff import Backoff
-from mockex_adapter.exchange import Timers
+import asyncio
+
+from mockex_adapter.feed import Feed
+from mockex_adapter.link import Link
+from mockex_adapter.outbox import Item
 from mockex_adapter.supervisor import Supervisor
 from patches import mutant
 
@@ -15,24 +18,28 @@ def per_stream_connections() -> None:
 
 
 @mutant
-def slow_but_right() -> None:
-    """Every limit at 90 % of what it declared."""
-    first_s, cap_s = 0.9 * 5.0, 0.9 * 10.0
+def pull_model() -> None:
+    """Reads in the background, and connects only when the consumer asks for the next event.
 
-    def slow(self: Backoff) -> float:
-        attempts, self._attempts = self._attempts, self._attempts + 1
-        scale = self._cap_s / Timers().backoff_cap_s
-        # Jitter of a tenth: slow, not in step.
-        return scale * (first_s if attempts == 0 else cap_s * self._random.uniform(0.9, 1.0))
+    The consumer is a program that asks again and again, at its own pace.
+    """
+    made, next_item, hold = Feed.__init__, Feed.__anext__, Supervisor._hold
 
-    Backoff.next_delay_s = slow
-    defaults = Timers(
-        stable_s=0.9 * 10.0,
-        handshake_s=0.9 * 10.0,
-        ack_s=0.9 * 10.0 / 2,
-        probe_after_s=0.9 * 30.0,
-        probe_wait_s=0.9 * 30.0,
-        close_s=0.9 * 2.0,
-    )
-    scaled = Timers.scaled
-    Timers.scaled = lambda self, factor: scaled(defaults, factor)
+    def made_to_be_asked(self: Feed, *settings: object) -> None:
+        made(self, *settings)
+        self.asked = asyncio.Event()
+
+    async def ask(self: Feed) -> Item:
+        self.asked.set()
+        try:
+            return await next_item(self)
+        finally:
+            self.asked.clear()
+
+    async def when_asked(self: Supervisor, link: Link) -> None:
+        await self._consumer.asked.wait()
+        await hold(self, link)
+
+    Feed.__init__ = made_to_be_asked
+    Feed.__anext__ = ask
+    Supervisor._hold = when_asked
