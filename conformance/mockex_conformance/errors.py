@@ -30,7 +30,7 @@ class ProtocolBroken(MockexError):
             text += f"\n  line: {shown}"
         if expected:
             text += f"\n  expected: {expected}"
-        text += "\n  messages: docs/point-your-adapter.md, section 4"
+        text += "\n  messages: docs/writing-a-shim.md, or `mockex schema testee-says`"
         super().__init__(text)
 
 

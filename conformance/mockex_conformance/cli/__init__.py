@@ -4,9 +4,10 @@ stdout is the result, stderr shows progress. Nothing here decides anything about
 are run by the harness, judged by checks, weighed by `report.outcome`.
 """
 
+from mockex_conformance.cli.authoring import schema
 from mockex_conformance.cli.catalogue import cases
 from mockex_conformance.cli.demonstrating import demo
 from mockex_conformance.cli.judging import conform, judge
 from mockex_conformance.cli.searching import explore, replay
 
-__all__ = ["cases", "conform", "demo", "explore", "judge", "replay"]
+__all__ = ["cases", "conform", "demo", "explore", "judge", "replay", "schema"]

@@ -29,7 +29,7 @@ _EXPECTED = ("FAIL", "INCONCLUSIVE", "UNSUPPORTED")
 _HEADER = re.compile(r"""^\s*\[\[?\s*["']?([\w.-]+)["']?\s*\]""")
 
 
-class _Testee(msgspec.Struct, forbid_unknown_fields=True):
+class TesteeTable(msgspec.Struct, forbid_unknown_fields=True):
     name: str
     command: list[str]
     version: str = ""
@@ -50,7 +50,7 @@ class _Testee(msgspec.Struct, forbid_unknown_fields=True):
     env: dict[str, str] = {}
 
 
-class _Mutant(msgspec.Struct, forbid_unknown_fields=True):
+class MutantTable(msgspec.Struct, forbid_unknown_fields=True):
     must_fail: list[str] = []
 
 
@@ -85,9 +85,9 @@ def load(path: Path, *, known_cases: Iterable[str] = ()) -> Description:
             reader.unknown("", table, _TABLES)
     if "testee" not in data:
         raise DescriptionError(f"{file}:1", "[testee]", None, "a table with name and command")
-    testee = reader.convert("testee", data["testee"], _Testee)
+    testee = reader.convert("testee", data["testee"], TesteeTable)
     limits = reader.convert("limits", data.get("limits", {}), Limits)
-    mutant = reader.convert("mutant", data.get("mutant", {}), _Mutant)
+    mutant = reader.convert("mutant", data.get("mutant", {}), MutantTable)
     expect = reader.convert("expect", data.get("expect", []), list[dict[str, Any]])
     expect = [reader.convert("expect", item, Expect, n) for n, item in enumerate(expect, 1)]
     also_fails = reader.convert("also_fails", data.get("also_fails", {}), dict[str, str])
@@ -174,7 +174,7 @@ class _Reader:
             what = str(error).split(" - at ")[0]
             raise DescriptionError(self.where(table, key, number), key, shown, what) from None
 
-    def check(self, testee: _Testee, limits: Limits, expect: list[Expect]) -> None:
+    def check(self, testee: TesteeTable, limits: Limits, expect: list[Expect]) -> None:
         """What types cannot say."""
         rules: list[tuple[str, Any, bool, str]] = [
             ("name", testee.name, bool(_NAME.fullmatch(testee.name)), "[a-z0-9-]+"),

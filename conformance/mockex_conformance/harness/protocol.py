@@ -1,116 +1,41 @@
 """Messages between suite and testee (adapter-protocol, sections 4 to 7): JSON-RPC 2.0, one a line.
 
 Reading is strict where a message is one of ours and lenient where a testee says more than we ask.
+What the messages are: `messages`.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from mockex_conformance.errors import ProtocolBroken
+from mockex_conformance.harness.messages import (
+    NOTIFICATIONS,
+    PROTOCOL,
+    RESULTS,
+    UNKNOWN_METHOD,
+    Failure,
+    Notification,
+    Response,
+)
 
-PROTOCOL = 1
+__all__ = [
+    "PROTOCOL",
+    "UNKNOWN_METHOD",
+    "Budget",
+    "Notification",
+    "Response",
+    "check_result",
+    "read",
+    "request",
+]
+
 MAX_LINE_BYTES = 1 << 20
 MOST_MESSAGES_PER_S = 20_000  # ten times the busiest case; each stays in the journal
 MOST_SAID = 256 << 20  # bytes of messages in all
 MOST_PRINTED = 16 << 20  # bytes of prints that are kept
-UNKNOWN_METHOD = -32601
-
-
-class Hello(msgspec.Struct):
-    protocol: int
-    name: str
-    version: str
-    supports: list[str]
-
-
-class State(msgspec.Struct):
-    state: Literal["connecting", "live", "waiting", "closed"]
-    wait_ms: float | None = None
-    reason: str = ""
-
-
-class Event(msgspec.Struct):
-    stream: str
-    id: int
-    fields: Any = None
-
-
-class Book(msgspec.Struct):
-    symbol: str
-    last_update_id: int
-    valid: bool
-    bids: list[tuple[str, str]]
-    asks: list[tuple[str, str]]
-
-
-class Gap(msgspec.Struct):
-    stream: str
-    after: int | None
-    before: int | None
-
-
-class Resync(msgspec.Struct):
-    symbol: str
-    reason: str
-
-
-class Stale(msgspec.Struct):
-    stream: str
-    silent_ms: float
-
-
-class RefusedStream(msgspec.Struct):
-    stream: str
-    code: int
-    message: str
-
-
-class Error(msgspec.Struct):
-    message: str
-    stream: str | None = None
-
-
-class GaveUp(msgspec.Struct):
-    reason: str
-
-
-class Gauge(msgspec.Struct):
-    tasks: int | None = None
-    listeners: int | None = None
-    queued: int | None = None
-
-
-NOTIFICATIONS: dict[str, type[msgspec.Struct]] = {
-    "hello": Hello,
-    "state": State,
-    "event": Event,
-    "book": Book,
-    "gap": Gap,
-    "resync": Resync,
-    "stale": Stale,
-    "refused": RefusedStream,
-    "error": Error,
-    "gave_up": GaveUp,
-    "gauge": Gauge,
-}
-
-
-class Notification(msgspec.Struct, frozen=True):
-    """What a testee says of itself."""
-
-    method: str
-    params: dict[str, Any]
-
-
-class Response(msgspec.Struct, frozen=True):
-    """The answer to request `id`: `error` is None if it succeeded."""
-
-    id: int
-    result: Any = None
-    error: dict[str, Any] | None = None
 
 
 class Budget:
@@ -161,28 +86,42 @@ def read(line: bytes) -> Notification | Response:
     text = line.decode("utf-8", "replace")
     try:
         message = msgspec.json.decode(line)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProtocolBroken(f"no JSON: {error}", text, "one JSON-RPC 2.0 object a line") from None
     if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
         raise ProtocolBroken("no JSON-RPC 2.0", text, 'a member "jsonrpc" with the value "2.0"')
-    if isinstance(message.get("method"), str):
-        return _notification(message["method"], message.get("params", {}), text)
-    number = message.get("id")
-    if not isinstance(number, int) or not ("result" in message or "error" in message):
+    if "method" in message:
+        return _notification(message, text)
+    return _response(message, text)
+
+
+def check_result(method: str, response: Response) -> None:
+    """Whether a response is one to a request of that method.
+
+    Raises:
+        ProtocolBroken: its result has another shape.
+    """
+    kind = RESULTS.get(method)
+    if kind is None or response.error is not None:
+        return
+    try:
+        msgspec.convert(response.result, kind)
+    except msgspec.ValidationError as error:
+        line = msgspec.json.encode(response.result).decode()
         raise ProtocolBroken(
-            "neither a notification nor a response",
-            text,
-            "`method`, or `id` with `result` or `error`",
-        )
-    failure = message.get("error")
-    if failure is not None and not (
-        isinstance(failure, dict) and isinstance(failure.get("code"), int)
-    ):
-        raise ProtocolBroken("bad error", text, 'an error {"code": integer, "message": text}')
-    return Response(number, message.get("result"), failure)
+            f"bad result of {method!r}: {error}", line, f"a result {_shape(kind)}"
+        ) from None
 
 
-def _notification(method: str, params: Any, text: str) -> Notification:
+def _notification(message: dict[str, Any], text: str) -> Notification:
+    method, params = message["method"], message.get("params", {})
+    if not isinstance(method, str):
+        raise ProtocolBroken("a method that is no text", text, 'a member "method": "…"')
+    if "id" in message:
+        raise ProtocolBroken(
+            "a request of the testee", text, "a notification without `id`, or an answer without "
+            "`method`: the suite asks, and is not asked",
+        )  # fmt: skip
     if not isinstance(params, dict):
         raise ProtocolBroken("params must be an object", text, 'a member "params": {…}')
     kind = NOTIFICATIONS.get(method)
@@ -190,6 +129,37 @@ def _notification(method: str, params: Any, text: str) -> Notification:
         try:
             msgspec.convert(params, kind)
         except msgspec.ValidationError as error:
-            members = ", ".join(kind.__struct_fields__)
-            raise ProtocolBroken(f"bad {method!r}: {error}", text, f"params {members}") from None
+            raise ProtocolBroken(
+                f"bad {method!r}: {error}", text, f"params {_shape(kind)}"
+            ) from None
     return Notification(method, params)
+
+
+def _response(message: dict[str, Any], text: str) -> Response:
+    if ("result" in message) == ("error" in message):
+        raise ProtocolBroken(
+            "neither a notification nor a response",
+            text,
+            "`method`, or `id` with either `result` or `error`",
+        )
+    number = message.get("id")
+    if type(number) is not int:  # `true` is none, although Python thinks so
+        raise ProtocolBroken("an answer to no request", text, "the `id` of the request, an integer")
+    if "result" in message:
+        return Response(number, message["result"])
+    failure = message["error"]
+    try:
+        msgspec.convert(failure, Failure)
+    except msgspec.ValidationError as error:
+        raise ProtocolBroken(
+            f"bad error: {error}", text, 'an error {"code": integer, "message": text}'
+        ) from None
+    return Response(number, None, failure)
+
+
+def _shape(kind: type[msgspec.Struct]) -> str:
+    """The members of a message as a person would write them down: `{stream, id, fields?}`."""
+    members = [
+        field.name if field.required else f"{field.name}?" for field in msgspec.structs.fields(kind)
+    ]
+    return "{" + ", ".join(members) + "}"
