@@ -19,7 +19,8 @@ from mockex.server.journal import AnyEntry, Attempted, Closed, Delivered, Ended,
 from mockex_conformance.case import NotLive
 from mockex_conformance.description import Description
 from mockex_conformance.errors import CannotRun, ProtocolBroken
-from mockex_conformance.harness.run import CaseRun, Conditions
+from mockex_conformance.harness.run import CaseRun
+from mockex_conformance.harness.times import Conditions
 from mockex_conformance.incident import Round, Rounds
 from mockex_conformance.recording import read_entries
 from mockex_conformance.report.chart import Steps, deliveries_over_time

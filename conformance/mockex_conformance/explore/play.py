@@ -31,7 +31,7 @@ from mockex_conformance.description import Description
 from mockex_conformance.explore.schedule import COMMANDS, SLOW_MS, Step
 from mockex_conformance.harness.ground import Ground
 from mockex_conformance.harness.load import find
-from mockex_conformance.harness.run import Conditions
+from mockex_conformance.harness.times import Conditions
 from mockex_conformance.harness.worker import Job, unsupported, work
 from mockex_conformance.recording import Recording
 from mockex_conformance.verdict import CaseVerdict, Level, Severity, Verdict

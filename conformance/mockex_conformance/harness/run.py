@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,70 +34,32 @@ from mockex.faults import (
 from mockex.server.exchange import BEAT_S, Exchange
 from mockex.server.injector import Handle
 from mockex.server.journal import (
-    Answered,
     AnyEntry,
-    Asked,
     Delivered,
-    Exited,
     Faulted,
     Lagged,
-    Launched,
     Noted,
-    Said,
-    Sampled,
-    Signalled,
 )
 from mockex_conformance.case import (
-    CaseOver,
     FoundAlready,
     NotLive,
     Unseen,
-    Unsupported,
 )
 from mockex_conformance.checks.base import Check
 from mockex_conformance.description import Description
-from mockex_conformance.errors import CannotRun, ProtocolBroken
-from mockex_conformance.harness import protocol
-from mockex_conformance.harness.ground import Ground, Testee, testee_on
+from mockex_conformance.errors import ProtocolBroken
+from mockex_conformance.harness.charge import Charge
 from mockex_conformance.harness.process import environment, fill
+from mockex_conformance.harness.times import Conditions, Times
 
-HELLO_WITHIN_S = 10.0
 LIVE_WITHIN_S = 15.0
 SEEN_WITHIN_S = 5.0
-OVERTIME_S = 30.0
 _TO_DIE_S = 0.05
 _ON_ATTEMPTS = (SlowUpgrade, HangUpgrade, RefuseUpgrade, AcceptThenClose)
 _ON_ONE_CONNECTION = (Reset, Fin, CloseWith, CutFrame, Stall, LifetimeCut)
 
 
-class Gone(CaseOver):
-    """The testee's process ended by itself: `alive()` finds it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Conditions:
-    """What the person who started the run decided."""
-
-    seed: int = 7
-    ground: Ground = Ground.REAL
-    time_scale: float = 0.1
-    case_limit_s: float = 180.0
-    deadline_factor: float = 1.25
-    quiet_factor: float = 1.0
-    observe: bool = True  # sample what the testee holds while it runs
-
-
-def default_limit_ms(testee: Description, name: str, profile: str) -> float:
-    """A limit as declared, or its default (catalogue, section 3)."""
-    value = getattr(testee.limits, name)
-    if value is None and name == "stall_detect_ms":
-        return 60_000 if profile == "spot" else 600_000
-    if value is None:
-        raise Unsupported(f"needs `{name}` under [limits] of testee.toml")
-    return float(value)
-
-
-class CaseRun:
+class CaseRun(Times):
     """Implements `case.Run` over a real exchange and a real process."""
 
     def __init__(
@@ -113,99 +74,61 @@ class CaseRun:
         start_lock: Path,
         least_scale: float = 0.0,
     ) -> None:
+        super().__init__(testee, exchange.profile.name, conditions, least_scale)
         self.exchange = exchange
         self.profile = exchange.profile
         self.journal = exchange.journal
-        self.testee = testee
         self.seed = conditions.seed
         self.k = testee.deliveries_per_stream
-        self.scale = max(conditions.time_scale, least_scale) if testee.scales_time else 1.0
         self.streams = list(streams)
         self.mode = mode
         self.notes: list[str] = []
-        self.supports: list[str] = []
-        self._conditions = conditions
         self._stderr = stderr
         self._start_lock = start_lock
-        self.broken: ProtocolBroken | None = None  # kept: it counts whenever it happened
-        self._process: Testee | None = None
-        self._exit_told = False
-        self._watcher: asyncio.Task[None] | None = None
-        self._launched_at = 0.0
-        self._starts = 0
-        self._ending = False
+        self._charges: list[Charge] = []  # every start of the case, the newest last
         self.checks: list[Check] = []
         self._at_most: list[Check] = []  # those that can tell at once
         self._found = False
         self._stood_still_s = 0.0  # our loop, since the case began
         self._longest_lag_s = 0.0  # since the testee was started
         self._pulse = asyncio.Event()
-        self._answers: dict[int, asyncio.Future[protocol.Response]] = {}
-        self._requests = 0
         self._seen_at: dict[int, float] = {}  # by fault, first
         self._ended_at: dict[int, float] = {}  # by fault, last
         self._fault_at = 0.0
         self._recovery_limit = "reconnect_cap_ms"
         self.journal.listen(self._look, replay=False)
 
-    # --- times ---
-
-    @property
-    def longest_s(self) -> float:
-        """How long the case may take in all: what one wait may take, and half a minute."""
-        return self._conditions.case_limit_s + OVERTIME_S
-
     @property
     def stream(self) -> str:
         """The stream of the case's faults."""
         return self.streams[0]
 
-    def limit_ms(self, name: str) -> float:
-        """A limit of `[limits]`, unscaled."""
-        return default_limit_ms(self.testee, name, self.profile.name)
-
-    def scaled_s(self, ms: float) -> float:
-        """Seconds of the testee's clock."""
-        return ms / 1000 * self.scale
-
-    def deadline_s(self, ms: float) -> float:
-        """Must-happen deadline."""
-        return self.scaled_s(ms) * self._conditions.deadline_factor + 1.0
-
-    def quiet_s(self, ms: float) -> float:
-        """Must-not-happen window."""
-        return self.scaled_s(ms) * self._conditions.quiet_factor
-
-    def needs(self, ms: float, what: str) -> None:
-        """Say that the case waits up to `ms` of the testee's clock.
-
-        Raises:
-            Unsupported: that is more than the case limit.
-        """
-        seconds = self.deadline_s(ms)
-        if seconds > self._conditions.case_limit_s:
-            raise Unsupported(
-                f"needs {seconds:.0f} s; lower `{what}` or raise `--case-limit` "
-                f"(now {self._conditions.case_limit_s:.0f} s)"
-            )
-
-    def scaled(self, fault: Fault) -> Fault:
-        """A fault as written in a case, its duration in the testee's time."""
-        match fault:
-            case Outage(ms=int(ms)) | SlowUpgrade(ms=ms) | AcceptThenClose(ms=ms):
-                return replace(fault, ms=round(ms * self.scale))
-            case _:
-                return fault
-
     # --- the testee ---
+
+    @property
+    def supports(self) -> list[str]:
+        """What the testee says it will say."""
+        return self._charges[-1].supports if self._charges else []
+
+    @property
+    def broken(self) -> ProtocolBroken | None:
+        """How it broke the protocol, whenever that happened."""
+        return next((charge.broken for charge in self._charges if charge.broken), None)
+
+    @property
+    def _charge(self) -> Charge:
+        assert self._charges
+        return self._charges[-1]
+
+    @property
+    def _launched_at(self) -> float:
+        return self._charges[-1].launched_at if self._charges else 0.0
 
     async def start(self, *, streams: Sequence[str] | None = None, mode: str | None = None) -> None:
         """Start the testee; level 2 is told to `start`."""
         if streams is not None:
             self.streams = list(streams)
         self.mode = mode or self.mode
-        self._starts += 1
-        self._ending = False
         values = self._settings()
         placeholders = {
             "ws_url": self.exchange.ws_url,
@@ -215,48 +138,23 @@ class CaseRun:
             "ca_file": "",
             "python": sys.executable,
         }
-        command = [fill(part, placeholders) for part in self.testee.command]
         own = {name: fill(value, placeholders) for name, value in self.testee.env.items()}
-        number = self._starts
-        process = testee_on(
-            self._conditions.ground,
-            self.testee,
-            command,
-            env=environment(os.environ, own, values),
-            stderr=self._stderr,
-            told=self._told,
-            changed=self._changed,
-        )
-        await process.start(self._start_lock)
-        self._process = process
-        self._exit_told = False
-        self._launched_at = self._now()
-        self._longest_lag_s = 0.0
-        self.journal.append(
-            Launched(
-                t=self._launched_at,
-                run=number,
-                pid=process.pid,
-                command=command,
-                streams=self.streams,
-                mode=self.mode,
-            )
-        )
         ports = frozenset({self.exchange.ws_port, self.exchange.rest_port})
-        observer = process.observe(number, ports)
-
-        def sampled(entry: Sampled) -> None:
-            self.journal.append(entry)
-            process.cut_output()
-
-        if self._conditions.observe:
-            self._watcher = asyncio.create_task(observer.run(sampled))
-        await process.listen()
-        if self.testee.level > 0:
-            await self._hello()
-        if self.testee.level > 1:
-            await self._probe_level()
-            await self.request("start")
+        number = len(self._charges) + 1
+        charge = Charge(number, self.testee, self.journal, until=self._until, wake=self._pulse.set)
+        self._charges.append(charge)
+        self._longest_lag_s = 0.0
+        await charge.launch(
+            self._conditions.ground,
+            [fill(part, placeholders) for part in self.testee.command],
+            environment(os.environ, own, values),
+            stderr=self._stderr,
+            start_lock=self._start_lock,
+            ports=ports if self._conditions.observe else None,
+            streams=self.streams,
+            mode=self.mode,
+        )
+        await charge.introduce()
 
     def _settings(self) -> dict[str, str]:
         values = {
@@ -270,158 +168,20 @@ class CaseRun:
             values["MOCKEX_TIME_SCALE"] = f"{self.scale:g}"
         return values
 
-    async def _hello(self) -> None:
-        number = self._starts
-
-        def said(entry: AnyEntry) -> bool:
-            return isinstance(entry, Said) and entry.run == number
-
-        try:
-            await self._until(
-                lambda: any(said(e) for e in self.journal.of(Said)), HELLO_WITHIN_S, "hello"
-            )
-        except NotLive:
-            raise ProtocolBroken(
-                f"no `hello` within {HELLO_WITHIN_S:g} s of the start",
-                expected='{"jsonrpc":"2.0","method":"hello","params":{"protocol":1,…}} as the '
-                "first line on stdout, or `level = 0`",
-            ) from None
-        first = next(e for e in self.journal.of(Said) if said(e))
-        if first.method != "hello" or first.params.get("protocol") != protocol.PROTOCOL:
-            raise ProtocolBroken(
-                f"the first message was {first.method!r} with protocol "
-                f"{first.params.get('protocol')!r}",
-                expected="`hello` with protocol 1",
-            )
-        self.supports = list(first.params.get("supports", []))
-
-    async def _probe_level(self) -> None:
-        """Whoever answers everything with *ok* is refused (adapter-protocol, 3.7)."""
-        refusal = f"error {protocol.UNKNOWN_METHOD}; or claim a lower `level`"
-        try:
-            answer = await self._ask("mockex-probe-unknown-method", SEEN_WITHIN_S, {})
-        except NotLive as late:
-            raise ProtocolBroken(f"{late}: none came", expected=refusal) from None
-        if answer.error is None or answer.error.get("code") != protocol.UNKNOWN_METHOD:
-            raise ProtocolBroken(
-                "an unknown method was not refused",
-                str(answer.error or answer.result),
-                refusal,
-            )
-
     async def request(self, method: str, within_s: float = 5.0, **params: Any) -> Any:
         """Send a request and wait for its result; an error answer is returned as None, and is in
         the recording."""
-        return (await self._ask(method, within_s, params)).result
-
-    async def _ask(self, method: str, within_s: float, params: dict[str, Any]) -> protocol.Response:
-        assert self._process is not None
-        self._requests += 1
-        number = self._requests
-        answer: asyncio.Future[protocol.Response] = asyncio.get_running_loop().create_future()
-        self._answers[number] = answer
-        self.journal.append(
-            Asked(t=self._now(), run=self._starts, id=number, method=method, params=params)
-        )
-        self._process.send(protocol.request(number, method, params))
-        await self._until(answer.done, within_s, f"an answer to {method!r}")
-        return answer.result()
-
-    def _told(self, message: protocol.Notification | protocol.Response) -> None:
-        if isinstance(message, protocol.Response):
-            self.journal.append(
-                Answered(
-                    t=self._now(),
-                    run=self._starts,
-                    id=message.id,
-                    error=message.error,
-                    result=message.result,
-                )
-            )
-            waiting = self._answers.pop(message.id, None)
-            if waiting is not None and not waiting.done():
-                waiting.set_result(message)
-                self._pulse.set()
-            return
-        params = message.params
-        if message.method == "event":
-            # Members as the consumer sees them are many bytes, and no check asks for them yet.
-            params = {name: value for name, value in params.items() if name != "fields"}
-        self.journal.append(
-            Said(t=self._now(), run=self._starts, method=message.method, params=params)
-        )
-
-    def _changed(self) -> None:
-        """The process has exited, or broke the protocol."""
-        process = self._process
-        if process is None:
-            return
-        self.broken = self.broken or process.broken
-        if process.code is not None and not self._ending:
-            self._tell_exit(process, process.code, process.left_names())
-        self._pulse.set()
-
-    def _tell_exit(
-        self, process: Testee, code: int, left: list[str], leaked: Sequence[str] = ()
-    ) -> None:
-        if self._exit_told:
-            return
-        self._exit_told = True
-        self.journal.append(
-            Exited(
-                t=self._now(),
-                run=self._starts,
-                code=code,
-                expected=self._ending,
-                left=left,
-                last_words=process.last_words()[:500],
-                leaked=list(leaked),
-            )
-        )
+        return await self._charge.request(method, within_s, **params)
 
     async def terminate(self, within_ms: float) -> int | None:
         """SIGTERM to the group; the exit code, None if it had to be killed."""
-        assert self._process is not None
-        return await self._end(self._process, self.deadline_s(within_ms))
+        return await self._charge.terminate(self.deadline_s(within_ms))
 
     async def stop(self) -> None:
         """End the testee the polite way; harmless if none runs."""
-        process = self._process
-        if process is None:
-            return
-        self._ending = True
-        close_s = self.deadline_s(self.limit_ms("close_ms"))
-        if process.code is None and self.testee.level > 1:
-            self._requests += 1
-            process.send(protocol.request(self._requests, "quit", {}))
-            await process.wait(min(close_s, 2.0))
-        await self._end(process, close_s)
-
-    async def _end(self, process: Testee, within_s: float) -> int | None:
-        self._ending = True
-        until = self._now() + within_s
-        if process.code is None:
-            self.journal.append(Signalled(t=self._now(), run=self._starts, signal="SIGTERM"))
-            process.signal(signal.SIGTERM)
-        code = await process.wait(within_s)
-        # A wrapper ends at once, what it wraps has the same time to end as if it had none.
-        left = await process.wait_for_rest(max(0.0, until - self._now()))
-        if code is None:
-            self.journal.append(Signalled(t=self._now(), run=self._starts, signal="SIGKILL"))
-        await self._put_away(process, left)
-        return code
-
-    async def _put_away(self, process: Testee, left: list[str]) -> None:
-        leaked = process.leaked()
-        await process.kill()
-        if process.code is not None:
-            self._tell_exit(process, process.code, left, leaked)
-        self._process = None
-        if self._watcher is not None:
-            self._watcher.cancel()
-            await asyncio.gather(self._watcher, return_exceptions=True)
-            self._watcher = None
-        process.close()
+        for charge in self._charges:
+            if not charge.over:
+                await charge.stop(self.deadline_s(self.limit_ms("close_ms")))
 
     # --- waiting ---
 
@@ -444,20 +204,8 @@ class CaseRun:
     def _check(self) -> None:
         if self._found:
             raise FoundAlready
-        process = self._process
-        if process is None:
-            return
-        if self.broken is not None:
-            raise self.broken
-        watcher = self._watcher
-        if watcher is not None and watcher.done() and (why := watcher.exception()) is not None:
-            # What nobody has looked at is not flat.
-            raise Unseen(f"the testee's process cannot be observed: {why}")
-        if process.code is not None and not self._ending:
-            if process.code == 127 and not self.exchange.connections.all:
-                words = process.last_words() or "exit code 127"
-                raise CannotRun(f"cannot run here: {words}")
-            raise Gone
+        for charge in self._charges:
+            charge.check(connected=bool(self.exchange.connections.all))
 
     async def _until(self, met: Callable[[], bool], within_s: float, what: str) -> None:
         """Wait for what must happen: as long as was said, and as long as our loop stood still
@@ -538,6 +286,14 @@ class CaseRun:
                 await self._wait(lambda: False)
 
     # --- faults ---
+
+    def scaled(self, fault: Fault) -> Fault:
+        """A fault as written in a case, its duration in the testee's time."""
+        match fault:
+            case Outage(ms=int(ms)) | SlowUpgrade(ms=ms) | AcceptThenClose(ms=ms):
+                return replace(fault, ms=round(ms * self.scale))
+            case _:
+                return fault
 
     def inject(self, fault: Fault) -> Handle:
         """Inject without waiting to see it: for faults that a later one lets happen."""

@@ -30,7 +30,7 @@ from mockex_conformance.harness.ground import Ground
 from mockex_conformance.harness.probe import PROBE
 from mockex_conformance.harness.process import adopt_orphans, die_with_parent, fill
 from mockex_conformance.harness.room import Room
-from mockex_conformance.harness.run import OVERTIME_S, Conditions
+from mockex_conformance.harness.times import OVERTIME_S, Conditions
 from mockex_conformance.harness.worker import Job, be_quiet, unsupported, verdict_of, work
 from mockex_conformance.verdict import CaseVerdict, Finding, Verdict
 

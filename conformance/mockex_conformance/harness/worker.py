@@ -27,9 +27,11 @@ from mockex_conformance.case import Case, FoundAlready, NotLive, Run, Unseen, Un
 from mockex_conformance.cases.streams import SYMBOLS, default_streams
 from mockex_conformance.description import Description
 from mockex_conformance.errors import CannotRun, EntryBroken, ProtocolBroken
+from mockex_conformance.harness.charge import Gone
 from mockex_conformance.harness.ground import Ground
 from mockex_conformance.harness.load import own_testees
-from mockex_conformance.harness.run import CaseRun, Conditions, Gone, default_limit_ms
+from mockex_conformance.harness.run import CaseRun
+from mockex_conformance.harness.times import Conditions, default_limit_ms
 from mockex_conformance.harness.virtual import Prints, refusals
 from mockex_conformance.judge import judge
 from mockex_conformance.recording import Recording, Terms

@@ -13,8 +13,7 @@ import pytest
 
 from mockex_conformance.case import all_cases
 from mockex_conformance.description import Description, Limits
-from mockex_conformance.harness import protocol
-from mockex_conformance.harness import run as run_module
+from mockex_conformance.harness import charge, protocol
 from mockex_conformance.harness.scheduler import Plan, Started, run
 from mockex_conformance.recording import read_entries
 from mockex_conformance.verdict import CaseVerdict, Verdict
@@ -160,7 +159,7 @@ def test_whoever_answers_everything_with_ok_is_refused(tmp_path: Path) -> None:
 def test_whoever_does_not_answer_at_all_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_module, "SEEN_WITHIN_S", 0.5)
+    monkeypatch.setattr(charge, "PROBE_WITHIN_S", 0.5)
     verdict = judged(tmp_path, HELLO % 1 + "import time\ntime.sleep(60)\n", level=2)
     assert verdict.verdict is Verdict.ERROR
     assert "within 0.5 s: none came" in verdict.reason

@@ -13,7 +13,8 @@ from mockex import sim
 from mockex.server.journal import Lagged
 from mockex_conformance.case import NotLive
 from mockex_conformance.description import Description
-from mockex_conformance.harness.run import CaseRun, Conditions
+from mockex_conformance.harness.run import CaseRun
+from mockex_conformance.harness.times import Conditions
 
 HERE = Path()
 

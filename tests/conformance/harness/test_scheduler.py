@@ -15,7 +15,7 @@ import pytest
 from mockex_conformance.case import Case, Run
 from mockex_conformance.description import Description, Limits
 from mockex_conformance.harness import run as run_module
-from mockex_conformance.harness import scheduler
+from mockex_conformance.harness import scheduler, times
 from mockex_conformance.harness.room import Room
 from mockex_conformance.harness.scheduler import Plan, Started, run
 from mockex_conformance.recording import read_entries
@@ -152,7 +152,7 @@ def test_an_error_of_ours_is_recorded_with_its_place(tmp_path: Path) -> None:
 def test_a_case_that_takes_too_long_is_ended_and_recorded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_module, "OVERTIME_S", 1.0)
+    monkeypatch.setattr(times, "OVERTIME_S", 1.0)
 
     async def endless(run: Run) -> None:
         while True:
