@@ -75,10 +75,12 @@ _JOURNAL_TEXT = 4096
 
 
 class Connection(asyncio.Protocol):
-    """See the module. Made by the listener; numbered when it is accepted."""
+    """See the module. Made by the listener, the first or a further one; numbered when it is
+    accepted."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, *, at_first: bool = True) -> None:
         self._exchange = exchange
+        self._at_first = at_first
         self._journal = exchange.journal
         self.number = 0
         self._address = ""
@@ -107,7 +109,8 @@ class Connection(asyncio.Protocol):
         self._exchange.wire.prepare(transport)
         self.number = self._exchange.adopt(self)
         self._address, port = (transport.get_extra_info("peername") or ("", 0))[:2]
-        self._journal.append(Attempted(t=self._now(), conn=self.number, peer_port=port))
+        at = 0 if self._at_first else transport.get_extra_info("sockname")[1]
+        self._journal.append(Attempted(t=self._now(), conn=self.number, peer_port=port, port=at))
         self._deadline = self._after(REQUEST_WITHIN_S, self._request_late)
         self._exchange.admission.attempted(self)
 
@@ -259,7 +262,8 @@ class Connection(asyncio.Protocol):
         match message:
             case Text(text, size):
                 self._log_received("text", size, text)
-                self._perform(session.receive_text(text, now))
+                subscribing = self._exchange.subscribing
+                self._perform(subscribing.receive(self.number, session, text, now))
             case Binary(size):
                 self._log_received("binary", size)
                 self._perform(session.receive_binary(now))
@@ -331,7 +335,7 @@ class Connection(asyncio.Protocol):
         self._arm()
 
     def _control(self, send: Callable[[], None], *, keep: bool = True) -> None:
-        """Send now, or leave it to the gate; what is not kept is gone when the gate opens."""
+        """Send now, or leave it to the gate; what is not fresh is gone when the gate opens."""
         if self.gate is None or not self.gate.hold_control(send if keep else lambda: None):
             send()
 
@@ -345,17 +349,19 @@ class Connection(asyncio.Protocol):
         self._journal.append(Pinged(t=self._now(), conn=self.number, payload=payload.hex()))
 
     def _subscribe(self, effect: Subscribe) -> None:
+        fresh = [n for n in effect.streams if n not in effect.silent and n not in self.served]
+        silenced = self._exchange.subscribing.silenced(self.number, fresh)
         self._journal.append(
             Subscribed(
                 t=self._now(),
                 conn=self.number,
                 streams=list(effect.streams),
                 via=effect.via,
-                silent=list(effect.silent),
+                silent=[*effect.silent, *silenced],
                 again=list(effect.again),
             )
         )
-        new = [n for n in effect.streams if n not in effect.silent and n not in self.served]
+        new = [name for name in fresh if name not in silenced]
         if new:
             self._serve([*self._order, *new])
 

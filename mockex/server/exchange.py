@@ -32,6 +32,7 @@ from mockex.server.injector import Handle, Injector
 from mockex.server.journal import Behind, Journal, Lagged, Opened
 from mockex.server.markets import make_market
 from mockex.server.rest_connection import RestConnection
+from mockex.server.subscribing import Subscribing
 from mockex.server.time import Time
 from mockex.server.timers import Timer, Timers
 from mockex.server.views import Connections, Deliveries
@@ -97,6 +98,7 @@ class Exchange:
         self.rest = Rest(profile, self.market, self.clock)
         self.rest_transports: set[asyncio.Transport] = set()
         self.admission = Admission(self)
+        self.subscribing = Subscribing(profile)
         self._injector = Injector(self)
         self._open: dict[int, Connection] = {}
         self._accepted = 0
@@ -105,7 +107,7 @@ class Exchange:
         self._behind_again_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._gone: asyncio.Future[None] | None = None  # while closing: all connections are over
-        self.listener: Listener
+        self.listeners: list[Listener] = []  # of streams; more than one if somebody asked
         self._rest_listener: Listener
 
     # --- for users -----------------------------------------------------------------------------
@@ -113,7 +115,7 @@ class Exchange:
     @property
     def ws_port(self) -> int:
         """Port of the streams."""
-        return self.listener.port
+        return self.listeners[0].port
 
     @property
     def rest_port(self) -> int:
@@ -123,7 +125,10 @@ class Exchange:
     @property
     def ws_url(self) -> str:
         """Base of the streams, without a path."""
-        return f"{'ws' if self.wire.authority is None else 'wss'}://{HOST}:{self.ws_port}"
+        return self._url_at(self.ws_port)
+
+    def _url_at(self, ws_port: int) -> str:
+        return f"{'ws' if self.wire.authority is None else 'wss'}://{HOST}:{ws_port}"
 
     @property
     def rest_url(self) -> str:
@@ -134,6 +139,13 @@ class Exchange:
     def authority_pem(self) -> str | None:
         """What clients must trust, with TLS: the certificate of the authority of this exchange."""
         return None if self.wire.authority is None else self.wire.authority.pem
+
+    async def listen_also(self) -> str:
+        """Listen for streams on one more port; its base URL, without a path. It is the same
+        exchange, and the journal says of each attempt at which port it was made."""
+        listener = await self.wire.listen(lambda: Connection(self, at_first=False), HOST, 0)
+        self.listeners.append(listener)
+        return self._url_at(listener.port)
 
     def inject(self, fault: Fault) -> Handle:
         """Do `fault`, now or when its trigger says so; `await handle.seen()` for the evidence.
@@ -226,13 +238,13 @@ class Exchange:
 
     async def open(self, port: int, rest_port: int) -> None:
         """Listen, then start the market."""
-        self.listener = await self.wire.listen(lambda: Connection(self), HOST, port)
+        self.listeners.append(await self.wire.listen(lambda: Connection(self), HOST, port))
         try:
             self._rest_listener = await self.wire.listen(
                 lambda: RestConnection(self), HOST, rest_port
             )
         except BaseException:
-            await self.listener.close()
+            await self.listeners[0].close()
             raise
         self.journal.append(
             Opened(
@@ -257,8 +269,8 @@ class Exchange:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.listener.close()
-        await self._rest_listener.close()
+        for listener in (*self.listeners, self._rest_listener):
+            await listener.close()
         for connection in self.open_connections():
             connection.reset()
         for transport in tuple(self.rest_transports):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from mockex.errors import FaultError, FaultUnseen
 from mockex.faults.model import (
     AcceptThenClose,
+    AckError,
     BadUpgrade,
     CloseWith,
     CutFrame,
@@ -29,8 +30,10 @@ from mockex.faults.model import (
     Reset,
     Resume,
     ServerShutdown,
+    SilentStream,
     SlowUpgrade,
     Stall,
+    WithholdAck,
 )
 from mockex.faults.trigger import AfterEvents, Every, Now
 from mockex.server.gate import Injection, Unwatched
@@ -142,7 +145,9 @@ class Injector:
         """End every fault that lasts, except a port that refuses, which ends in its own time, and
         stalls of the connections `but`."""
         self._exchange.admission.clear()
-        self._exchange.wire.mend(self._exchange.ws_port)
+        self._exchange.subscribing.clear()
+        for listener in self._exchange.listeners:
+            self._exchange.wire.mend(listener.port)
         for connection in self._exchange.open_connections():
             if connection.number not in but:
                 connection.resume(Unwatched(), deliver=True)
@@ -224,6 +229,10 @@ class Injector:
                 | BadUpgrade(attempts=n)
             ) as fault:
                 self._exchange.admission.add(fault, handle, n, lambda: handle.note("ended"))
+            case (WithholdAck(requests=n) | AckError(requests=n)) as fault:
+                self._exchange.subscribing.add(fault, handle, n, lambda: handle.note("ended"))
+            case SilentStream(stream=str(name)):
+                self._exchange.subscribing.silence(name, handle)
             case LinkFault() as fault:
                 self._disturb(handle, fault)
             case Reset(all=every) as fault:
@@ -278,7 +287,11 @@ class Injector:
 
     def _disturb(self, handle: Handle, fault: LinkFault) -> None:
         exchange = self._exchange
-        ports = set(exchange.wire.disturb(exchange.ws_port, fault))
+        ports = {
+            port
+            for listener in exchange.listeners
+            for port in exchange.wire.disturb(listener.port, fault)
+        }
         struck = [c.number for c in exchange.connections.live() if c.peer_port in ports]
         handle.happened(struck)
 
@@ -319,7 +332,8 @@ class Injector:
     async def _refuse(self, handle: Handle, seconds: float) -> None:
         exchange = self._exchange
         until = exchange.loop_time() + seconds
-        await exchange.listener.refuse()
+        for listener in exchange.listeners:
+            await listener.refuse()
         for connection in list(exchange.open_connections()):
             connection.reset()  # accepted between the injection and the closing of the listener
         try:
@@ -329,7 +343,8 @@ class Injector:
         except ConnectionRefusedError:
             handle.happened([], "our own probe was refused")
         await asyncio.sleep(max(0.0, until - exchange.loop_time()))
-        await exchange.listener.accept()
+        for listener in exchange.listeners:
+            await listener.accept()
         handle.note("ended")
 
     def _end_after(self, handle: Handle, ms: float, end: Callable[[], None]) -> None:

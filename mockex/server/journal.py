@@ -37,10 +37,11 @@ class Opened(Entry, frozen=True, tag="opened"):
 
 
 class Attempted(Entry, frozen=True, tag="attempted"):
-    """A TCP connection was accepted at the stream port."""
+    """A TCP connection was accepted at a stream port. `port` 0: at the one that `Opened` names."""
 
     conn: int
     peer_port: int
+    port: int = 0
 
 
 class Upgraded(Entry, frozen=True, tag="upgraded"):

@@ -41,6 +41,7 @@ class Connection:
     route: str = ""
     mode: str = ""
     peer_port: int = 0
+    port: int = 0  # of ours, where there are several; 0: the first
     refused: bool = False
     streams: dict[str, bool] = field(default_factory=dict)  # name to "is served"
 
@@ -73,8 +74,10 @@ class Connections:
     def apply(self, entry: AnyEntry) -> None:
         """Take in one entry."""
         match entry:
-            case Attempted(t=t, conn=conn, peer_port=port):
-                self.all[conn] = self._open[conn] = Connection(conn, t, peer_port=port)
+            case Attempted(t=t, conn=conn):
+                self.all[conn] = self._open[conn] = Connection(
+                    conn, t, peer_port=entry.peer_port, port=entry.port
+                )
             case Upgraded(t=t, conn=conn):
                 connection = self.all[conn]
                 connection.upgraded_at = t

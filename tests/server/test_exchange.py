@@ -10,7 +10,7 @@ from websockets.asyncio.client import connect
 
 import mockex
 from mockex import sim
-from mockex.server.journal import Delivered, Faulted
+from mockex.server.journal import Attempted, Delivered, Faulted
 
 
 async def _events(step_ms: int, seconds: float) -> int:
@@ -90,3 +90,48 @@ async def test_a_small_frame_does_not_wait_for_the_acknowledgement_of_the_one_be
     ):
         accepted = exchange.open_connections()[0].transport.get_extra_info("socket")
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_several_ports_are_one_exchange_and_attempts_name_theirs() -> None:
+    async def main() -> tuple[list[int], list[int], int, list[str]]:
+        stream = "ethusdc@bookTicker"
+        async with mockex.serve("spot", seed=1, market="steady") as exchange:
+            urls = [exchange.ws_url, await exchange.listen_also(), await exchange.listen_also()]
+            clients = [await connect(f"{url}/ws/{stream}", proxy=None) for url in urls]
+            live = exchange.live(stream)
+            await exchange.inject(mockex.faults.Outage(how="refuse", ms=1000)).seen(within_s=1)
+            ends = []
+            for url, client in zip(urls, clients, strict=True):
+                await client.wait_closed()
+                with pytest.raises(ConnectionRefusedError):
+                    await connect(f"{url}/ws/{stream}", proxy=None)
+                ends.append(type(client.protocol.close_exc).__name__)
+            await asyncio.sleep(1.5)
+            async with connect(f"{urls[2]}/ws/{stream}", proxy=None) as again:
+                await again.recv()
+            attempts = [e.port for e in exchange.journal.of(Attempted)]
+            return attempts, [int(url.rpartition(":")[2]) for url in urls], live, ends
+
+    attempts, ports, live, ends = sim.run(main(), seed=1)
+    assert attempts == [0, ports[1], ports[2], ports[2]]
+    assert len(set(ports)) == 3
+    assert live == 3
+    assert ends == ["ConnectionClosedError"] * 3
+
+
+def test_what_a_link_holds_is_held_and_let_go_at_every_port() -> None:
+    async def main() -> tuple[int, int]:
+        async with mockex.serve("spot", seed=1, market="steady") as exchange:
+            url = f"{await exchange.listen_also()}/ws/ethusdc@bookTicker"
+            async with connect(url, proxy=None) as client:
+                await client.recv()
+                held = await exchange.inject(mockex.faults.Hold()).seen(within_s=1)
+                with pytest.raises(TimeoutError):
+                    async with asyncio.timeout(0.5):
+                        await client.recv()
+                exchange.calm()
+                async with asyncio.timeout(0.2):
+                    await client.recv()
+            return len(held.conns), exchange.live("ethusdc@bookTicker")
+
+    assert sim.run(main(), seed=1) == (1, 0)
