@@ -90,6 +90,9 @@ def test_the_wall_clock_is_in_this_century() -> None:
     [
         (lambda: f.AfterEvents(0), "n must be at least 1"),
         (lambda: f.Every(0, 1), "seconds must be positive"),
+        (lambda: f.WithholdAck(requests=0), "requests must be at least 1"),
+        (lambda: f.AckError(requests=0), "requests must be at least 1"),
+        (lambda: f.SilentStream(), "SilentStream needs the name of a stream"),
         (lambda: f.Every(1, 0), "times must be at least 1"),
         (lambda: f.Stall(scope="stream"), "needs the name of a stream"),
         (lambda: f.ServerShutdown(lead_ms=-1), "lead_ms must be at least 0"),

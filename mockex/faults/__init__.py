@@ -2,6 +2,7 @@
 
 from mockex.faults.model import (
     AcceptThenClose,
+    AckError,
     BadUpgrade,
     BadUpgradeKind,
     Bandwidth,
@@ -26,14 +27,17 @@ from mockex.faults.model import (
     ResetLink,
     Resume,
     ServerShutdown,
+    SilentStream,
     Slice,
     SlowUpgrade,
     Stall,
+    WithholdAck,
 )
 from mockex.faults.trigger import AfterEvents, Every, Now, Trigger
 
 __all__ = [
     "AcceptThenClose",
+    "AckError",
     "AfterEvents",
     "BadUpgrade",
     "BadUpgradeKind",
@@ -61,8 +65,10 @@ __all__ = [
     "ResetLink",
     "Resume",
     "ServerShutdown",
+    "SilentStream",
     "Slice",
     "SlowUpgrade",
     "Stall",
     "Trigger",
+    "WithholdAck",
 ]

@@ -96,20 +96,32 @@ class Resume(Fault):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LifetimeCut(Fault):
     """The cut at the connection's lifetime, now: close 1001 with an empty reason, or a bare drop
-    of the TCP connection (spot 3.2)."""
+    of the TCP connection (spot 3.2). With `reset_ms`, a RST follows so long after the close frame,
+    whatever is answered; it is then seen when that is done."""
 
     bare: bool = False
+    reset_ms: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.reset_ms is not None:
+            _at_least("reset_ms", self.reset_ms, 0)
+            if self.bare:
+                raise ValueError("a bare cut has no close frame for a RST to follow")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerShutdown(Fault):
     """The `serverShutdown` notice on every connection, then close 1001 after `lead_ms`
-    (spot 3.3)."""
+    (spot 3.3). With `reset_ms`, a RST follows so long after the close frame, whatever is answered.
+    Seen when the notice is written, ended when all of it is done."""
 
     lead_ms: int = 10_000
+    reset_ms: int | None = None
 
     def __post_init__(self) -> None:
         _at_least("lead_ms", self.lead_ms, 0)
+        if self.reset_ms is not None:
+            _at_least("reset_ms", self.reset_ms, 0)
 
 
 # --- on attempts to come ----------------------------------------------------------------------
@@ -148,13 +160,17 @@ class SlowUpgrade(Fault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HangUpgrade(Fault):
-    """The 101 never comes, for the next `attempts` attempts; `half`: half of its headers do."""
+    """The 101 never comes, for the next `attempts` attempts; `half`: half of its headers do. With
+    `reset_ms`, who has waited so long gets a RST."""
 
     attempts: int = 1
     half: bool = False
+    reset_ms: int | None = None
 
     def __post_init__(self) -> None:
         _at_least("attempts", self.attempts, 1)
+        if self.reset_ms is not None:
+            _at_least("reset_ms", self.reset_ms, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,6 +224,48 @@ class AcceptThenClose(Fault):
         _at_least("ms", self.ms, 1)
         _at_least("after_ms", self.after_ms, 0)
         _at_least("events", self.events, 0)
+
+
+# --- on subscriptions to come ------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithholdAck(Fault):
+    """The next `requests` SUBSCRIBE requests are never answered. With `served` they are carried out
+    all the same, else nothing is subscribed. `stream`: requests that name it; `connection`: those
+    on it. Seen when one is received."""
+
+    served: bool = True
+    requests: int = 1
+
+    def __post_init__(self) -> None:
+        _at_least("requests", self.requests, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AckError(Fault):
+    """The next `requests` SUBSCRIBE requests are refused: an error with their `id`, after which the
+    connection stays open (spot 4.3, wire A4). `envelope`: the error in an object of its own, or
+    its members beside the `id`. Aimed and seen as `WithholdAck` is."""
+
+    code: int = 2
+    msg: str = "Invalid request: invalid stream"
+    envelope: Literal["nested", "flat"] = "nested"
+    requests: int = 1
+
+    def __post_init__(self) -> None:
+        _at_least("requests", self.requests, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SilentStream(Fault):
+    """From now on, whoever subscribes `stream` gets the acknowledgement, finds it listed, and is
+    never sent it. Lasts until `calm`; who has it already, keeps it. Seen each time that it is
+    subscribed."""
+
+    def __post_init__(self) -> None:
+        if self.stream is None:
+            raise ValueError("SilentStream needs the name of a stream")
 
 
 # --- on the link (Toxiproxy) -------------------------------------------------------------------

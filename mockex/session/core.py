@@ -118,6 +118,15 @@ class Session:
             return self._carry_out(request)
         return self._decide(request.case, request.identified, details=request.details)
 
+    def receive_unheard(self, now: float, reply: str = "") -> list[Effect]:
+        """A text frame arrived that a fault keeps from being carried out: it counts as a message,
+        and `reply` is all that comes of it."""
+        if (self.state, Input.MESSAGE) not in LEGAL:
+            return []
+        if self._incoming.count(now):
+            return self._decide(Case.TOO_MANY_MESSAGES)
+        return [SendText(reply)] if reply else []
+
     def receive_binary(self, now: float) -> list[Effect]:
         """A binary frame arrived: "a binary frame with the same JSON closes 1008" (spot 3.5)."""
         if (self.state, Input.MESSAGE) not in LEGAL:

@@ -15,6 +15,7 @@ from websockets.exceptions import InvalidHandshake
 from mockex.errors import FaultError, FaultUnseen
 from mockex.faults import (
     AcceptThenClose,
+    AckError,
     AfterEvents,
     BadUpgrade,
     BadUpgradeKind,
@@ -30,8 +31,10 @@ from mockex.faults import (
     Reset,
     Resume,
     ServerShutdown,
+    SilentStream,
     SlowUpgrade,
     Stall,
+    WithholdAck,
 )
 from mockex.server.journal import Attempted, Closed, Delivered, Ended, Faulted, HalfClosed, Upgraded
 
@@ -386,6 +389,59 @@ async def test_server_shutdown_is_announced_in_the_form_of_the_mode(
     assert await wrapped.close_code() == 1001
 
 
+@pytest.mark.parametrize("reset_ms", [0, 60])
+async def test_a_shutdown_can_end_in_a_reset_whatever_is_answered(
+    make_exchange: Make, raw: Make, reset_ms: int
+) -> None:
+    exchange = await make_exchange("spot")
+    client = await live(exchange, raw, f"/ws/{DEPTH}")
+    handle = exchange.inject(ServerShutdown(lead_ms=0, reset_ms=reset_ms))
+    assert await client.close_code() == 1001
+    if reset_ms:
+        await client.send_frame(8, (1001).to_bytes(2, "big"))
+    assert await client.until_end() == "rst"
+    await handle.ended()
+    closed, *answered = exchange.journal.of(Closed)
+    assert (closed.by, closed.code, len(answered)) == ("server", 1001, 1 if reset_ms else 0)
+    (ended,) = exchange.journal.of(Ended)
+    assert (ended.by, ended.how) == ("server", "rst")
+    assert ended.t - closed.t >= reset_ms / 1000
+
+
+async def test_a_shutdown_that_everybody_has_left_before_is_over_when_its_time_has_come(
+    make_exchange: Make, raw: Make
+) -> None:
+    exchange = await make_exchange("spot")
+    client = await live(exchange, raw, f"/ws/{DEPTH}")
+    handle = exchange.inject(ServerShutdown(lead_ms=100, reset_ms=0))
+    client.reset()
+    await asyncio.wait_for(handle.ended(), 2)
+    assert not list(exchange.journal.of(Closed))
+
+
+async def test_a_cut_at_the_lifetime_can_end_in_a_reset_and_is_seen_when_that_is_done(
+    make_exchange: Make, raw: Make
+) -> None:
+    exchange = await make_exchange()
+    client = await live(exchange, raw)
+    handle = exchange.inject(LifetimeCut(reset_ms=60))
+    assert await client.close_code() == 1001
+    assert handle.times_seen == 0
+    assert await client.until_end() == "rst"
+    assert (await handle.seen(within_s=2)).conns == [1]
+    assert [(e.by, e.how) for e in exchange.journal.of(Ended)] == [("server", "rst")]
+
+
+async def test_a_handshake_that_hangs_can_be_reset(make_exchange: Make, raw: Make) -> None:
+    exchange = await make_exchange()
+    handle = exchange.inject(HangUpgrade(reset_ms=50))
+    client = await raw(exchange.ws_port)
+    await client.ask(TARGET)
+    await handle.seen(within_s=2)
+    assert await client.until_end() == "rst"
+    assert client.buffer == b""
+
+
 async def test_a_fault_can_wait_for_events(make_exchange: Make, raw: Make) -> None:
     exchange = await make_exchange()
     client = await live(exchange, raw)
@@ -421,3 +477,143 @@ async def test_a_fault_that_never_happens_is_named(make_exchange: Make) -> None:
     with pytest.raises(FaultUnseen, match="HangUpgrade"):
         await exchange.inject(HangUpgrade()).seen(within_s=0.05)
     assert [e.phase for e in exchange.journal.of(Faulted)] == ["injected"]
+
+
+OTHER = "btcusdc@depth5@100ms"
+
+
+async def asking(exchange: Any, raw: Make) -> Any:
+    """A client that has subscribed nothing yet."""
+    client = await raw(exchange.ws_port)
+    await client.upgrade("/public/stream")
+    return client
+
+
+async def subscribe(client: Any, number: int, *streams: str) -> None:
+    request = {"method": "SUBSCRIBE", "params": streams, "id": number}
+    await client.send_frame(1, json.dumps(request).encode())
+
+
+async def test_a_withheld_acknowledgement_leaves_the_stream_served(
+    make_exchange: Make, raw: Make
+) -> None:
+    exchange = await make_exchange()
+    client = await asking(exchange, raw)
+    withheld = exchange.inject(WithholdAck())
+    await subscribe(client, 1, DEPTH)
+    assert json.loads(await client.text())["stream"] == DEPTH
+    seen = await withheld.seen(within_s=2)
+    assert seen.conns == [1]
+    await withheld.ended()
+    await subscribe(client, 2, OTHER)
+    while "result" not in (answer := json.loads(await client.text())):
+        assert answer["stream"] == DEPTH
+    assert answer == {"result": None, "id": 2}
+
+
+async def test_a_request_that_is_not_served_is_not_answered_either(
+    make_exchange: Make, raw: Make
+) -> None:
+    exchange = await make_exchange()
+    client = await asking(exchange, raw)
+    withheld = exchange.inject(WithholdAck(served=False))
+    await subscribe(client, 1, DEPTH)
+    await withheld.seen(within_s=2)
+    await subscribe(client, 2, OTHER)
+    assert json.loads(await client.text()) == {"result": None, "id": 2}
+    await client.send_frame(1, b'{"method":"LIST_SUBSCRIPTIONS","id":3}')
+    while "result" not in (answer := json.loads(await client.text())):
+        assert answer["stream"] == OTHER
+    assert answer["result"] == [OTHER]
+
+
+async def test_requests_that_a_fault_is_not_aimed_at_are_answered(
+    make_exchange: Make, raw: Make
+) -> None:
+    exchange = await make_exchange()
+    first, second = await asking(exchange, raw), await asking(exchange, raw)
+    by_stream = exchange.inject(WithholdAck(stream=DEPTH, served=False))
+    by_connection = exchange.inject(AckError(connection=2, requests=2))
+    await subscribe(first, 1, OTHER)
+    assert json.loads(await first.text()) == {"result": None, "id": 1}
+    await first.send_frame(1, b'{"method":"GET_PROPERTY","params":["combined"],"id":2}')
+    while "result" not in (answer := json.loads(await first.text())):
+        pass
+    assert answer == {"result": True, "id": 2}
+    await subscribe(second, 1, OTHER)
+    assert "error" in json.loads(await second.text())
+    assert (by_stream.times_seen, by_connection.times_seen) == (0, 1)
+    exchange.calm()
+    await subscribe(second, 2, DEPTH)
+    assert json.loads(await second.text()) == {"result": None, "id": 2}
+
+
+@pytest.mark.parametrize(
+    ("envelope", "answer"),
+    [
+        ("nested", {"error": {"code": 2, "msg": "no"}, "id": 7}),
+        ("flat", {"code": 2, "msg": "no"}),
+    ],
+)
+async def test_a_refused_subscription_leaves_the_connection_open(
+    make_exchange: Make, raw: Make, envelope: Any, answer: Any
+) -> None:
+    exchange = await make_exchange()
+    client = await asking(exchange, raw)
+    refused = exchange.inject(AckError(code=2, msg="no", envelope=envelope))
+    await subscribe(client, 7, DEPTH)
+    assert json.loads(await client.text()) == answer
+    assert refused.times_seen == 1
+    assert exchange.live(DEPTH) == 0
+    await subscribe(client, 8, DEPTH)
+    assert json.loads(await client.text()) == {"result": None, "id": 8}
+    assert json.loads(await client.text())["stream"] == DEPTH
+
+
+async def test_a_request_that_is_withheld_counts_as_a_message(
+    make_exchange: Make, raw: Make
+) -> None:
+    exchange = await make_exchange(settings={"incoming_per_s": 2})
+    client = await asking(exchange, raw)
+    exchange.inject(WithholdAck(served=False, requests=9))
+    for number in range(3):
+        await subscribe(client, number, DEPTH)
+    assert await client.close_code() == 1008
+
+
+async def test_a_silent_stream_is_acknowledged_and_listed_and_never_sent(
+    make_exchange: Make, raw: Make
+) -> None:
+    exchange = await make_exchange()
+    silent = exchange.inject(SilentStream(stream=DEPTH))
+    client = await asking(exchange, raw)
+    await subscribe(client, 1, DEPTH, OTHER)
+    assert json.loads(await client.text()) == {"result": None, "id": 1}
+    for _ in range(5):
+        assert json.loads(await client.text())["stream"] == OTHER
+    await client.send_frame(1, b'{"method":"LIST_SUBSCRIPTIONS","id":2}')
+    while "result" not in (answer := json.loads(await client.text())):
+        assert answer["stream"] == OTHER
+    assert answer["result"] == [DEPTH, OTHER]
+    assert (exchange.live(DEPTH), exchange.live(OTHER)) == (0, 1)
+    by_url = await raw(exchange.ws_port)
+    await by_url.upgrade(f"{TARGET}/{OTHER}")
+    assert json.loads(await by_url.text())["stream"] == OTHER
+    assert exchange.live(DEPTH) == 0
+    assert silent.times_seen == 2
+
+
+async def test_who_has_a_stream_already_keeps_it_and_after_calm_everybody_gets_it(
+    make_exchange: Make, raw: Make
+) -> None:
+    exchange = await make_exchange()
+    client = await live(exchange, raw)
+    silent = exchange.inject(SilentStream(stream=DEPTH))
+    await subscribe(client, 1, DEPTH)
+    while "result" not in json.loads(await client.text()):
+        pass
+    assert json.loads(await client.text())["stream"] == DEPTH
+    assert (exchange.live(DEPTH), silent.times_seen) == (1, 0)
+    exchange.calm()
+    await live(exchange, raw)
+    assert exchange.live(DEPTH) == 2

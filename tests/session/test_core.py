@@ -63,6 +63,16 @@ def test_a_subscription_is_acknowledged_before_its_events(profile: Profile) -> N
     ]
 
 
+@BOTH
+def test_what_a_fault_keeps_from_the_session_counts_and_changes_nothing(profile: Profile) -> None:
+    made = session(profile.with_(incoming_per_s=2))
+    assert made.receive_unheard(0.0) == []
+    assert made.receive_unheard(0.1, "no") == [SendText("no")]
+    assert made.subscriptions == ()
+    assert made.receive_unheard(0.2, "no") == [TOO_MANY]
+    assert made.receive_unheard(0.3, "no") == []
+
+
 @pytest.mark.rule("spot-4.4.1", "spot-4.4.2", "spot-10.2", "usdm-4.3.1", "usdm-4.3.2")
 @BOTH
 def test_unknown_and_misspelt_streams_are_acknowledged_and_silent(profile: Profile) -> None:
