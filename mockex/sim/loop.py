@@ -104,9 +104,19 @@ class _Selector(selectors.BaseSelector):
         self._turns += 1
         if self._turns % _COLLECT_EVERY == 0:
             gc.collect()
-        if not self._ready and (timeout is None or timeout > 0):
+        ready = self._for_somebody()
+        if not ready and (timeout is None or timeout > 0):
             self._move()
-        return list(self._ready.values())
+            ready = self._for_somebody()
+        return ready
+
+    def _for_somebody(self) -> list[tuple[selectors.SelectorKey, int]]:
+        """What is ready and not of a process that is stopped, which does not ask."""
+        stopped = self._loop.stopped
+        if not stopped:
+            return list(self._ready.values())
+        sockets = self._network.sockets
+        return [one for fd, one in self._ready.items() if sockets[fd].process not in stopped]
 
     def _move(self) -> None:
         due = [at for at in (self._loop.next_timer(), self._network.next_at()) if at is not None]
@@ -128,6 +138,7 @@ class SimLoop(asyncio.SelectorEventLoop):
     def __init__(self, network: Network) -> None:
         self.network = network
         self.refused: list[NotSimulated] = []  # what was asked for in vain, also if it was caught
+        self.stopped: set[Process] = set()  # by SIGSTOP
         self._now = BEGAN_AT_S
         self._tasks: weakref.WeakSet[SimTask[Any]] = weakref.WeakSet()
         self._handlers: Handlers = {}
@@ -197,6 +208,14 @@ class SimLoop(asyncio.SelectorEventLoop):
         heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]
         timer._scheduled = True
         return timer
+
+    def again(self, handle: asyncio.Handle) -> None:
+        """Let what was put off run: a timer in its turn, anything else at once."""
+        if isinstance(handle, SimTimer):
+            heapq.heappush(self._scheduled, handle)  # type: ignore[attr-defined]
+            handle._scheduled = True
+        else:
+            self.ready.append(handle)
 
     def all_tasks(self) -> list[SimTask[Any]]:
         """Tasks that are not done, in the order in which they were made."""

@@ -54,6 +54,8 @@ class Process:
         self._loop = loop
         self._leaving = False
         self.handlers: Handlers = {}  # by signal: what `loop.add_signal_handler` added
+        self._pending: list[int] = []  # signals that came while it was stopped
+        self._put_off: list[asyncio.Handle] = []  # what it would have run meanwhile
 
     def start(self, main: Coroutine[Any, Any, int]) -> None:
         """Run `main`, whose result is the exit status, in a context of its own."""
@@ -107,13 +109,47 @@ class Process:
 
     # --- signals ---
 
+    @property
+    def stopped(self) -> bool:
+        """SIGSTOP came, and no SIGCONT since."""
+        return self in self._loop.stopped
+
     def send_signal(self, number: int) -> None:
-        """Deliver a signal: to the handler that was added for it, else it ends the process."""
+        """Deliver a signal: to the handler that was added for it, else it ends the process.
+
+        SIGSTOP and SIGCONT do what they do everywhere: nothing of it runs in between, its sockets
+        receive until they are full, and what came due meanwhile runs at once afterwards.
+        """
+        if self.code is not None:
+            return
+        if number == signal.SIGSTOP:
+            self._loop.stopped.add(self)
+            return
+        if number == signal.SIGCONT:
+            self._go_on()
+            return
         handler = self.handlers.get(number)
-        if number == signal.SIGKILL or handler is None:
+        if number == signal.SIGKILL:
             self.kill(number)
-        elif self.code is None:
+        elif self.stopped:
+            self._pending.append(number)
+        elif handler is None:
+            self.kill(number)
+        else:
             self._loop.call_soon(handler[0], *handler[1], context=self._context())
+
+    def put_off(self, handle: asyncio.Handle) -> None:
+        """Run `handle` once it is not stopped any more."""
+        self._put_off.append(handle)
+
+    def _go_on(self) -> None:
+        self._loop.stopped.discard(self)
+        handles, self._put_off = self._put_off, []
+        for handle in handles:
+            self._loop.again(handle)
+        signals, self._pending = self._pending, []
+        for number in signals:
+            self.send_signal(number)
 
     def kill(self, number: int = signal.SIGKILL) -> None:
         """End it at once, as a signal does that it has no handler for."""
@@ -125,6 +161,8 @@ class Process:
         if self.code is None:
             self.left = self._loop.holdings(self)
             self.code = code
+            self._loop.stopped.discard(self)
+            self._put_off.clear()
             self._loop.network.close_all(self)
             self._loop.bury(self)
             self.ended.set_result(code)

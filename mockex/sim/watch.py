@@ -66,7 +66,7 @@ class SimTimer(asyncio.TimerHandle):
 class Ready(deque[asyncio.Handle]):
     """The callbacks that are to run. The loop takes one out and runs it: there it is looked at.
 
-    What belongs to a process that has ended does not run any more.
+    What belongs to a process that has ended does not run any more; if it is stopped, not yet.
     """
 
     def __init__(self, time: Callable[[], float]) -> None:
@@ -90,6 +90,10 @@ class Ready(deque[asyncio.Handle]):
                 self._spins()
         process = owner_of(handle._context)  # type: ignore[attr-defined]
         if process is not None and process.code is not None:
+            handle.cancel()
+        elif process is not None and process.stopped:
+            process.put_off(handle)
+            handle = asyncio.Handle(lambda: None, (), handle._loop)  # type: ignore[attr-defined]
             handle.cancel()
         else:
             self.running = handle

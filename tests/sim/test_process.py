@@ -629,3 +629,105 @@ def test_the_program_itself_gets_the_signals_that_are_sent_to_the_loop() -> None
         return got
 
     assert sim.run(program(), seed=1) == ["term"]
+
+
+# --- stopped and going on ---
+
+
+def test_a_stopped_process_runs_nothing_and_then_all_that_came_due() -> None:
+    async def program() -> int:
+        loop = asyncio.get_running_loop()
+        for second in (1, 2, 3):
+            loop.call_later(second, ran.append, second)
+        await asyncio.sleep(5)
+        ran.append(round(loop.time()))
+        return 0
+
+    async def main() -> int:
+        process = spawn(program)
+        await asyncio.sleep(1.5)
+        process.send_signal(signal.SIGSTOP)
+        assert process.stopped
+        await asyncio.sleep(10)
+        assert ran == [1]
+        process.send_signal(signal.SIGCONT)
+        assert not process.stopped
+        return await process.ended
+
+    ran: list[int] = []
+    assert run(main()) == 0
+    assert ran == [1, 2, 3, 1012]
+
+
+def test_what_arrives_at_a_stopped_process_is_read_when_it_goes_on_before_its_timers_run() -> None:
+    class Told(Peer):
+        def data_received(self, data: bytes) -> None:
+            saw.append(data.decode())
+
+    async def program() -> int:
+        loop = asyncio.get_running_loop()
+        await loop.create_server(Told, "127.0.0.1", 4000)
+        loop.call_later(2, saw.append, "timer")
+        return await waits()
+
+    async def main() -> None:
+        process = spawn(program)
+        await asyncio.sleep(1)
+        client, _ = await asyncio.get_running_loop().create_connection(Peer, "127.0.0.1", 4000)
+        client.write(b"before")
+        await asyncio.sleep(0.1)
+        process.send_signal(signal.SIGSTOP)
+        client.write(b"meanwhile")
+        await asyncio.sleep(5)
+        assert saw == ["before"]
+        process.send_signal(signal.SIGCONT)
+        await asyncio.sleep(0.1)
+        client.abort()
+        process.kill()
+
+    saw: list[str] = []
+    run(main())
+    assert saw == ["before", "meanwhile", "timer"]
+
+
+def test_the_sockets_of_a_stopped_process_fill_up() -> None:
+    async def program() -> int:
+        await asyncio.get_running_loop().create_server(Peer, "127.0.0.1", 4000)
+        return await waits()
+
+    async def main() -> int:
+        process = spawn(program)
+        await asyncio.sleep(1)
+        client, _ = await asyncio.get_running_loop().create_connection(Peer, "127.0.0.1", 4000)
+        await asyncio.sleep(0.1)
+        process.send_signal(signal.SIGSTOP)
+        client.write(b"x" * 2_000_000)
+        await asyncio.sleep(5)
+        waiting = client.get_write_buffer_size()
+        process.send_signal(signal.SIGCONT)
+        await asyncio.sleep(5)
+        assert client.get_write_buffer_size() == 0
+        client.abort()
+        process.kill()
+        return waiting
+
+    assert 1_000_000 < run(main()) < 2_000_000
+
+
+def test_a_signal_waits_until_a_stopped_process_goes_on_but_sigkill_does_not() -> None:
+    async def main() -> tuple[int, int]:
+        patient, other = spawn(waits), spawn(waits)
+        await asyncio.sleep(1)
+        for process in (patient, other):
+            process.send_signal(signal.SIGSTOP)
+            process.send_signal(signal.SIGTERM)
+        await asyncio.sleep(1)
+        assert patient.code is None
+        patient.send_signal(signal.SIGCONT)
+        other.send_signal(signal.SIGKILL)
+        assert not other.stopped
+        other.send_signal(signal.SIGSTOP)
+        assert not other.stopped, "it has ended"
+        return await patient.ended, await other.ended
+
+    assert run(main()) == (-signal.SIGTERM, -signal.SIGKILL)
