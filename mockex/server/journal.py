@@ -233,9 +233,11 @@ class Sampled(Entry, frozen=True, tag="sampled"):
     """What the operating system shows of the testee's process tree; on the virtual ground, what
     the simulated network and the loop do.
 
-    `sockets` counts by TCP state those to the exchange's ports that the tree owns;
-    `close_wait_s` is how long the oldest of them has been in CLOSE_WAIT. Threads, descriptors,
-    memory and processor time are there on the real ground only, tasks and timers on the virtual.
+    `sockets` counts by TCP state those to the exchange's ports that the tree owns, `own_sockets`
+    only those in states that the testee answers for, and `stream_sockets` is how many of these go
+    to a port of the streams. `close_wait_s` is how long the oldest has been in CLOSE_WAIT. Threads,
+    descriptors, memory and processor time are there on the real ground only, tasks and timers on
+    the virtual.
     """
 
     run: int
@@ -247,6 +249,7 @@ class Sampled(Entry, frozen=True, tag="sampled"):
     cpu_s: float = 0.0
     close_wait_s: float = 0.0
     own_sockets: dict[str, int] = {}
+    stream_sockets: int = 0
     tasks: int | None = None
     timers: int | None = None
 

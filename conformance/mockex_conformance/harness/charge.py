@@ -26,6 +26,7 @@ from mockex_conformance.description import Description
 from mockex_conformance.errors import CannotRun, ProtocolBroken
 from mockex_conformance.harness import protocol
 from mockex_conformance.harness.ground import Ground, Testee, testee_on
+from mockex_conformance.observers.system import Ports
 
 HELLO_WITHIN_S = 10.0
 PROBE_WITHIN_S = 5.0
@@ -81,7 +82,7 @@ class Charge:
         *,
         stderr: Path,
         start_lock: Path,
-        ports: frozenset[int] | None,
+        ports: Ports | None,
         streams: Sequence[str],
         mode: str,
     ) -> None:

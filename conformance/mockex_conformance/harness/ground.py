@@ -18,6 +18,7 @@ from mockex_conformance.errors import ProtocolBroken
 from mockex_conformance.harness import protocol
 from mockex_conformance.harness.process import Process
 from mockex_conformance.harness.virtual import VirtualProcess
+from mockex_conformance.observers.system import Ports
 
 
 class Ground(StrEnum):
@@ -56,7 +57,7 @@ class Testee(Protocol):
 
     async def start(self, lock: Path) -> None: ...
 
-    def observe(self, run: int, ports: frozenset[int]) -> Observer: ...
+    def observe(self, run: int, ports: Ports) -> Observer: ...
 
     async def listen(self) -> None: ...
 

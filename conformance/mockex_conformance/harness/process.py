@@ -26,7 +26,7 @@ import psutil
 
 from mockex_conformance.errors import CannotRun, ProtocolBroken
 from mockex_conformance.harness import protocol
-from mockex_conformance.observers.system import Observer
+from mockex_conformance.observers.system import Observer, Ports
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -265,7 +265,7 @@ class Process:
         """The last line of stderr."""
         return last_line(self._stderr_path)
 
-    def observe(self, run: int, ports: frozenset[int]) -> Observer:
+    def observe(self, run: int, ports: Ports) -> Observer:
         """An observer of it. Ask before `listen`: until its end is found, the pid is its own."""
         return Observer(self.pid, ports, run, self.seen)
 

@@ -51,6 +51,7 @@ from mockex_conformance.errors import ProtocolBroken
 from mockex_conformance.harness.charge import Charge
 from mockex_conformance.harness.process import environment, fill
 from mockex_conformance.harness.times import Conditions, Times
+from mockex_conformance.observers.system import Ports
 
 LIVE_WITHIN_S = 15.0
 SEEN_WITHIN_S = 5.0
@@ -139,7 +140,10 @@ class CaseRun(Times):
             "python": sys.executable,
         }
         own = {name: fill(value, placeholders) for name, value in self.testee.env.items()}
-        ports = frozenset({self.exchange.ws_port, self.exchange.rest_port})
+        ports = Ports(
+            frozenset(listener.port for listener in self.exchange.listeners),
+            frozenset({self.exchange.rest_port}),
+        )
         number = len(self._charges) + 1
         charge = Charge(number, self.testee, self.journal, until=self._until, wake=self._pulse.set)
         self._charges.append(charge)

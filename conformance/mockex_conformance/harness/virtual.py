@@ -29,7 +29,7 @@ from mockex.sim import Process, SimLoop, SimSocket
 from mockex_conformance.errors import EntryBroken, ProtocolBroken
 from mockex_conformance.harness import protocol
 from mockex_conformance.harness.process import last_line
-from mockex_conformance.observers.system import OWNED
+from mockex_conformance.observers.system import OWNED, Ports
 
 _PIPE_S = 0.0002  # a line takes as long as a chunk on the network
 _PERIOD_S = 0.25  # between two looks from outside
@@ -234,7 +234,7 @@ class VirtualProcess:
 
     # --- what is seen of it ---
 
-    def observe(self, run: int, ports: frozenset[int]) -> VirtualObserver:
+    def observe(self, run: int, ports: Ports) -> VirtualObserver:
         """An observer of it."""
         return VirtualObserver(self._process, self._loop, ports, run)
 
@@ -289,7 +289,7 @@ class VirtualProcess:
 class VirtualObserver:
     """What the simulated network and the loop show of a testee; see `observers.system`."""
 
-    def __init__(self, process: Process, loop: SimLoop, ports: frozenset[int], run: int) -> None:
+    def __init__(self, process: Process, loop: SimLoop, ports: Ports, run: int) -> None:
         self._process = process
         self._loop = loop
         self._ports = ports
@@ -316,6 +316,11 @@ class VirtualObserver:
             sockets=dict(states),
             close_wait_s=round(now - oldest, 3),
             own_sockets={state: states[state] for state in OWNED if states[state]},
+            stream_sockets=sum(
+                sock.state in OWNED and sock.remote[1] in self._ports.streams
+                for sock in ours
+                if sock.remote is not None
+            ),
             tasks=len(self._process.tasks()),
             timers=len(self._loop.timers_of(self._process)),
         )

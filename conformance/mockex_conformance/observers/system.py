@@ -10,6 +10,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 
 import psutil
 
@@ -19,12 +20,21 @@ PERIOD_S = 0.2
 OWNED = ("ESTABLISHED", "SYN_SENT", "CLOSE_WAIT")
 
 
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Of the exchange: what a testee may have sockets to."""
+
+    streams: frozenset[int]
+    rest: frozenset[int] = frozenset()
+
+    def __contains__(self, port: int) -> bool:
+        return port in self.streams or port in self.rest
+
+
 class Observer:
     """Samples one process tree until it is gone."""
 
-    def __init__(
-        self, pid: int, ports: frozenset[int], run: int, seen: set[psutil.Process]
-    ) -> None:
+    def __init__(self, pid: int, ports: Ports, run: int, seen: set[psutil.Process]) -> None:
         """`seen` gets each process of the tree that is ever looked at."""
         self._root = psutil.Process(pid)
         self._ports = ports
@@ -46,7 +56,7 @@ class Observer:
         self._seen.update(tree)
         sockets: Counter[str] = Counter()
         waiting: set[tuple[int, int]] = set()
-        threads = descriptors = rss = 0
+        streaming = threads = descriptors = rss = 0
         cpu_s = 0.0
         for process in tree:
             with suppress(psutil.Error), process.oneshot():
@@ -55,6 +65,8 @@ class Observer:
                 for connection in process.net_connections("tcp"):
                     if connection.raddr and connection.raddr.port in self._ports:
                         sockets[connection.status] += 1
+                        if connection.status in OWNED:
+                            streaming += connection.raddr.port in self._ports.streams
                         if connection.status == "CLOSE_WAIT":
                             waiting.add((process.pid, connection.laddr.port))
                 threads += process.num_threads()
@@ -75,6 +87,7 @@ class Observer:
             cpu_s=round(cpu_s, 3),
             close_wait_s=round(now - oldest, 3),
             own_sockets={state: sockets[state] for state in OWNED if sockets[state]},
+            stream_sockets=streaming,
         )
 
     async def run(self, journal: Callable[[Sampled], None]) -> None:

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from mockex.server.journal import Sampled
-from mockex_conformance.observers.system import PERIOD_S, Observer
+from mockex_conformance.observers.system import PERIOD_S, Observer, Ports
 
 PROGRAM = """\
 import socket, subprocess, sys, threading
@@ -49,10 +49,15 @@ async def test_a_tree_is_counted_with_its_sockets(started: list[subprocess.Popen
     assert process.stdout is not None
     await asyncio.to_thread(process.stdout.readline)
     seen: set[psutil.Process] = set()
-    observer = Observer(process.pid, frozenset({port}), 1, seen)
+    observer = Observer(process.pid, Ports(frozenset({port})), 1, seen)
     first = observer.sample(10.0)
     assert first is not None
     assert first.own_sockets == {"ESTABLISHED": 3}
+    assert first.stream_sockets == 3
+    rest = Ports(frozenset(), rest=frozenset({port}))
+    as_rest = Observer(process.pid, rest, 1, seen).sample(10.0)
+    assert as_rest is not None
+    assert (as_rest.own_sockets, as_rest.stream_sockets) == ({"ESTABLISHED": 3}, 0)
     assert first.processes == len(seen) == 2
     assert first.threads == 3
     assert first.descriptors >= 6
@@ -75,7 +80,7 @@ async def test_a_tree_is_counted_with_its_sockets(started: list[subprocess.Popen
 
 def test_a_process_that_is_gone_gives_no_sample() -> None:
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    observer = Observer(process.pid, frozenset(), 1, set())
+    observer = Observer(process.pid, Ports(frozenset()), 1, set())
     process.communicate(b"\n")
     assert observer.sample(0.0) is None
 
@@ -90,7 +95,7 @@ async def test_it_looks_at_least_every_250_ms_and_ends_with_the_process() -> Non
         if len(sampled) == 4:
             enough.set()
 
-    observer = Observer(process.pid, frozenset(), 2, set())
+    observer = Observer(process.pid, Ports(frozenset()), 2, set())
     watching = asyncio.ensure_future(observer.run(keep))
     async with asyncio.timeout(10):
         await enough.wait()
@@ -109,4 +114,4 @@ def test_a_process_that_may_not_be_looked_at_is_no_process_without_sockets(
 
     monkeypatch.setattr(psutil.Process, "num_fds", denied)
     with pytest.raises(psutil.AccessDenied):
-        Observer(os.getpid(), frozenset(), 1, set()).sample(0.0)
+        Observer(os.getpid(), Ports(frozenset()), 1, set()).sample(0.0)
