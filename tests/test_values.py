@@ -102,6 +102,10 @@ def test_the_wall_clock_is_in_this_century() -> None:
         (lambda: f.SlowUpgrade(ms=-1), "ms must be at least 0"),
         (lambda: f.SlowUpgrade(ms=1, attempts=0), "attempts must be at least 1"),
         (lambda: f.HangUpgrade(attempts=0), "attempts must be at least 1"),
+        (lambda: f.HangUpgrade(reset_ms=-1), "reset_ms must be at least 0"),
+        (lambda: f.ServerShutdown(reset_ms=-1), "reset_ms must be at least 0"),
+        (lambda: f.LifetimeCut(reset_ms=-1), "reset_ms must be at least 0"),
+        (lambda: f.LifetimeCut(reset_ms=1, bare=True), "a bare cut has no close frame"),
         (lambda: f.RefuseUpgrade(status=101), "status must be from 200 to 599"),
         (lambda: f.RefuseUpgrade(attempts=0), "attempts must be at least 1"),
         (lambda: f.BadUpgrade(kind="worse"), "kind must be one of wrong-accept, no-upgrade"),  # type: ignore[arg-type]

@@ -111,9 +111,11 @@ class Admission:
             case SlowUpgrade(ms=ms):
                 self._exchange.timers.after(ms / 1000, lambda: connection.upgrade(request, target))
                 rule.injection.happened([number])
-            case HangUpgrade(half=half):
+            case HangUpgrade(half=half, reset_ms=reset_ms):
                 if half:
                     connection.write_head_half(request)
+                if reset_ms is not None:
+                    connection.reset_after(reset_ms / 1000)
                 rule.injection.happened([number])
             case RefuseUpgrade(status=status, headers=headers, body=body):
                 connection.refuse(status, body, request.target, tuple(headers.items()))

@@ -97,6 +97,7 @@ class Connection(asyncio.Protocol):
         self._slow_timer: Timer | None = None
         self._close_received = False
         self._closing = False  # a close frame of ours is written or withheld
+        self._resets = False  # a RST is due, and is to be its end
         self._ended_by: Literal["client", "server"] | None = None
         self._how: Literal["fin", "rst"] = "fin"
         self._when_ended: list[Callable[[], None]] = []
@@ -335,7 +336,7 @@ class Connection(asyncio.Protocol):
         self._arm()
 
     def _control(self, send: Callable[[], None], *, keep: bool = True) -> None:
-        """Send now, or leave it to the gate; what is not fresh is gone when the gate opens."""
+        """Send now, or leave it to the gate; what is not kept is gone when the gate opens."""
         if self.gate is None or not self.gate.hold_control(send if keep else lambda: None):
             send()
 
@@ -436,8 +437,16 @@ class Connection(asyncio.Protocol):
             self._cancel_deadline()
             self._deadline = self._after(CLOSE_ANSWER_WITHIN_S, self._finish)
 
+    def reset_after(self, seconds: float) -> None:
+        """RST after so long, and nothing of ours ends it before: no FIN, no answer that came."""
+        self._resets = True
+        self._cancel_deadline()
+        self._deadline = self._after(seconds, self.reset)
+
     def _finish(self) -> None:
         """FIN once everything is written, and a RST if it never drains."""
+        if self._resets:
+            return
         if self._ended_by is None:
             self._ended_by = "server"
         self.transport.close()

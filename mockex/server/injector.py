@@ -215,8 +215,8 @@ class Injector:
         match handle.fault:
             case Outage() as fault:
                 self._outage(handle, fault)
-            case ServerShutdown(lead_ms=lead_ms):
-                self._shut_down(handle, lead_ms)
+            case ServerShutdown() as fault:
+                self._shut_down(handle, fault)
             case Resume() as fault:
                 self._resume(handle, fault)
             case AcceptThenClose(ms=ms) as fault:
@@ -257,8 +257,11 @@ class Injector:
                     raise FaultError(f"Fin: the client has reset c{target.number} already")
             case CloseWith(code=code, reason=reason):
                 target.close(code, reason)
-            case LifetimeCut():
+            case LifetimeCut(reset_ms=reset_ms):
                 target.close(CloseCode.GOING_AWAY)
+                if reset_ms is not None:
+                    self._reset_after([target], reset_ms, lambda: handle.happened([target.number]))
+                    return
             case fault:
                 raise FaultError(f"{type(fault).__name__} is no fault of the exchange")
         handle.happened([target.number])
@@ -273,17 +276,32 @@ class Injector:
             connection.resume(handle, deliver=fault.backlog == "deliver")
 
     def _reset(self, handle: Handle, targets: Sequence[Connection]) -> None:
+        numbers = [connection.number for connection in targets]
+        self._when_all_ended(targets, lambda: handle.happened(numbers))
+        for connection in targets:
+            connection.reset()
+
+    def _reset_after(
+        self, targets: Sequence[Connection], ms: int, done: Callable[[], None]
+    ) -> None:
+        """A RST for connections that have just been sent a close frame."""
+        self._when_all_ended(targets, done)
+        for connection in targets:
+            connection.reset_after(ms / 1000)
+
+    @staticmethod
+    def _when_all_ended(targets: Sequence[Connection], done: Callable[[], None]) -> None:
         left = {connection.number for connection in targets}
-        numbers = sorted(left)
 
         def one_ended(number: int) -> None:
             left.discard(number)
             if not left:
-                handle.happened(numbers)
+                done()
 
         for connection in targets:
             connection.when_ended(partial(one_ended, connection.number))
-            connection.reset()
+        if not left:
+            done()
 
     def _disturb(self, handle: Handle, fault: LinkFault) -> None:
         exchange = self._exchange
@@ -295,7 +313,7 @@ class Injector:
         struck = [c.number for c in exchange.connections.live() if c.peer_port in ports]
         handle.happened(struck)
 
-    def _shut_down(self, handle: Handle, lead_ms: int) -> None:
+    def _shut_down(self, handle: Handle, fault: ServerShutdown) -> None:
         profile = self._exchange.profile
         if not profile.server_shutdown:
             raise FaultError(
@@ -309,11 +327,18 @@ class Injector:
         handle.happened([c.number for c in targets])
 
         def go() -> None:
-            for connection in targets:
+            left = [c for c in targets if c.live]
+            for connection in left:
                 connection.go_away()
+            if fault.reset_ms is not None:
+                self._reset_after(left, fault.reset_ms, over)
+            else:
+                over()
+
+        def over() -> None:
             handle.note("ended", [c.number for c in targets])
 
-        self._exchange.timers.after(lead_ms / 1000, go)
+        self._exchange.timers.after(fault.lead_ms / 1000, go)
 
     def _outage(self, handle: Handle, fault: Outage) -> None:
         exchange = self._exchange
