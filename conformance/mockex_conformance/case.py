@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mockex.server.exchange import Exchange
     from mockex.server.injector import Handle
     from mockex_conformance.checks.base import Check
+    from mockex_conformance.harness.times import Times
 from mockex_conformance.description import Description
 from mockex_conformance.verdict import Level, Severity
 
@@ -90,8 +91,25 @@ class Run(Protocol):
         """Must-not-happen window in seconds: ms x scale x quiet-factor."""
         ...
 
-    async def start(self, *, streams: Sequence[str] | None = None, mode: str | None = None) -> None:
-        """Start the testee (level 2: send `start` too); `streams` None: the case's."""
+    @property
+    def supports(self) -> list[str]:
+        """What the testee said in `hello` that it will say."""
+        ...
+
+    async def start(
+        self,
+        *,
+        streams: Sequence[str] | None = None,
+        mode: str | None = None,
+        lifetime_s: float | None = None,
+    ) -> None:
+        """Start the testee (level 2: send `start` too); `streams` None: the case's. `lifetime_s`:
+        the lifetime of connections that one that `renews` is told."""
+        ...
+
+    async def until(self, met: Callable[[], bool], within_s: float, what: str) -> None:
+        """Wait for what must happen: `met` is asked after each entry of the journal, `what` says
+        it in words. As much later as our own loop stood still. Raises NotLive."""
         ...
 
     async def until_live(self, within_s: float = 15.0) -> None:
@@ -126,6 +144,21 @@ class Run(Protocol):
 
     async def until_ended(self, handle: Handle, within_s: float = 120.0) -> None:
         """Wait until a fault that lasts is over; recovery then counts from its end."""
+        ...
+
+    async def until_replaced(self, within_ms: float) -> float:
+        """As `until_recovered`, where a recovery is not required but what the case begins with:
+        raises Unseen, and is no landmark of a deadline. Notes `replaced`."""
+        ...
+
+    async def until_over(self, connections: Collection[int], within_s: float) -> bool:
+        """Until none of these connections is live any more, whoever ended it; recovery then counts
+        from the last of these ends. False if that is not so in time."""
+        ...
+
+    async def until_moved(self, old: Collection[int], within_s: float) -> bool:
+        """Until every wanted stream flows on K live connections that are none of `old`. False if
+        that is not so in time."""
         ...
 
     async def until_stable(self) -> None:
@@ -196,7 +229,7 @@ class Case:
     starts: bool = True  # the harness starts the testee and waits until it is live
     ends_dead: bool = False  # ends in a shutdown: nothing needs to be live at the end
     least_scale: float = 0.0  # below it the market's own 100 ms would hide what is looked for
-    settings: Callable[[Any], dict[str, object]] | None = None  # of the profile, from the testee
+    settings: Callable[[Times], dict[str, object]] | None = None  # of the profile
     market: str = "steady"
     step_ms: int = 100  # of the market: shorter steps make a burst on the streams in real time
     real_only: str = ""  # what it looks at that only a machine has
@@ -216,7 +249,7 @@ def case(
     starts: bool = True,
     ends_dead: bool = False,
     least_scale: float = 0.0,
-    settings: Callable[[Any], dict[str, object]] | None = None,
+    settings: Callable[[Times], dict[str, object]] | None = None,
     market: str = "steady",
     step_ms: int = 100,
     real_only: str = "",

@@ -28,6 +28,7 @@ from mockex.faults import (
     Outage,
     RefuseUpgrade,
     Reset,
+    ServerShutdown,
     SlowUpgrade,
     Stall,
 )
@@ -125,12 +126,20 @@ class CaseRun(Times):
     def _launched_at(self) -> float:
         return self._charges[-1].launched_at if self._charges else 0.0
 
-    async def start(self, *, streams: Sequence[str] | None = None, mode: str | None = None) -> None:
+    async def start(
+        self,
+        *,
+        streams: Sequence[str] | None = None,
+        mode: str | None = None,
+        lifetime_s: float | None = None,
+    ) -> None:
         """Start the testee; level 2 is told to `start`."""
         if streams is not None:
             self.streams = list(streams)
         self.mode = mode or self.mode
         values = self._settings()
+        if lifetime_s is not None and self.testee.renews:
+            values["MOCKEX_LIFETIME_S"] = f"{lifetime_s:g}"
         placeholders = {
             "ws_url": self.exchange.ws_url,
             "rest_url": self.exchange.rest_url,
@@ -145,7 +154,7 @@ class CaseRun(Times):
             frozenset({self.exchange.rest_port}),
         )
         number = len(self._charges) + 1
-        charge = Charge(number, self.testee, self.journal, until=self._until, wake=self._pulse.set)
+        charge = Charge(number, self.testee, self.journal, until=self.until, wake=self._pulse.set)
         self._charges.append(charge)
         self._longest_lag_s = 0.0
         await charge.launch(
@@ -211,7 +220,7 @@ class CaseRun(Times):
         for charge in self._charges:
             charge.check(connected=bool(self.exchange.connections.all))
 
-    async def _until(self, met: Callable[[], bool], within_s: float, what: str) -> None:
+    async def until(self, met: Callable[[], bool], within_s: float, what: str) -> None:
         """Wait for what must happen: as long as was said, and as long as our loop stood still
         meanwhile."""
         began, stood_still_s = self._now(), self._stood_still_s
@@ -231,14 +240,15 @@ class CaseRun(Times):
             self._pulse.clear()
             await self._pulse.wait()
 
-    def _flowing(self, since: float) -> bool:
-        """Every wanted stream on K live deliveries, each with an event written after `since`."""
+    def _flowing(self, since: float, *, but: Collection[int] = ()) -> bool:
+        """Every wanted stream on K live deliveries other than `but`, each with an event written
+        after `since`."""
         deliveries = self.exchange.deliveries
         for stream in self.streams:
             fresh = [
                 c
                 for c in self.exchange.connections.delivering(stream)
-                if (deliveries.last_at(c.number, stream) or -1.0) > since
+                if c.number not in but and (deliveries.last_at(c.number, stream) or -1.0) > since
             ]
             if len(fresh) < self.k:
                 return False
@@ -247,11 +257,11 @@ class CaseRun(Times):
     async def until_live(self, within_s: float = LIVE_WITHIN_S) -> None:
         """Every wanted stream flows. Raises NotLive."""
         self.note("awaiting-live", within_s=within_s, since=self._launched_at, streams=self.streams)
-        await self._until(lambda: self._flowing(self._launched_at), within_s + 0.5, "live")
+        await self.until(lambda: self._flowing(self._launched_at), within_s + 0.5, "live")
         # Once more: a testee that dies of its first event has not been live. It has the time to: a
         # loop that was late writes the next event in the same turn.
         first_at = self._now() + max(_TO_DIE_S, self._longest_lag_s)
-        await self._until(lambda: self._flowing(first_at), within_s, "a second event")
+        await self.until(lambda: self._flowing(first_at), within_s, "a second event")
         self.note("live")
 
     async def until_events(self, n: int, stream: str | None = None) -> None:
@@ -267,7 +277,7 @@ class CaseRun(Times):
                 if key[1] == name
             )
 
-        await self._until(met, SEEN_WITHIN_S + n * 0.2, f"{n} events of {name}")
+        await self.until(met, SEEN_WITHIN_S + n * 0.2, f"{n} events of {name}")
 
     async def until_steps(self, n: int) -> None:
         """`n` more steps of the market on which something was delivered."""
@@ -279,7 +289,7 @@ class CaseRun(Times):
 
         self.journal.listen(collect, replay=False)
         try:
-            await self._until(lambda: len(steps) >= n, SEEN_WITHIN_S + n * 0.2, f"{n} steps")
+            await self.until(lambda: len(steps) >= n, SEEN_WITHIN_S + n * 0.2, f"{n} steps")
         finally:
             self.journal.unlisten(collect)
 
@@ -296,8 +306,18 @@ class CaseRun(Times):
         match fault:
             case Outage(ms=int(ms)) | SlowUpgrade(ms=ms) | AcceptThenClose(ms=ms):
                 return replace(fault, ms=round(ms * self.scale))
+            case ServerShutdown(lead_ms=ms):
+                fault = replace(fault, lead_ms=round(ms * self.scale))
+                return self._scaled_reset(fault)
+            case HangUpgrade() | LifetimeCut():
+                return self._scaled_reset(fault)
             case _:
                 return fault
+
+    def _scaled_reset(self, fault: ServerShutdown | HangUpgrade | LifetimeCut) -> Fault:
+        if fault.reset_ms is None:
+            return fault
+        return replace(fault, reset_ms=round(fault.reset_ms * self.scale))
 
     def inject(self, fault: Fault) -> Handle:
         """Inject without waiting to see it: for faults that a later one lets happen."""
@@ -338,7 +358,7 @@ class CaseRun(Times):
                 within_s = self.deadline_s(self.limit_ms("reconnect_cap_ms"))
         name = type(handle.fault).__name__
         try:
-            await self._until(lambda: handle.id in self._seen_at, within_s, f"{name} seen")
+            await self.until(lambda: handle.id in self._seen_at, within_s, f"{name} seen")
         except NotLive:
             if needs_attempt:
                 self.note("no-attempt", fault=name, within_s=within_s)
@@ -348,7 +368,7 @@ class CaseRun(Times):
 
     async def until_ended(self, handle: Handle, within_s: float = 120.0) -> None:
         """Wait until a fault that lasts is over; recovery then counts from its end."""
-        await self._until(lambda: handle.id in self._ended_at, within_s, "the end of the fault")
+        await self.until(lambda: handle.id in self._ended_at, within_s, "the end of the fault")
         self._fault_at = self._ended_at[handle.id]
 
     def _remember_loss(self) -> None:
@@ -376,10 +396,46 @@ class CaseRun(Times):
         )
         left_s = since + within_s - self._now()
         # A little longer than the deadline: how late it was belongs into the finding.
-        await self._until(lambda: self._flowing(since), max(left_s, 0) + 0.5, "recovered")
+        await self.until(lambda: self._flowing(since), max(left_s, 0) + 0.5, "recovered")
         took_s = self._now() - since
         self.note("recovered", took_s=round(took_s, 3))
         return took_s
+
+    async def until_replaced(self, within_ms: float) -> float:
+        """Every wanted stream flows elsewhere. Raises Unseen."""
+        since = self._fault_at
+        try:
+            await self.until(
+                lambda: self._flowing(since), self.deadline_s(within_ms), "a replacement"
+            )
+        except NotLive as late:
+            raise Unseen(f"the testee did not replace the connection: {late}") from None
+        took_s = self._now() - since
+        self.note("replaced", took_s=round(took_s, 3))
+        return took_s
+
+    async def until_over(self, connections: Collection[int], within_s: float) -> bool:
+        """None of these connections is live any more; recovery then counts from the last end."""
+        watched = [self.exchange.connections.all[number] for number in connections]
+        try:
+            await self.until(lambda: not any(c.live for c in watched), within_s, "the end")
+        except NotLive:
+            return False
+        self._fault_at = max((c.closing_at or 0.0 for c in watched), default=self._now())
+        lasted_s = min(
+            ((c.closing_at or 0.0) - (c.upgraded_at or 0.0) for c in watched), default=0.0
+        )
+        good = lasted_s >= self.scaled_s(self.limit_ms("stable_ms"))
+        self._recovery_limit = "reconnect_first_ms" if good else "reconnect_cap_ms"
+        return True
+
+    async def until_moved(self, old: Collection[int], within_s: float) -> bool:
+        """Every wanted stream flows on connections that are none of `old`."""
+        try:
+            await self.until(lambda: self._flowing(-1.0, but=old), within_s, "a new connection")
+        except NotLive:
+            return False
+        return True
 
     async def until_stable(self) -> None:
         """Let the present connections last `stable_ms`, so that the next loss is a first one."""

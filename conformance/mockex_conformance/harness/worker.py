@@ -31,7 +31,7 @@ from mockex_conformance.harness.charge import Gone
 from mockex_conformance.harness.ground import Ground
 from mockex_conformance.harness.load import own_testees
 from mockex_conformance.harness.run import CaseRun
-from mockex_conformance.harness.times import Conditions, default_limit_ms
+from mockex_conformance.harness.times import Conditions, Times, default_limit_ms
 from mockex_conformance.harness.virtual import Prints, refusals
 from mockex_conformance.judge import judge
 from mockex_conformance.recording import Recording, Terms
@@ -197,7 +197,8 @@ async def _work(job: Job, look: Callable[[Recording], None] | None) -> CaseVerdi
     began = loop.time()
     settings = dict(SUITE_SETTINGS)
     if job.case.settings is not None:
-        settings |= job.case.settings(testee)
+        least_scale = job.case.least_scale
+        settings |= job.case.settings(Times(testee, job.profile, job.conditions, least_scale))
     async with mockex.serve(
         job.profile,
         seed=job.conditions.seed,
