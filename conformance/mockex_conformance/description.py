@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import msgspec
@@ -80,3 +81,10 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     also_fails: dict[str, str] = {}  # case number to reason
     may_fail: dict[str, str] = {}
     file: Path | None = None
+
+    @property
+    def digest(self) -> str:
+        """A few characters that are others as soon as anything is described otherwise; the same
+        on every machine, wherever the file lies."""
+        here = msgspec.structs.replace(self, cwd=Path(), file=None)
+        return hashlib.sha256(msgspec.json.encode(here, enc_hook=str)).hexdigest()[:12]

@@ -18,8 +18,10 @@ from mockex_conformance.case import all_cases
 from mockex_conformance.explore.play import EXPLORED
 from mockex_conformance.judge import judge
 from mockex_conformance.recording import Recording, Terms, read_entries
+from mockex_conformance.report.lines import Claim
 from mockex_conformance.report.outcome import Outcome, outcome
-from mockex_conformance.report.record import Claim, read_record, settled
+from mockex_conformance.report.record import read_record
+from mockex_conformance.report.settling import settled
 from mockex_conformance.report.terminal import console, show_result
 from mockex_conformance.verdict import CaseVerdict, Level
 

@@ -17,17 +17,10 @@ from mockex_conformance.rejudging import NoRecording, read_recording
 from mockex_conformance.report.chart import Steps, deliveries_over_time
 from mockex_conformance.report.html import Page, write_html
 from mockex_conformance.report.junit import write_junit
+from mockex_conformance.report.lines import EndLine, RunLine, run_line
 from mockex_conformance.report.outcome import Outcome, outcome
-from mockex_conformance.report.record import (
-    RECORD,
-    EndLine,
-    RecordWriter,
-    RunLine,
-    column,
-    prepare,
-    run_line,
-    settled,
-)
+from mockex_conformance.report.record import RECORD, RecordWriter, prepare
+from mockex_conformance.report.settling import column, settled
 from mockex_conformance.report.terminal import Progress, console, show_result
 from mockex_conformance.verdict import CaseVerdict
 

@@ -68,6 +68,7 @@ class CaseVerdict(
     requirement: str  # first line of the case's docstring: the rule
     mode: str = "combined"
     ground: str = "real"
+    turn: int = 1  # of the repetitions
     findings: list[Finding] = []
     reason: str = ""  # why INCONCLUSIVE, UNSUPPORTED or ERROR: says what to do about it
     notes: list[str] = []

@@ -15,7 +15,8 @@ from mockex_conformance import rejudging
 from mockex_conformance.case import Case, Run
 from mockex_conformance.recording import Recording, Terms
 from mockex_conformance.rejudging import NoRecording, judge_again, read_recording
-from mockex_conformance.report.record import EndLine, RecordWriter, run_line
+from mockex_conformance.report.lines import EndLine, run_line
+from mockex_conformance.report.record import RecordWriter
 from mockex_conformance.verdict import CaseVerdict, Finding, Level, Severity, Verdict
 
 CASE_ID = "connection/one-delivery-after-reset"

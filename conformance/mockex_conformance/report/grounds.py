@@ -18,7 +18,9 @@ from pathlib import Path
 from mockex.errors import ConfigError
 from mockex_conformance.harness.load import find
 from mockex_conformance.report import text
-from mockex_conformance.report.record import NoRecord, RunLine, column, read_record, settled
+from mockex_conformance.report.lines import RunLine
+from mockex_conformance.report.record import NoRecord, read_record
+from mockex_conformance.report.settling import column, settled
 from mockex_conformance.verdict import CaseVerdict, Verdict
 
 _MARKS = {

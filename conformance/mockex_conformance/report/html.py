@@ -24,8 +24,9 @@ from mockex_conformance.incident import (
 )
 from mockex_conformance.report import text
 from mockex_conformance.report.chart import Steps, describe, svg
+from mockex_conformance.report.lines import RunLine
 from mockex_conformance.report.outcome import Outcome
-from mockex_conformance.report.record import RunLine, column
+from mockex_conformance.report.settling import column
 from mockex_conformance.report.terminal import sentence
 from mockex_conformance.verdict import CaseVerdict, Verdict
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from mockex_conformance.report import text
+from mockex_conformance.report.lines import RunLine
 from mockex_conformance.report.outcome import Outcome, expectation
-from mockex_conformance.report.record import RunLine, column
+from mockex_conformance.report.settling import column
 from mockex_conformance.verdict import CaseVerdict, Verdict
 
 # XML 1.0, section 2.2: what is no Char cannot be written, not even as a reference.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mockex.cli import ExitCode
 from mockex_conformance.description import Expect
-from mockex_conformance.report.record import Claim
+from mockex_conformance.report.lines import Claim
 from mockex_conformance.verdict import CaseVerdict, Severity, Verdict
 
 

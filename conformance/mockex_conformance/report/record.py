@@ -2,115 +2,34 @@
 
 First a `run` line that says who judged what, with which seed, on which machine; then a `verdict`
 line for each case, testee and profile, handed to the operating system at once; last an `end` line.
-A killed run lacks the last one and is readable all the same.
+A killed run lacks the last one and is readable all the same. A run that is gone on with says so by
+a `resumed` line between its verdicts.
 """
 
 from __future__ import annotations
 
-import os
-import platform
-import sys
-from collections.abc import Callable, Iterable, Sequence
+import fcntl
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 import msgspec
 
+from mockex.cli import ExitCode
 from mockex.clock import wall_clock_ms
 from mockex.errors import ConfigError, MockexError
-from mockex_conformance.description import Description, Expect, Limits
-from mockex_conformance.verdict import CaseVerdict, Verdict
+from mockex_conformance.report.lines import EndLine, Line, ResumedLine, RunLine
+from mockex_conformance.verdict import CaseVerdict
 
 RECORD = "run.jsonl"
 _OF_A_RUN = (RECORD, "junit.xml", "report.html", "demo.json")
 _FOLDERS = ("journal", "stderr")
 
 
-class Claim(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a testee declares: part of the claim, so printed beside its verdicts
-    (adapter-protocol, 9.4)."""
-
-    name: str
-    version: str = ""
-    level: int = 0
-    profiles: list[str] = []
-    modes: list[str] = []
-    deliveries_per_stream: int = 1
-    scales_time: bool = False
-    home: str = ""
-    limits: Limits = Limits()
-    expect: list[Expect] = []
-
-    @classmethod
-    def of(cls, testee: Description) -> Claim:
-        """The claim in a description."""
-        return cls(**{name: getattr(testee, name) for name in cls.__struct_fields__})
-
-
-class RunLine(msgspec.Struct, frozen=True, kw_only=True, tag="run", omit_defaults=True):
-    """The first line."""
-
-    versions: dict[str, str]
-    seed: int
-    machine: dict[str, str | int]
-    command: list[str]
-    started_ms: int  # Unix time
-    testees: list[Claim] = []
-    cases: list[str] = []  # numbers, in the order of the catalogue
-    strict: bool = False
-    repeat: int = 1
-
-
-class EndLine(msgspec.Struct, frozen=True, kw_only=True, tag="end"):
-    """The last line."""
-
-    exit_code: int
-    counts: dict[str, int]
-    duration_s: float
-
-
-Line = RunLine | CaseVerdict | EndLine
-
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Line)
-
-
-def run_line(
-    *,
-    seed: int,
-    command: Sequence[str],
-    testees: Iterable[Description] = (),
-    cases: Iterable[str] = (),
-    strict: bool = False,
-    repeat: int = 1,
-) -> RunLine:
-    """The first line of a run that starts now, on this machine."""
-    versions = {"python": platform.python_version()}
-    for name in ("mockex", "websockets", "h11"):
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:  # run from a checkout that is not installed
-            versions[name] = "unknown"
-    return RunLine(
-        versions=versions,
-        seed=seed,
-        machine={
-            "system": platform.system(),
-            "release": platform.release(),
-            "machine": platform.machine(),
-            "cores": os.cpu_count() or 1,
-            "implementation": sys.implementation.name,
-        },
-        command=list(command),
-        started_ms=wall_clock_ms(),
-        testees=[Claim.of(testee) for testee in testees],
-        cases=list(cases),
-        strict=strict,
-        repeat=repeat,
-    )
 
 
 def prepare(out: Path) -> None:
@@ -118,25 +37,45 @@ def prepare(out: Path) -> None:
     journals are appended to and old ones would be mixed with new.
 
     Raises:
-        ConfigError: `out` is a file, or holds a `journal` or `stderr` that is not of a run.
+        ConfigError: `out` is a file, holds a `journal` or `stderr` that is not of a run, or a run
+            is going on in it.
     """
     if out.exists() and not out.is_dir():
         raise ConfigError("--out", str(out), "a folder")
-    if not (out / RECORD).exists():
+    if (out / RECORD).exists():
+        with (out / RECORD).open("rb") as file:
+            _lock(file, out)
+    else:
         for name in _FOLDERS:
             if (out / name).exists():
                 raise ConfigError(
                     "--out", str(out), f"a folder without a {name!r} that is not of a run of ours"
                 )
-    for name in _FOLDERS:
-        folder = out / name
-        if folder.is_dir():
-            for file in folder.iterdir():
-                if file.is_file():
-                    file.unlink()
-        folder.mkdir(parents=True, exist_ok=True)
+    clear(out)
     for name in _OF_A_RUN:
         (out / name).unlink(missing_ok=True)
+
+
+def clear(out: Path, *, but: Collection[str] = ()) -> None:
+    """Remove recordings and what testees said, except the files named, relative to `out`."""
+    for name in _FOLDERS:
+        folder = out / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in folder.iterdir():
+            if file.is_file() and f"{name}/{file.name}" not in but:
+                file.unlink()
+
+
+def _lock(file: IO[bytes], out: Path) -> None:
+    """Whoever writes a record holds it locked, and so do the workers, who die with their parent.
+
+    Raises:
+        ConfigError: somebody does.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise ConfigError("DIR", str(out), "a folder in which no run is going on") from None
 
 
 class RecordWriter:
@@ -145,8 +84,14 @@ class RecordWriter:
     As a context manager it closes the file; `end` is called by whoever knows how it ended.
     """
 
-    def __init__(self, path: Path, first: RunLine) -> None:
-        self._file = path.open("wb", buffering=0)
+    def __init__(self, path: Path, first: RunLine | ResumedLine, *, size: int = 0) -> None:
+        self._file = path.open("ab", buffering=0)
+        try:
+            _lock(self._file, path.parent)
+        except ConfigError:
+            self._file.close()
+            raise
+        self._file.truncate(size)  # of what stays
         self._write(first)
 
     def __enter__(self) -> Self:
@@ -183,12 +128,21 @@ class NoRecord(MockexError):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record, read back. `end` is None if the run was killed."""
+    """A record, read back. `end` is None if the run was killed; `lines` are the bytes of the
+    verdicts, without the newline; `size` is where the next line would begin, `end` left out."""
 
     folder: Path
     run: RunLine
     verdicts: list[CaseVerdict] = field(default_factory=list)
     end: EndLine | None = None
+    lines: list[bytes] = field(default_factory=list)
+    size: int = 0
+    spent_s: float = 0.0  # what it has taken so far, as far as that is known
+
+    @property
+    def complete(self) -> bool:
+        """Whether the run came to its end."""
+        return self.end is not None and self.end.exit_code != ExitCode.INTERRUPTED
 
 
 def read_record(path: Path) -> Record:
@@ -200,74 +154,44 @@ def read_record(path: Path) -> Record:
     file = path / RECORD if path.is_dir() else path
     if not file.exists():
         raise NoRecord(path, "there is no run.jsonl")
-    lines = file.read_bytes().split(b"\n")
+    texts = file.read_bytes().split(b"\n")
     first: RunLine | None = None
     end: EndLine | None = None
+    began_ms, before_s = 0, 0.0  # of the last sitting
     verdicts: list[CaseVerdict] = []
-    for number, text in enumerate(lines, 1):
-        if not text:
+    lines: list[bytes] = []
+    size = 0
+    for number, text in enumerate(texts, 1):
+        if not text or number == len(texts):  # no newline behind the last: it was cut by a kill
             continue
         try:
             line: Line = _decoder.decode(text)
         except msgspec.DecodeError as error:
-            if number == len(lines):  # no newline behind it: cut by a kill
-                break
             raise NoRecord(file, f"line {number}: {error}") from None
-        if isinstance(line, RunLine):
-            first = line
-        elif isinstance(line, EndLine):
-            end = line
-        else:
-            verdicts.append(line)
+        match line:
+            case EndLine():
+                end = line
+                continue
+            case RunLine():
+                first, began_ms = line, line.started_ms
+            case ResumedLine():
+                began_ms, before_s = line.at_ms, line.spent_s
+            case CaseVerdict():
+                verdicts.append(line)
+                lines.append(text)
+        size += len(text) + 1
     if first is None:
         raise NoRecord(file, "it has no line of type 'run'")
-    return Record(file.parent, first, verdicts, end)
+    written_s = file.stat().st_mtime - began_ms / 1000
+    spent_s = end.duration_s if end else before_s + max(0.0, written_s)
+    return Record(file.parent, first, verdicts, end, lines, size, spent_s)
 
 
-def settled(verdicts: Iterable[CaseVerdict], run: RunLine) -> list[CaseVerdict]:
-    """One verdict for each testee, profile, mode and case, in the order of the run's testees and
-    cases, whatever the order in which they came.
+def go_on(record: Record) -> RecordWriter:
+    """Write on in a record that is not complete; an end that says so is taken away.
 
-    Where repetitions differ it is FLAKY (catalogue, section 2), with the findings of all.
+    Raises:
+        ConfigError: the run is still going on.
     """
-    testees = {claim.name: index for index, claim in enumerate(run.testees)}
-    cases = {number: index for index, number in enumerate(run.cases)}
-    groups = _grouped(verdicts, lambda v: (*column(v), v.mode, v.case))
-    return sorted(
-        (_one(group) for group in groups),
-        key=lambda v: (
-            testees.get(v.testee, len(testees)),
-            v.profile,
-            v.mode,
-            cases.get(v.number, len(cases)),
-        ),
-    )
-
-
-def column(verdict: CaseVerdict) -> tuple[str, str]:
-    """Whose verdict it is: testee and profile."""
-    return verdict.testee, verdict.profile
-
-
-def _grouped(
-    verdicts: Iterable[CaseVerdict], key: Callable[[CaseVerdict], tuple[str, ...]]
-) -> list[list[CaseVerdict]]:
-    groups: dict[tuple[str, ...], list[CaseVerdict]] = {}
-    for verdict in verdicts:
-        groups.setdefault(key(verdict), []).append(verdict)
-    return list(groups.values())
-
-
-def _one(group: list[CaseVerdict]) -> CaseVerdict:
-    kinds = [verdict.verdict for verdict in group]
-    if len(set(kinds)) == 1:
-        return group[0]
-    said = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
-    shown = next((v for v in group if v.findings), group[0])
-    return msgspec.structs.replace(
-        shown,
-        verdict=Verdict.FLAKY,
-        findings=[finding for v in group for finding in v.findings],
-        reason=f"differs between repetitions: {said}",
-        expected="",
-    )
+    line = ResumedLine(at_ms=wall_clock_ms(), spent_s=record.spent_s)
+    return RecordWriter(record.folder / RECORD, line, size=record.size)

@@ -22,8 +22,9 @@ from rich.text import Text
 
 from mockex.cli import ExitCode, hush
 from mockex_conformance.report import text
+from mockex_conformance.report.lines import Claim
 from mockex_conformance.report.outcome import Outcome, expectation
-from mockex_conformance.report.record import Claim, column
+from mockex_conformance.report.settling import column
 from mockex_conformance.verdict import CaseVerdict, Verdict
 
 STYLES = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from mockex_conformance.report.record import RunLine
+from mockex_conformance.report.lines import RunLine
 from mockex_conformance.verdict import CaseVerdict, Finding
 
 

@@ -10,7 +10,8 @@ from mockex_conformance.case import all_cases
 from mockex_conformance.description import Description
 from mockex_conformance.harness.load import find
 from mockex_conformance.report.grounds import Known, Side, differences, main, page
-from mockex_conformance.report.record import RecordWriter, run_line
+from mockex_conformance.report.lines import run_line
+from mockex_conformance.report.record import RecordWriter
 from mockex_conformance.verdict import CaseVerdict
 
 from .conftest import MakeVerdict

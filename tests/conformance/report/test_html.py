@@ -10,8 +10,8 @@ from mockex.server.journal import AnyEntry
 from mockex_conformance.incident import Round, Rounds, compare, disagreements, paragraphs
 from mockex_conformance.report.chart import deliveries_over_time
 from mockex_conformance.report.html import Caught, Incident, Page, render, write_html
+from mockex_conformance.report.lines import run_line
 from mockex_conformance.report.outcome import outcome
-from mockex_conformance.report.record import run_line
 from mockex_conformance.verdict import CaseVerdict
 
 from .conftest import SENTENCE, STREAM, MakeVerdict

@@ -7,8 +7,8 @@ from xml.etree import ElementTree as ET
 
 from mockex_conformance.description import Description, Expect
 from mockex_conformance.report.junit import junit, write_junit
+from mockex_conformance.report.lines import RunLine, run_line
 from mockex_conformance.report.outcome import outcome
-from mockex_conformance.report.record import RunLine, run_line
 from mockex_conformance.verdict import CaseVerdict, Severity
 
 from .conftest import SENTENCE, MakeVerdict

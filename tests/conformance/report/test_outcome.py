@@ -6,8 +6,8 @@ import pytest
 
 from mockex.cli import ExitCode
 from mockex_conformance.description import Expect
+from mockex_conformance.report.lines import Claim
 from mockex_conformance.report.outcome import outcome
-from mockex_conformance.report.record import Claim
 from mockex_conformance.verdict import Severity
 
 from .conftest import MakeVerdict

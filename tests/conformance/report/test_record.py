@@ -9,15 +9,16 @@ import pytest
 
 from mockex.errors import ConfigError
 from mockex_conformance.description import Description, Expect
+from mockex_conformance.report.lines import EndLine, run_line
 from mockex_conformance.report.record import (
-    EndLine,
     NoRecord,
     RecordWriter,
+    clear,
+    go_on,
     prepare,
     read_record,
-    run_line,
-    settled,
 )
+from mockex_conformance.report.settling import settled
 from mockex_conformance.verdict import Verdict
 
 from .conftest import MakeVerdict
@@ -148,3 +149,68 @@ def test_verdicts_stand_in_the_order_of_the_run_not_in_that_of_their_end(
         ("alpha", "RECON-01"),
         ("alpha", "CONN-01"),
     ]
+
+
+def test_a_killed_run_is_gone_on_with_in_the_same_record(
+    tmp_path: Path, make_verdict: MakeVerdict
+) -> None:
+    path = tmp_path / "run.jsonl"
+    with RecordWriter(path, FIRST) as writer:
+        writer.add(make_verdict("PASS"))
+        writer.add(make_verdict("FAIL"))
+    kept = path.read_bytes().splitlines(keepends=True)[:2]
+    path.write_bytes(path.read_bytes()[:-40])
+    record = read_record(path)
+    assert not record.complete
+    with go_on(record) as writer:
+        writer.add(make_verdict("PASS", number="HB-01", case="heartbeat/x"))
+        writer.end(EndLine(exit_code=0, counts={"PASS": 2}, duration_s=3.0))
+    assert path.read_bytes().startswith(b"".join(kept))
+    again = read_record(path)
+    assert again.complete
+    assert (again.run, [v.number for v in again.verdicts]) == (FIRST, ["CONN-01", "HB-01"])
+    types = [json.loads(line)["type"] for line in path.read_text().splitlines()]
+    assert types == ["run", "verdict", "resumed", "verdict", "end"]
+    assert again.lines == [path.read_bytes().splitlines()[n] for n in (1, 3)]
+
+
+def test_an_interrupted_run_loses_its_end_and_keeps_the_time_that_it_took(
+    tmp_path: Path, make_verdict: MakeVerdict
+) -> None:
+    path = tmp_path / "run.jsonl"
+    with RecordWriter(path, FIRST) as writer:
+        writer.add(make_verdict())
+        writer.end(EndLine(exit_code=2, counts={"PASS": 1}, duration_s=41.0))
+    record = read_record(path)
+    assert (record.complete, record.spent_s) == (False, 41.0)
+    with go_on(record):
+        pass
+    types = [json.loads(line)["type"] for line in path.read_text().splitlines()]
+    assert types == ["run", "verdict", "resumed"]
+    again = read_record(path)
+    assert again.end is None
+    assert 41.0 <= again.spent_s < 41.0 + 60.0
+
+
+def test_a_record_that_is_being_written_is_nobody_elses(
+    tmp_path: Path, make_verdict: MakeVerdict
+) -> None:
+    path = tmp_path / "run.jsonl"
+    with RecordWriter(path, FIRST) as writer:
+        writer.add(make_verdict())
+        with pytest.raises(ConfigError, match="a folder in which no run is going on"):
+            prepare(tmp_path)
+        with pytest.raises(ConfigError, match="a folder in which no run is going on"):
+            go_on(read_record(path))
+    assert len(read_record(path).verdicts) == 1
+    prepare(tmp_path)
+    assert not path.exists()
+
+
+def test_recordings_that_are_named_stay(tmp_path: Path) -> None:
+    prepare(tmp_path)
+    for name in ("journal/a.jsonl", "journal/b.jsonl", "stderr/a.txt", "stderr/b.txt"):
+        (tmp_path / name).write_text("x")
+    clear(tmp_path, but={"journal/a.jsonl", "stderr/b.txt"})
+    left = [str(p.relative_to(tmp_path)) for p in sorted(tmp_path.rglob("*.*"))]
+    assert left == ["journal/a.jsonl", "stderr/b.txt"]

@@ -12,8 +12,8 @@ from rich.console import Console
 
 from mockex_conformance.description import Expect
 from mockex_conformance.report import terminal
+from mockex_conformance.report.lines import Claim
 from mockex_conformance.report.outcome import outcome
-from mockex_conformance.report.record import Claim
 from mockex_conformance.verdict import CaseVerdict
 
 from .conftest import SENTENCE, MakeVerdict
