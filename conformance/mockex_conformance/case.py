@@ -67,7 +67,7 @@ class Run(Protocol):
     k: int
     mode: str
     scale: float  # of the testee's time
-    streams: list[str]  # wanted now
+    streams: list[str]  # wanted now, and expected to flow
     notes: list[str]  # shown beside the verdict
 
     @property

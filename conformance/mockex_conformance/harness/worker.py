@@ -296,7 +296,7 @@ async def _body(case: Case, run: CaseRun) -> tuple[str, str]:
                 await run.until_live()
             await case.body(body)
         if not case.ends_dead:
-            run.note("end")
+            run.note("end", streams=run.streams)
     except FoundAlready:
         return "found", ""
     except NotLive as late:
