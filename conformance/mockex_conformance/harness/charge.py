@@ -69,6 +69,7 @@ class Charge:
         self._exit_told = False
         self._watcher: asyncio.Task[None] | None = None
         self._answers: dict[int, asyncio.Future[protocol.Response]] = {}
+        self._asked: dict[int, str] = {}  # methods of requests that have no answer yet
         self._requests = 0
         self._loop = asyncio.get_running_loop()
 
@@ -171,20 +172,26 @@ class Charge:
         return (await self._ask(method, within_s, params)).result
 
     async def _ask(self, method: str, within_s: float, params: dict[str, Any]) -> protocol.Response:
-        self._requests += 1
-        number = self._requests
+        number = self._requests + 1
         answer: asyncio.Future[protocol.Response] = self._loop.create_future()
         self._answers[number] = answer
         self._journal.append(
             Asked(t=self._loop.time(), run=self.number, id=number, method=method, params=params)
         )
-        self._process.send(protocol.request(number, method, params))
+        self._send(method, params)
         await self._until(answer.done, within_s, f"an answer to {method!r}")
         return answer.result()
 
+    def _send(self, method: str, params: dict[str, Any]) -> None:
+        self._requests += 1
+        self._asked[self._requests] = method
+        self._process.send(protocol.request(self._requests, method, params))
+
     def _told(self, message: protocol.Notification | protocol.Response) -> None:
+        """Raises ProtocolBroken: it answers what was not asked, or in another shape."""
         self._journal.append(self._as_entry(message))
         if isinstance(message, protocol.Response):
+            protocol.check_result(self._asked.pop(message.id, None), message)
             waiting = self._answers.pop(message.id, None)
             if waiting is not None and not waiting.done():
                 waiting.set_result(message)
@@ -256,8 +263,7 @@ class Charge:
         """End it the polite way (adapter-protocol, 3.5)."""
         self._ending = True
         if self._process.code is None and self._testee.level > 1:
-            self._requests += 1
-            self._process.send(protocol.request(self._requests, "quit", {}))
+            self._send("quit", {})
             await self._process.wait(min(within_s, _QUIT_WITHIN_S))
         await self.terminate(within_s)
 

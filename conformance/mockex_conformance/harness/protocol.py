@@ -95,12 +95,18 @@ def read(line: bytes) -> Notification | Response:
     return _response(message, text)
 
 
-def check_result(method: str, response: Response) -> None:
-    """Whether a response is one to a request of that method.
+def check_result(method: str | None, response: Response) -> None:
+    """Whether a response is one to a request of that method; None: there was no such request, or
+    it has been answered.
 
     Raises:
-        ProtocolBroken: its result has another shape.
+        ProtocolBroken: it is none, or its result has another shape.
     """
+    if method is None:
+        line = msgspec.json.encode({"id": response.id, "result": response.result}).decode()
+        raise ProtocolBroken(
+            "an answer to no request", line, "the `id` of a request, and one answer to each"
+        )
     kind = RESULTS.get(method)
     if kind is None or response.error is not None:
         return

@@ -137,6 +137,18 @@ def test_another_protocol_is_refused(tmp_path: Path) -> None:
     assert "expected: `hello` with protocol 1" in verdict.reason
 
 
+def test_two_answers_to_one_request_are_an_error_of_the_protocol(tmp_path: Path) -> None:
+    refuse = (
+        "for line in sys.stdin:\n"
+        "    for _ in range(2):\n"
+        '        print(\'{"jsonrpc":"2.0","id":1,'
+        '"error":{"code":-32601,"message":""}}\', flush=True)\n'
+    )
+    verdict = judged(tmp_path, "import sys\n" + HELLO % 1 + refuse, level=2)
+    assert verdict.verdict is Verdict.ERROR
+    assert "an answer to no request" in verdict.reason
+
+
 def test_a_line_that_is_no_message_is_shown(tmp_path: Path) -> None:
     verdict = judged(
         tmp_path, HELLO % 1 + 'print("{oops", flush=True)\nimport time\ntime.sleep(60)\n', level=1

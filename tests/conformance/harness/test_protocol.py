@@ -121,6 +121,12 @@ def test_a_result_of_another_shape_is_shown(method: str, result: Any, says: str)
     assert says in str(error.value)
 
 
+def test_an_answer_to_no_request_is_shown() -> None:
+    with pytest.raises(ProtocolBroken, match="an answer to no request") as error:
+        check_result(None, Response(7, {}))
+    assert 'line: {"id":7,"result":{}}' in str(error.value)
+
+
 def test_results_may_say_more_and_errors_have_no_result() -> None:
     check_result("status", Response(1, {"state": "live", "wanted": [], "since_ms": 7}))
     check_result("close", Response(1, {"closed": 2}))
