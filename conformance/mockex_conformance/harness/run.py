@@ -329,7 +329,7 @@ class CaseRun(Times):
         ):
             fault = replace(fault, stream=self.stream)
         if not isinstance(fault, _ON_ATTEMPTS):
-            self._remember_loss()
+            self._remember_loss(fault)
         try:
             return self.exchange.inject(fault)
         except FaultError as error:
@@ -371,10 +371,13 @@ class CaseRun(Times):
         await self.until(lambda: handle.id in self._ended_at, within_s, "the end of the fault")
         self._fault_at = self._ended_at[handle.id]
 
-    def _remember_loss(self) -> None:
+    def _remember_loss(self, fault: Fault) -> None:
         """Whether the connection that is about to be lost had lasted `stable_ms`."""
-        delivering = self.exchange.connections.delivering(self.stream)
-        lasted = self._now() - (delivering[-1].upgraded_at or self._now()) if delivering else 0.0
+        connections = self.exchange.connections
+        lost = connections.delivering(fault.stream or self.stream)
+        if fault.connection is not None:
+            lost = [c for c in connections.live() if c.number == fault.connection]
+        lasted = self._now() - (lost[-1].upgraded_at or self._now()) if lost else 0.0
         good = lasted >= self.scaled_s(self.limit_ms("stable_ms"))
         self._recovery_limit = "reconnect_first_ms" if good else "reconnect_cap_ms"
 

@@ -10,13 +10,15 @@ import pytest
 
 import mockex
 from mockex import sim
-from mockex.server.journal import Lagged
-from mockex_conformance.case import NotLive
+from mockex.faults import Reset
+from mockex.server.journal import AnyEntry, Attempted, Lagged, Subscribed, Upgraded
+from mockex_conformance.case import NotLive, Unseen
 from mockex_conformance.description import Description
 from mockex_conformance.harness.run import CaseRun
 from mockex_conformance.harness.times import Conditions
 
 HERE = Path()
+OTHER = "ethusdc@aggTrade"
 
 
 def in_a_case(body: Callable[[CaseRun], Awaitable[None]]) -> None:
@@ -37,6 +39,22 @@ def lag(run: CaseRun, after_s: float, late_s: float) -> None:
 
     def said() -> None:
         run.journal.append(Lagged(t=run.exchange.loop_time() - late_s, late_s=late_s))
+
+    asyncio.get_running_loop().call_later(after_s, said)
+
+
+def connected(run: CaseRun, after_s: float, conn: int, stream: str) -> None:
+    """The journal tells of a connection that delivers a stream."""
+
+    def said() -> None:
+        t = run.exchange.loop_time()
+        entries: list[AnyEntry] = [
+            Attempted(t=t, conn=conn, peer_port=conn),
+            Upgraded(t=t, conn=conn, target="/", route="", mode="combined"),
+            Subscribed(t=t, conn=conn, streams=[stream], via="url"),
+        ]
+        for entry in entries:
+            run.journal.append(entry)
 
     asyncio.get_running_loop().call_later(after_s, said)
 
@@ -80,5 +98,34 @@ def test_what_must_not_happen_is_never_waited_for_any_longer() -> None:
         lag(run, 1.0, 5.0)
         await run.sleep(3.0)
         assert run.exchange.loop_time() - began == pytest.approx(3.0, abs=0.01)
+
+    in_a_case(body)
+
+
+def test_a_connection_that_nobody_replaces_leaves_the_case_without_its_condition() -> None:
+    async def body(run: CaseRun) -> None:
+        began = run.exchange.loop_time()
+        with pytest.raises(Unseen, match="did not replace the connection"):
+            await run.until_replaced(8_000)
+        assert run.exchange.loop_time() - began == pytest.approx(11.0, abs=0.1)
+
+    in_a_case(body)
+
+
+def test_a_first_loss_is_told_by_the_age_of_the_connection_that_is_lost() -> None:
+    async def body(run: CaseRun) -> None:
+        connected(run, 0.0, 1, run.stream)
+        connected(run, 60.0, 2, OTHER)
+        await asyncio.sleep(60.5)
+        for lost, limit in (
+            (Reset(), "reconnect_first_ms"),
+            (Reset(stream=OTHER), "reconnect_cap_ms"),
+            (Reset(connection=1), "reconnect_first_ms"),
+            (Reset(connection=2), "reconnect_cap_ms"),
+            (Reset(connection=3), "reconnect_cap_ms"),
+        ):
+            with pytest.raises(Unseen):  # these connections are in the journal only
+                run.inject(lost)
+            assert run.recovery_ms() == run.limit_ms(limit), lost
 
     in_a_case(body)
