@@ -16,6 +16,7 @@ SYMBOLS: tuple[str, ...] = (
     "COMPUSDT", "ZECUSDT", "DASHUSDT", "KSMUSDT",
 )  # fmt: skip
 DEFAULT = "ethusdc@depth5@100ms"  # route `/public` on usdm
+MARKET = "ethusdc@aggTrade"  # route `/market` on usdm; an event in each step of a steady market
 
 
 def default_streams(profile: str) -> tuple[str, ...]:
@@ -31,6 +32,18 @@ def books(count: int) -> list[str]:
 def busy() -> list[str]:
     """2,000 events a second from a market that moves every 10 ms, on the route `/public`."""
     return [f"{symbol.lower()}@bookTicker" for symbol in SYMBOLS[:20]]
+
+
+def of_each_route(run: Run) -> list[str]:
+    """One stream for each route that has any: two on usdm, one on spot, which has no routes. A
+    testee whose streams are fixed keeps them.
+
+    Raises:
+        Unsupported: it declares that it holds fewer.
+    """
+    if run.testee.streams:
+        return list(run.testee.streams)
+    return choose(run, [DEFAULT, MARKET] if run.profile.carried_by else [DEFAULT])
 
 
 def choose(run: Run, streams: list[str]) -> list[str]:

@@ -18,7 +18,8 @@ from mockex_conformance.checks.recovery import (
     Recovered,
     Stays,
 )
-from mockex_conformance.checks.sockets import ClosedByTestee
+from mockex_conformance.checks.replacement import OthersUntouched, SameEndpoint
+from mockex_conformance.checks.sockets import ClosedByTestee, NoSurplus, SocketsAtMost
 from mockex_conformance.checks.subscriptions import NeverMultiplied, SubscriptionsEqual
 from mockex_conformance.checks.traffic import TrafficFlat
 
@@ -32,12 +33,16 @@ AnyCheck = (
     | LiveAtEnd
     | NeverMultiplied
     | NoAttempt
+    | NoSurplus
     | NothingLeft
     | OnceInOrder
     | OneUpgradePerLoss
+    | OthersUntouched
     | PongRepeats
     | Recovered
+    | SameEndpoint
     | SilentAfterClose
+    | SocketsAtMost
     | Stays
     | SubscriptionsEqual
     | Terminates
@@ -55,12 +60,16 @@ __all__ = [
     "LiveAtEnd",
     "NeverMultiplied",
     "NoAttempt",
+    "NoSurplus",
     "NothingLeft",
     "OnceInOrder",
     "OneUpgradePerLoss",
+    "OthersUntouched",
     "PongRepeats",
     "Recovered",
+    "SameEndpoint",
     "SilentAfterClose",
+    "SocketsAtMost",
     "Stays",
     "SubscriptionsEqual",
     "Terminates",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mockex.server.journal import Closed, Ended, HalfClosed, Noted
+from mockex.server.journal import AnyEntry, Closed, Ended, HalfClosed, Noted, Sampled
+from mockex.server.views import Connections
 from mockex_conformance.checks.base import Check, finding
 from mockex_conformance.recording import Recording, Standstills
 from mockex_conformance.verdict import Finding
@@ -52,3 +53,84 @@ class ClosedByTestee(Check, frozen=True, tag="closed_by_testee"):
             f"after {landmark.detail['why']}"
         )
         return finding(self, recording, message, until, connections=numbers)
+
+
+class SocketsAtMost(Check, frozen=True, tag="sockets_at_most"):
+    """Between the landmarks `sockets-watched` and `sockets-over` (or the end) the testee owned more
+    sockets to the port of the streams than C + `more`.
+
+    C is what it owned at the landmark `sockets-before`, as the newest sample had it, or the
+    connections that were live then, whichever is more. Both landmarks may stand together.
+    """
+
+    more: int = 0
+
+    def judge(self, recording: Recording) -> list[Finding]:
+        """One finding at most: the sample with the most."""
+        view = Connections()
+        latest = before = 0
+        watching = False
+        worst: Sampled | None = None
+        for entry in recording.entries:
+            view.apply(entry)
+            match entry:
+                case Noted(name="sockets-before"):
+                    before = max(latest, len(view.live()))
+                case Noted(name="sockets-watched"):
+                    watching = True
+                case Noted(name="sockets-over"):
+                    watching = False
+                case Sampled(stream_sockets=latest) if watching:
+                    if worst is None or latest > worst.stream_sockets:
+                        worst = entry
+                case Sampled(stream_sockets=latest):
+                    pass
+                case _:
+                    pass
+        if worst is None or worst.stream_sockets <= before + self.more:
+            return []
+        message = (
+            f"{worst.stream_sockets} sockets to the exchange at once, {before} before the fault; "
+            f"at most {before + self.more} are right"
+        )
+        return [finding(self, recording, message, worst.t, states=worst.own_sockets)]
+
+
+class NoSurplus(Check, frozen=True, tag="no_surplus"):
+    """At a landmark `pool-counted` (`allowed`, `after`) more connections were live, idle ones
+    included, or more sockets to the port of the streams owned, than `allowed`: as many as before
+    the first loss."""
+
+    def live(self, connections: Connections, entry: AnyEntry) -> bool:
+        """Who had all the time to close them has them still."""
+        return (
+            isinstance(entry, Noted)
+            and entry.name == "pool-counted"
+            and len(connections.live()) > entry.detail["allowed"]
+        )
+
+    def judge(self, recording: Recording) -> list[Finding]:
+        """One finding for the first surplus."""
+        view = Connections()
+        sockets = 0
+        for entry in recording.entries:
+            view.apply(entry)
+            if isinstance(entry, Sampled):
+                sockets = entry.stream_sockets
+            if not isinstance(entry, Noted) or entry.name != "pool-counted":
+                continue
+            allowed, after = entry.detail["allowed"], entry.detail["after"]
+            connections = view.live()
+            if len(connections) > allowed:
+                idle = sum(not c.streams for c in connections)
+                names = ", ".join(f"c{c.number}" for c in connections)
+                message = (
+                    f"{len(connections)} connections after {after} ({names}; {idle} without a "
+                    f"stream), {allowed} before the first loss"
+                )
+            elif sockets > allowed:
+                message = f"{sockets} sockets after {after}, {allowed} before the first loss"
+            else:
+                continue
+            return [finding(self, recording, message, entry.t, allowed=allowed)]
+        return []

@@ -1,0 +1,117 @@
+"""What replaces a lost connection: one at the same place, and nothing besides it."""
+
+from __future__ import annotations
+
+from mockex.server.journal import (
+    AnyEntry,
+    Closed,
+    Ended,
+    Faulted,
+    HalfClosed,
+    Subscribed,
+    Unsubscribed,
+    Upgraded,
+)
+from mockex.server.views import Connections
+from mockex_conformance.checks.base import Check, finding
+from mockex_conformance.recording import Recording
+from mockex_conformance.verdict import Finding
+
+Endpoint = tuple[str, str, str]  # host, route, mode
+
+
+def _endpoint(entry: Upgraded) -> Endpoint:
+    return entry.headers.get("host", ""), entry.route, entry.mode
+
+
+def _shown(endpoint: Endpoint) -> str:
+    host, route, mode = endpoint
+    return f"{host}{route or '/'} ({mode})"
+
+
+class SameEndpoint(Check, frozen=True, tag="same_endpoint"):
+    """After the first fault a connection was opened at another host, route or mode than any before
+    it; or a stream was asked for at another than before, such as a route that does not carry it.
+
+    A stream may move from the URL to a request, or back: that is the same endpoint.
+    """
+
+    def judge(self, recording: Recording) -> list[Finding]:
+        """One finding for each connection that is elsewhere."""
+        known: set[Endpoint] = set()
+        carriers: dict[str, set[Endpoint]] = {}
+        endpoints: dict[int, Endpoint] = {}
+        findings: dict[int, Finding] = {}
+        lost = False
+        for entry in recording.entries:
+            conn, message = 0, ""
+            match entry:
+                case Faulted(phase="injected"):
+                    lost = True
+                case Upgraded(conn=conn):
+                    endpoints[conn] = endpoint = _endpoint(entry)
+                    if not lost:
+                        known.add(endpoint)
+                    elif endpoint not in known:
+                        message = (
+                            f"c{conn} went to {_shown(endpoint)}; before the loss it was "
+                            f"{' and '.join(sorted(map(_shown, known)))}"
+                        )
+                case Subscribed(conn=conn, streams=streams):
+                    endpoint = endpoints[conn]
+                    if not lost:
+                        for name in streams:
+                            carriers.setdefault(name, set()).add(endpoint)
+                        continue
+                    moved = [n for n in streams if n in carriers and endpoint not in carriers[n]]
+                    if moved:
+                        before = " and ".join(sorted(map(_shown, carriers[moved[0]])))
+                        silent = ", which does not carry it" * (moved[0] in entry.silent)
+                        message = (
+                            f"{moved[0]} was asked for at {_shown(endpoint)} on c{conn}{silent}; "
+                            f"before the loss it was {before}"
+                        )
+                case _:
+                    continue
+            if message and conn not in findings:
+                findings[conn] = finding(self, recording, message, entry.t)
+        return list(findings.values())
+
+
+class OthersUntouched(Check, frozen=True, tag="others_untouched"):
+    """After a fault the testee closed, or subscribed anew, a connection that the fault had not hit
+    and that was live when it was injected."""
+
+    def judge(self, recording: Recording) -> list[Finding]:
+        """One finding for the first connection that was touched."""
+        view = Connections()
+        others: set[int] = set()
+        for entry in recording.entries:
+            match entry:
+                case Faulted(phase="injected"):
+                    others = {c.number for c in view.live()}
+                case Faulted(phase="seen", conns=conns):
+                    others -= set(conns)
+                case _:
+                    pass
+            view.apply(entry)
+            conn, what = _touched(entry)
+            if conn in others:
+                message = f"{what} c{conn}, which nothing had happened to"
+                return [finding(self, recording, message, entry.t, connection=conn)]
+        return []
+
+
+def _touched(entry: AnyEntry) -> tuple[int, str]:
+    """The connection that the testee did something to, and what; 0 if it did nothing."""
+    match entry:
+        case Closed(conn=conn, by="client") | HalfClosed(conn=conn, by="client"):
+            return conn, "the testee ended"
+        case Ended(conn=conn, by="client"):
+            return conn, "the testee ended"
+        case Subscribed(conn=conn):
+            return conn, "the testee subscribed anew on"
+        case Unsubscribed(conn=conn):
+            return conn, "the testee unsubscribed on"
+        case _:
+            return 0, ""
