@@ -70,10 +70,11 @@ def _closed_late(opened: Any) -> Any:
 
             def let_go() -> None:
                 if self.polite or transport.is_closing():
-                    return abort()
-                transport.pause_reading()
-                feed = self.owner._consumer
-                feed._own(_abort_after(_TAKEOVER_S * _scale(self.timers), abort))
+                    abort()
+                else:
+                    transport.pause_reading()
+                    work = _abort_after(_TAKEOVER_S * _scale(self.timers), abort)
+                    self.owner._consumer._own(work)
 
             transport.abort = let_go
             yield connection
