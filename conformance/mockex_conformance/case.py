@@ -112,6 +112,11 @@ class Run(Protocol):
         it in words. As much later as our own loop stood still. Raises NotLive."""
         ...
 
+    async def start_others(self, n: int) -> None:
+        """Start `n` more processes of the testee, each at a stream port of its own of the same
+        exchange; who is awaited from now on is all of them."""
+        ...
+
     async def until_live(self, within_s: float = 15.0) -> None:
         """Every wanted stream has at least K live deliveries on each of which an event was
         written (since the testee was started). Raises NotLive."""
@@ -176,6 +181,11 @@ class Run(Protocol):
 
     async def until_events(self, n: int, stream: str | None = None) -> None:
         """`n` events of the stream were written on its newest live delivery from now on."""
+        ...
+
+    async def until_attempts(self, n: int, within_ms: float) -> bool:
+        """The phase of an outage: `n` attempts of each process from now on; False if `within_ms`
+        of the testee's time were over first."""
         ...
 
     async def until_steps(self, n: int) -> None:

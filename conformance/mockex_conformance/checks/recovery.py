@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from mockex.server.journal import (
@@ -35,18 +36,32 @@ class _Flow:
 
 
 def missing(
-    streams: list[str], k: int, since: float, connections: Connections, deliveries: Deliveries
+    streams: list[str],
+    k: int,
+    since: float,
+    connections: Connections,
+    deliveries: Deliveries,
+    ports: list[int],
 ) -> list[str]:
-    """Streams without K live deliveries on each of which an event was written after `since`."""
+    """Streams without K live deliveries on each of which an event was written after `since`; with
+    several processes, each at a port of its own, those of each."""
     found = []
     for stream in streams:
-        fresh = sum(
-            (deliveries.last_at(c.number, stream) or -1.0) > since
+        fresh = Counter(
+            c.port
             for c in connections.delivering(stream)
+            if (deliveries.last_at(c.number, stream) or -1.0) > since
         )
-        if fresh < k:
-            found.append(stream)
+        found += _lacking(stream, k, fresh, ports)
     return found
+
+
+def _lacking(stream: str, k: int, counts: Counter[int], ports: list[int]) -> list[str]:
+    return [
+        stream if len(ports) == 1 else f"{stream} (process {number} of {len(ports)})"
+        for number, port in enumerate(ports, 1)
+        if counts[port] < k
+    ]
 
 
 class Recovered(Check, frozen=True, tag="recovered"):
@@ -59,13 +74,14 @@ class Recovered(Check, frozen=True, tag="recovered"):
         """One finding for the first landmark that was not met in time."""
         waiting: Noted | None = None
         streams = recording.terms.streams
-        behind = streams
+        behind, ports = streams, [0]
         standstills = Standstills(recording.entries)
         for entry, connections, deliveries in _Flow(recording.entries).states():
             if isinstance(entry, Noted):
                 if entry.name in ("awaiting-live", "awaiting-recovery"):
                     waiting = entry
                     streams = behind = entry.detail.get("streams", streams)
+                    ports = entry.detail.get("ports", ports)
                 elif entry.name == "no-attempt":
                     return [self._no_attempt(recording, entry)]
             if waiting is None:
@@ -74,7 +90,8 @@ class Recovered(Check, frozen=True, tag="recovered"):
             until = since + within_s
             if entry.t > until and entry.t > until + standstills.between(since, entry.t):
                 return [self._late(recording, waiting, behind)]
-            behind = missing(streams, recording.terms.k, since, connections, deliveries)
+            k = recording.terms.k
+            behind = missing(streams, k, since, connections, deliveries, ports)
             if not behind:
                 waiting = None
         return []
@@ -108,13 +125,23 @@ class LiveAtEnd(Check, frozen=True, tag="live_at_end"):
 
     def judge(self, recording: Recording) -> list[Finding]:
         """One finding at most."""
-        streams = recording.terms.streams
+        streams, ports = recording.terms.streams, [0]
         for entry, connections, _ in _Flow(recording.entries).states():
             if not isinstance(entry, Noted):
                 continue
             streams = entry.detail.get("streams", streams)
+            ports = entry.detail.get("ports", ports)
             if entry.name == "end":
-                dead = [s for s in streams if len(connections.delivering(s)) < recording.terms.k]
+                dead = [
+                    name
+                    for stream in streams
+                    for name in _lacking(
+                        stream,
+                        recording.terms.k,
+                        Counter(c.port for c in connections.delivering(stream)),
+                        ports,
+                    )
+                ]
                 if dead:
                     message = f"{', '.join(dead[:3])} not delivered at the end of the case"
                     return [finding(self, recording, message, entry.t)]

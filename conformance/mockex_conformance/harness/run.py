@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -19,6 +20,7 @@ from typing import Any
 from mockex.errors import FaultError
 from mockex.faults import (
     AcceptThenClose,
+    BadUpgrade,
     CloseWith,
     CutFrame,
     Fault,
@@ -36,6 +38,7 @@ from mockex.server.exchange import BEAT_S, Exchange
 from mockex.server.injector import Handle
 from mockex.server.journal import (
     AnyEntry,
+    Attempted,
     Delivered,
     Faulted,
     Lagged,
@@ -57,7 +60,7 @@ from mockex_conformance.observers.system import Ports
 LIVE_WITHIN_S = 15.0
 SEEN_WITHIN_S = 5.0
 _TO_DIE_S = 0.05
-_ON_ATTEMPTS = (SlowUpgrade, HangUpgrade, RefuseUpgrade, AcceptThenClose)
+_ON_ATTEMPTS = (SlowUpgrade, HangUpgrade, RefuseUpgrade, BadUpgrade, AcceptThenClose)
 _ON_ONE_CONNECTION = (Reset, Fin, CloseWith, CutFrame, Stall, LifetimeCut)
 
 
@@ -88,6 +91,7 @@ class CaseRun(Times):
         self._stderr = stderr
         self._start_lock = start_lock
         self._charges: list[Charge] = []  # every start of the case, the newest last
+        self._ports = [0]  # of the exchange, one for each process that runs; 0: the first
         self.checks: list[Check] = []
         self._at_most: list[Check] = []  # those that can tell at once
         self._found = False
@@ -137,11 +141,25 @@ class CaseRun(Times):
         if streams is not None:
             self.streams = list(streams)
         self.mode = mode or self.mode
-        values = self._settings()
+        self._ports = [0]
+        charge = await self._launch(self.exchange.ws_url, self._conditions.observe, lifetime_s)
+        await charge.introduce()
+
+    async def start_others(self, n: int) -> None:
+        """Start `n` more processes of the testee, each at a stream port of its own."""
+        charges = []
+        for _ in range(n):
+            charges.append(await self._launch(await self.exchange.listen_also(), observe=False))
+            self._ports.append(self.exchange.listeners[-1].port)
+        for charge in charges:  # while one is introduced the next ones come up
+            await charge.introduce()
+
+    async def _launch(self, ws_url: str, observe: bool, lifetime_s: float | None = None) -> Charge:
+        values = self._settings(ws_url)
         if lifetime_s is not None and self.testee.renews:
             values["MOCKEX_LIFETIME_S"] = f"{lifetime_s:g}"
         placeholders = {
-            "ws_url": self.exchange.ws_url,
+            "ws_url": ws_url,
             "rest_url": self.exchange.rest_url,
             "streams": values["MOCKEX_STREAMS"],
             "profile": self.profile.name,
@@ -163,15 +181,15 @@ class CaseRun(Times):
             environment(os.environ, own, values),
             stderr=self._stderr,
             start_lock=self._start_lock,
-            ports=ports if self._conditions.observe else None,
+            ports=ports if observe else None,
             streams=self.streams,
             mode=self.mode,
         )
-        await charge.introduce()
+        return charge
 
-    def _settings(self) -> dict[str, str]:
+    def _settings(self, ws_url: str) -> dict[str, str]:
         values = {
-            "MOCKEX_WS_URL": self.exchange.ws_url,
+            "MOCKEX_WS_URL": ws_url,
             "MOCKEX_REST_URL": self.exchange.rest_url,
             "MOCKEX_PROFILE": self.profile.name,
             "MOCKEX_MODE": self.mode,
@@ -191,10 +209,9 @@ class CaseRun(Times):
         return await self._charge.terminate(self.deadline_s(within_ms))
 
     async def stop(self) -> None:
-        """End the testee the polite way; harmless if none runs."""
-        for charge in self._charges:
-            if not charge.over:
-                await charge.stop(self.deadline_s(self.limit_ms("close_ms")))
+        """End the testee the polite way, all its processes; harmless if none runs."""
+        within_s = self.deadline_s(self.limit_ms("close_ms"))
+        await asyncio.gather(*(c.stop(within_s) for c in self._charges if not c.over))
 
     # --- waiting ---
 
@@ -241,22 +258,28 @@ class CaseRun(Times):
             await self._pulse.wait()
 
     def _flowing(self, since: float, *, but: Collection[int] = ()) -> bool:
-        """Every wanted stream on K live deliveries other than `but`, each with an event written
-        after `since`."""
+        """Every wanted stream on K live deliveries of each process, other than `but`, each with an
+        event written after `since`."""
         deliveries = self.exchange.deliveries
         for stream in self.streams:
-            fresh = [
-                c
+            fresh = Counter(
+                c.port
                 for c in self.exchange.connections.delivering(stream)
                 if c.number not in but and (deliveries.last_at(c.number, stream) or -1.0) > since
-            ]
-            if len(fresh) < self.k:
+            )
+            if any(fresh[port] < self.k for port in self._ports):
                 return False
         return True
 
     async def until_live(self, within_s: float = LIVE_WITHIN_S) -> None:
         """Every wanted stream flows. Raises NotLive."""
-        self.note("awaiting-live", within_s=within_s, since=self._launched_at, streams=self.streams)
+        self.note(
+            "awaiting-live",
+            within_s=within_s,
+            since=self._launched_at,
+            streams=self.streams,
+            ports=list(self._ports),
+        )
         await self.until(lambda: self._flowing(self._launched_at), within_s + 0.5, "live")
         # Once more: a testee that dies of its first event has not been live. It has the time to: a
         # loop that was late writes the next event in the same turn.
@@ -278,6 +301,24 @@ class CaseRun(Times):
             )
 
         await self.until(met, SEEN_WITHIN_S + n * 0.2, f"{n} events of {name}")
+
+    async def until_attempts(self, n: int, within_ms: float) -> bool:
+        """`n` more attempts of each process; False if `within_ms` of its time were over first."""
+        made: Counter[int] = Counter()
+
+        def count(entry: AnyEntry) -> None:
+            if isinstance(entry, Attempted):
+                made[entry.port] += 1
+
+        self.journal.listen(count, replay=False)
+        try:
+            async with asyncio.timeout(self.scaled_s(within_ms)):
+                await self._wait(lambda: all(made[port] >= n for port in self._ports))
+        except TimeoutError:
+            return False
+        finally:
+            self.journal.unlisten(count)
+        return True
 
     async def until_steps(self, n: int) -> None:
         """`n` more steps of the market on which something was delivered."""
@@ -396,6 +437,7 @@ class CaseRun(Times):
             within_s=within_s,
             limit_ms=limit_ms,
             streams=self.streams,
+            ports=list(self._ports),
         )
         left_s = since + within_s - self._now()
         # A little longer than the deadline: how late it was belongs into the finding.
