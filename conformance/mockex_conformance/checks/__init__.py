@@ -2,16 +2,17 @@
 
 from mockex_conformance.checks.data import BookEqualsTruth, OnceInOrder
 from mockex_conformance.checks.deliveries import DeliveriesAtMost
+from mockex_conformance.checks.handover import NoGapInDeliveries, RenewedInTime
 from mockex_conformance.checks.heartbeat import PongRepeats
 from mockex_conformance.checks.process import (
     Alive,
-    Flat,
     NothingLeft,
     SilentAfterClose,
     Terminates,
 )
 from mockex_conformance.checks.recovery import (
     AttemptRate,
+    FewConnections,
     LiveAtEnd,
     NoAttempt,
     OneUpgradePerLoss,
@@ -19,20 +20,32 @@ from mockex_conformance.checks.recovery import (
     Stays,
 )
 from mockex_conformance.checks.replacement import OthersUntouched, SameEndpoint
+from mockex_conformance.checks.requests import MessageRate, NamedOnce, RequestSize, StreamsFit
+from mockex_conformance.checks.resources import CpuAtMost, Flat, Slope
+from mockex_conformance.checks.said import AnsweredInTime, LiveIsTrue, SilenceTold, Undisturbed
 from mockex_conformance.checks.sockets import ClosedByTestee, NoSurplus, SocketsAtMost
 from mockex_conformance.checks.subscriptions import NeverMultiplied, SubscriptionsEqual
 from mockex_conformance.checks.traffic import TrafficFlat
 
 AnyCheck = (
     Alive
+    | AnsweredInTime
     | AttemptRate
     | BookEqualsTruth
     | ClosedByTestee
+    | CpuAtMost
+    | CpuAtMost
     | DeliveriesAtMost
+    | FewConnections
     | Flat
     | LiveAtEnd
+    | LiveIsTrue
+    | MessageRate
+    | NamedOnce
     | NeverMultiplied
     | NoAttempt
+    | NoGapInDeliveries
+    | NoGapInDeliveries
     | NoSurplus
     | NothingLeft
     | OnceInOrder
@@ -40,26 +53,43 @@ AnyCheck = (
     | OthersUntouched
     | PongRepeats
     | Recovered
+    | RenewedInTime
+    | RenewedInTime
+    | RequestSize
     | SameEndpoint
+    | SilenceTold
     | SilentAfterClose
+    | Slope
+    | Slope
     | SocketsAtMost
     | Stays
+    | StreamsFit
     | SubscriptionsEqual
     | Terminates
     | TrafficFlat
+    | Undisturbed
 )
 
 __all__ = [
     "Alive",
+    "AnsweredInTime",
     "AnyCheck",
     "AttemptRate",
     "BookEqualsTruth",
     "ClosedByTestee",
+    "CpuAtMost",
+    "CpuAtMost",
     "DeliveriesAtMost",
+    "FewConnections",
     "Flat",
     "LiveAtEnd",
+    "LiveIsTrue",
+    "MessageRate",
+    "NamedOnce",
     "NeverMultiplied",
     "NoAttempt",
+    "NoGapInDeliveries",
+    "NoGapInDeliveries",
     "NoSurplus",
     "NothingLeft",
     "OnceInOrder",
@@ -67,11 +97,19 @@ __all__ = [
     "OthersUntouched",
     "PongRepeats",
     "Recovered",
+    "RenewedInTime",
+    "RenewedInTime",
+    "RequestSize",
     "SameEndpoint",
+    "SilenceTold",
     "SilentAfterClose",
+    "Slope",
+    "Slope",
     "SocketsAtMost",
     "Stays",
+    "StreamsFit",
     "SubscriptionsEqual",
     "Terminates",
     "TrafficFlat",
+    "Undisturbed",
 ]

@@ -273,3 +273,36 @@ class OneUpgradePerLoss(Check, frozen=True, tag="one_upgrade_per_loss"):
                     )
                     return [finding(self, recording, message, entry.t)]
         return []
+
+
+class FewConnections(Check, frozen=True, tag="few_connections"):
+    """After a fault more than `most` connections were upgraded for each one that was lost, until
+    all streams flowed again."""
+
+    most: int = 3
+
+    def judge(self, recording: Recording) -> list[Finding]:
+        """One finding for the first connection too many."""
+        view = Connections()
+        open_before: set[int] = set()
+        lost: set[int] = set()
+        upgraded: list[int] | None = None  # None: nothing is wrong
+        for entry in recording.entries:
+            match entry:
+                case Faulted(phase="injected"):
+                    open_before, lost, upgraded = {c.number for c in view.live()}, set(), []
+                case Noted(name="recovered"):
+                    upgraded = None
+                case Closed(conn=conn) | HalfClosed(conn=conn) | Ended(conn=conn):
+                    lost |= {conn} & open_before
+                case Upgraded(conn=conn) if upgraded is not None:
+                    upgraded.append(conn)
+                    if len(upgraded) > self.most * max(1, len(lost)):
+                        message = (
+                            f"not back after {len(upgraded) - 1} connections, and it opened another"
+                        )
+                        return [finding(self, recording, message, entry.t, connections=upgraded)]
+                case _:
+                    pass
+            view.apply(entry)
+        return []

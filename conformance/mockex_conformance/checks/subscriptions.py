@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 
 from mockex.server.journal import Noted, Received, Subscribed
 from mockex.server.views import Connections
 from mockex_conformance.checks.base import Check, finding
+from mockex_conformance.checks.requests import names_in
 from mockex_conformance.recording import Recording
 from mockex_conformance.verdict import Finding
+
+_SHOWN = 20  # names in the evidence
 
 
 def _some(names: list[str]) -> str:
@@ -44,7 +46,8 @@ class SubscriptionsEqual(Check, frozen=True, tag="subscriptions_equal"):
             if told:
                 after = entry.detail.get("after", "the start")
                 message = f"subscriptions after {after}: {'; '.join(told)}"
-                findings.append(finding(self, recording, message, entry.t, **wrong))
+                shown = {what: names[:_SHOWN] for what, names in wrong.items()}
+                findings.append(finding(self, recording, message, entry.t, **shown))
         return findings[:3]
 
 
@@ -65,7 +68,7 @@ class NeverMultiplied(Check, frozen=True, tag="never_multiplied"):
                     names[conn] += len(streams)
                 case Received(conn=conn, opcode="text", text=text):
                     messages[conn] += 1
-                    names[conn] += _names_in(text)
+                    names[conn] += len(names_in(text))
                 case Noted(name="census"):
                     live = [c.number for c in view.live()]
                     counted.append(
@@ -90,16 +93,3 @@ class NeverMultiplied(Check, frozen=True, tag="never_multiplied"):
             )
             findings.append(finding(self, recording, message, at))
         return findings
-
-
-def _names_in(text: str) -> int:
-    """Names in a SUBSCRIBE frame, each time that one stands there. A request that was cut in the
-    journal is counted by its commas."""
-    try:
-        message = json.loads(text)
-    except ValueError:
-        return text.count(",") if "SUBSCRIBE" in text else 0
-    if not isinstance(message, dict) or message.get("method") != "SUBSCRIBE":
-        return 0
-    params = message.get("params")
-    return len(params) if isinstance(params, list) else 0
