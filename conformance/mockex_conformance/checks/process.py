@@ -1,9 +1,6 @@
-"""The testee as a process: alive, flat, and gone when it is told to go."""
+"""The testee as a process: alive, and gone when it is told to go."""
 
 from __future__ import annotations
-
-from statistics import median
-from typing import Literal
 
 from mockex.server.journal import (
     Answered,
@@ -12,14 +9,11 @@ from mockex.server.journal import (
     Launched,
     Noted,
     Said,
-    Sampled,
     Signalled,
 )
 from mockex_conformance.checks.base import Check, finding
 from mockex_conformance.recording import Recording
 from mockex_conformance.verdict import Finding
-
-_CLOSE_WAIT_S = 2.0
 
 
 class Alive(Check, frozen=True, tag="alive"):
@@ -35,56 +29,6 @@ class Alive(Check, frozen=True, tag="alive"):
                     message += f"; its last words: {entry.last_words}"
                 return [finding(self, recording, message, entry.t, code=entry.code)]
         return []
-
-
-class Flat(Check, frozen=True, tag="flat"):
-    """The maximum of a metric after the landmark `baseline-taken` is above the median of the
-    samples in the landmarks `baseline` + max(5, n / 10); or, for sockets, one was in CLOSE_WAIT
-    for more than 2 s."""
-
-    metric: Literal["sockets", "threads", "descriptors"]
-    n: int
-
-    def judge(self, recording: Recording) -> list[Finding]:
-        """One finding at most, and one for CLOSE_WAIT."""
-        baselines: list[int] = []
-        latest: Sampled | None = None
-        worst: Sampled | None = None
-        stuck: Sampled | None = None
-        taken = False
-        for entry in recording.entries:
-            if isinstance(entry, Sampled):
-                latest = entry
-                if taken and (worst is None or self._value(entry) > self._value(worst)):
-                    worst = entry
-                if entry.close_wait_s > _CLOSE_WAIT_S and stuck is None:
-                    stuck = entry
-            elif isinstance(entry, Noted) and entry.name == "baseline" and latest is not None:
-                baselines.append(self._value(latest))
-            elif isinstance(entry, Noted) and entry.name == "baseline-taken":
-                taken = True
-        findings = []
-        if baselines and worst is not None:
-            base = median(baselines)
-            slack = max(5.0, self.n / 10)
-            if self._value(worst) > base + slack:
-                message = (
-                    f"{self._value(worst)} {self.metric} after {self.n} reconnects, {base:g} "
-                    f"before; at most {base + slack:g} are flat"
-                )
-                findings.append(finding(self, recording, message, worst.t, baseline=base))
-        if self.metric == "sockets" and stuck is not None:
-            message = (
-                f"a socket has been in CLOSE_WAIT for {stuck.close_wait_s:.1f} s: the peer has "
-                "closed it and the testee has not"
-            )
-            findings.append(finding(self, recording, message, stuck.t, states=stuck.sockets))
-        return findings
-
-    def _value(self, sample: Sampled) -> int:
-        if self.metric == "sockets":
-            return sum(sample.own_sockets.values())
-        return sample.threads if self.metric == "threads" else sample.descriptors
 
 
 class Terminates(Check, frozen=True, tag="terminates"):

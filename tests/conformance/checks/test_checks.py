@@ -31,7 +31,6 @@ from mockex.server.journal import (
     Received,
     Refused,
     Said,
-    Sampled,
     Signalled,
     Subscribed,
     Upgraded,
@@ -42,7 +41,6 @@ from mockex_conformance.checks import (
     Alive,
     AttemptRate,
     DeliveriesAtMost,
-    Flat,
     LiveAtEnd,
     NeverMultiplied,
     NoAttempt,
@@ -466,40 +464,6 @@ def test_an_exit_that_nobody_asked_for_is_found_with_its_last_words() -> None:
     assert died.says(Alive()).endswith("with exit code 3; its last words: KeyError: 'e'")
     killed = Tape().add(Exited(t=5, run=1, code=-11, expected=False))
     assert killed.says(Alive()).endswith("with signal 11")
-
-
-def sampled(
-    t: float, *, sockets: int = 1, threads: int = 1, fds: int = 9, wait: float = 0
-) -> Sampled:
-    return Sampled(
-        t=t, run=1, processes=1, sockets={"ESTABLISHED": sockets}, threads=threads,
-        descriptors=fds, rss_bytes=1, cpu_s=0, close_wait_s=wait,
-        own_sockets={"ESTABLISHED": sockets},
-    )  # fmt: skip
-
-
-def flat_tape(*after: Sampled) -> Tape:
-    tape = Tape()
-    for t in (1, 2, 3):
-        tape.add(sampled(t)).note(t, "baseline")
-    return tape.note(4, "baseline-taken").add(*after)
-
-
-@pytest.mark.parametrize("metric", ["sockets", "threads", "descriptors"])
-def test_growth_above_the_slack_is_found_by_its_maximum(metric: Any) -> None:
-    check = Flat(metric=metric, n=30)
-    within = sampled(5, sockets=6, threads=6, fds=14)
-    beyond = sampled(6, sockets=7, threads=7, fds=15)
-    assert flat_tape(within, sampled(7)).found(check) == []
-    assert f"{metric} after 30 reconnects" in flat_tape(beyond, sampled(7)).says(check)
-    assert Tape().add(beyond).found(check) == []
-
-
-def test_a_socket_in_close_wait_is_found_after_two_seconds() -> None:
-    check = Flat(metric="sockets", n=30)
-    assert flat_tape(sampled(5, wait=1.9)).found(check) == []
-    assert "in CLOSE_WAIT for 2.1 s" in flat_tape(sampled(5, wait=2.1)).says(check)
-    assert flat_tape(sampled(5, wait=2.1)).found(Flat(metric="threads", n=30)) == []
 
 
 def ended(took_s: float, code: int, *, left: list[str] | None = None, kill: bool = False) -> Tape:

@@ -1,0 +1,148 @@
+"""The checks on handovers, on recordings made by hand: each seen to fail."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mockex.server.journal import (
+    AnyEntry,
+    Attempted,
+    Closed,
+    Ended,
+    HalfClosed,
+    Noted,
+    Opened,
+    Subscribed,
+    Upgraded,
+)
+from mockex_conformance.checks import NoGapInDeliveries, RenewedInTime
+from mockex_conformance.checks.base import Check
+from mockex_conformance.recording import Recording, Terms
+from mockex_conformance.verdict import Finding
+
+S, OTHER = "ethusdc@depth5@100ms", "btcusdc@depth5@100ms"
+NO_GAP = NoGapInDeliveries()
+IN_TIME = RenewedInTime(lifetime_s=6)
+
+
+def found(check: Check, *entries: AnyEntry | list[AnyEntry], k: int = 1) -> list[Finding]:
+    terms = Terms(
+        case="x", number="X-01", testee="t", version="1", profile="spot", mode="combined",
+        level=0, k=k, scale=1.0, seed=7, streams=[S, OTHER], limits={},
+    )  # fmt: skip
+    told: list[AnyEntry] = [
+        Opened(
+            t=0.0, version="", profile="spot", dated="", seed=7, epoch_ms=0, speed=1.0, ws_port=1,
+            rest_port=2,
+        )
+    ]  # fmt: skip
+    for entry in entries:
+        told += entry if isinstance(entry, list) else [entry]
+    return check.judge(Recording(told, terms))
+
+
+def connect(t: float, conn: int, *streams: str) -> list[AnyEntry]:
+    return [
+        Attempted(t=t, conn=conn, peer_port=conn),
+        Upgraded(t=t, conn=conn, target="/", route="", mode="combined"),
+        Subscribed(t=t, conn=conn, streams=list(streams or (S, OTHER)), via="url"),
+    ]
+
+
+def note(t: float, name: str, **detail: Any) -> Noted:
+    return Noted(t=t, name=name, detail=detail)
+
+
+def noticed(t: float) -> Noted:
+    return note(t, "handover", after="the notice")
+
+
+def cut(t: float, conn: int) -> Closed:
+    return Closed(t=t, conn=conn, by="server", code=1001)
+
+
+def left(t: float, conn: int, code: int | None = 1000) -> Closed:
+    return Closed(t=t, conn=conn, by="client", code=code)
+
+
+# --- no gap ---
+
+
+def test_a_new_connection_before_the_old_one_ends_leaves_no_gap() -> None:
+    old = connect(1, 1), noticed(2)
+    assert found(NO_GAP, *old, connect(3, 2), cut(4, 1), note(5, "handover-over")) == []
+    assert found(NO_GAP, *old, connect(3, 2), left(3, 1), note(5, "handover-over")) == []
+
+
+def test_an_old_connection_that_ends_before_another_is_opened_is_a_gap() -> None:
+    (told,) = found(
+        NO_GAP, connect(1, 1), noticed(2), cut(4, 1), connect(4.25, 2), note(5, "handover-over")
+    )
+    assert told.message == (
+        "no live delivery for 250 ms: the exchange ended c1, 2.00 s after the notice, and no new "
+        "one had been opened"
+    )
+    assert told.at_s == 4
+
+
+def test_a_new_connection_that_lacks_a_stream_does_not_count() -> None:
+    (told,) = found(
+        NO_GAP, connect(1, 1), noticed(2), connect(3, 2, S), left(4, 1),
+        Subscribed(t=4.5, conn=2, streams=[OTHER], via="request"),
+    )  # fmt: skip
+    assert told.message == (
+        "no live delivery for 500 ms: the testee ended c1, 2.00 s after the notice, and the new "
+        "one was not live"
+    )
+
+
+def test_a_gap_that_never_ends_lasts_until_the_end() -> None:
+    old = connect(1, 1), noticed(2), Ended(t=3, conn=1, by="client", how="rst")
+    (at_landmark,) = found(NO_GAP, *old, note(5, "handover-over"), connect(9, 2))
+    (at_end,) = found(NO_GAP, *old, note(7, "x"))
+    assert at_landmark.message.startswith("no live delivery for 2000 ms: the testee ended c1")
+    assert at_end.message.startswith("no live delivery for 4000 ms: the testee ended c1")
+
+
+def test_what_lies_outside_of_a_handover_is_no_gap() -> None:
+    before = connect(1, 1), cut(2, 1), connect(3, 2), noticed(4), note(5, "handover-over")
+    assert found(NO_GAP, *before, cut(6, 2), connect(7, 3)) == []
+
+
+def test_each_handover_has_its_own_finding_and_only_one() -> None:
+    first = connect(1, 1), noticed(2), cut(3, 1), connect(4, 2), cut(5, 2), connect(6, 3)
+    second = note(7, "handover-over"), noticed(8), cut(9, 3), connect(10, 4)
+    assert [f.at_s for f in found(NO_GAP, *first, *second)] == [3, 9]
+
+
+def test_a_hot_standby_keeps_two() -> None:
+    both = connect(1, 1), connect(1, 2), noticed(2)
+    assert found(NO_GAP, *both, connect(3, 3), cut(4, 1), k=2) == []
+    half = HalfClosed(t=4, conn=1, by="server")
+    assert len(found(NO_GAP, *both, half, connect(5, 3), k=2)) == 1
+
+
+def test_a_handover_that_begins_with_nothing_says_so() -> None:
+    (told,) = found(NO_GAP, noticed(2), connect(3, 1))
+    assert "there were too few connections from the beginning" in told.message
+
+
+# --- renewed in time ---
+
+
+def test_a_connection_that_reaches_its_lifetime_is_found() -> None:
+    assert found(IN_TIME, connect(1, 1), connect(5, 2), left(5.5, 1)) == []
+    (late,) = found(IN_TIME, connect(1, 1), cut(7, 1), connect(7.5, 2))
+    assert late.message == (
+        "c1 was cut at its lifetime of 6 s: the testee has not opened another before"
+    )
+    (kept,) = found(IN_TIME, connect(1, 1), connect(5, 2), cut(7, 1), cut(11, 2))
+    assert kept.message == (
+        "c1 was cut at its lifetime of 6 s: the testee has kept it for 2.0 s beside c2"
+    )
+
+
+def test_the_answer_to_a_close_frame_is_no_cut() -> None:
+    assert found(IN_TIME, connect(1, 1), left(3, 1, 1001), cut(3, 1)) == []
+    by_another = Closed(t=3, conn=1, by="server", code=1008)
+    assert found(IN_TIME, connect(1, 1), by_another) == []
