@@ -31,7 +31,17 @@ def books(count: int) -> list[str]:
 
 def busy() -> list[str]:
     """2,000 events a second from a market that moves every 10 ms, on the route `/public`."""
-    return [f"{symbol.lower()}@bookTicker" for symbol in SYMBOLS[:20]]
+    return quotes(20)
+
+
+def quotes(count: int) -> list[str]:
+    """`count` streams of best prices, on the route `/public`; at most one for each symbol."""
+    return [f"{symbol.lower()}@bookTicker" for symbol in SYMBOLS[:count]]
+
+
+def unheard_of(count: int) -> list[str]:
+    """`count` streams of symbols that do not exist: acknowledged and silent (spot 4.4)."""
+    return [f"zz{number:04}usdt@bookTicker" for number in range(count)]
 
 
 def of_each_route(run: Run) -> list[str]:
@@ -44,6 +54,18 @@ def of_each_route(run: Run) -> list[str]:
     if run.testee.streams:
         return list(run.testee.streams)
     return choose(run, [DEFAULT, MARKET] if run.profile.carried_by else [DEFAULT])
+
+
+def on_two_connections(run: Run) -> list[str]:
+    """Two streams: on usdm of two routes, so that no testee can have both on one connection. A
+    testee whose streams are fixed keeps them.
+
+    Raises:
+        Unsupported: it declares that it holds fewer.
+    """
+    if run.testee.streams:
+        return list(run.testee.streams)
+    return choose(run, [DEFAULT, MARKET] if run.profile.carried_by else books(2))
 
 
 def choose(run: Run, streams: list[str]) -> list[str]:

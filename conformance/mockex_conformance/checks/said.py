@@ -21,39 +21,33 @@ from mockex_conformance.verdict import Finding
 NAMING_SILENCE = ("stale", "refused", "error")
 
 
-def names_silence(entry: AnyEntry, stream: str) -> bool:
-    """Whether the testee says here that something is wrong with `stream`."""
-    return (
-        isinstance(entry, Said)
-        and entry.method in NAMING_SILENCE
-        and entry.params.get("stream") == stream
-    )
-
-
 class SilenceTold(Check, frozen=True, tag="silence_told"):
-    """After a landmark `must-tell` (`stream`, `since`, `within_s`) the testee did not say in time
-    that something is wrong with the stream: by `stale`, `refused` or `error` naming it."""
+    """Until `within_s` after a landmark `must-tell` (`stream`) the testee did not say that
+    something is wrong with the stream: by `stale`, `refused` or `error` naming it."""
 
     def judge(self, recording: Recording) -> list[Finding]:
         """One finding at most."""
         waiting: Noted | None = None
+        told: set[str] = set()
         standstills = Standstills(recording.entries)
         for entry in recording.entries:
+            if isinstance(entry, Said) and entry.method in NAMING_SILENCE:
+                told.add(entry.params.get("stream", ""))
             if isinstance(entry, Noted) and entry.name == "must-tell":
                 waiting = entry
             if waiting is None:
                 continue
-            stream, since = waiting.detail["stream"], waiting.detail["since"]
-            until = since + waiting.detail["within_s"]
-            if entry.t > until and entry.t > until + standstills.between(since, entry.t):
+            stream = waiting.detail["stream"]
+            if stream in told:
+                return []
+            until = waiting.t + waiting.detail["within_s"]
+            if entry.t > until and entry.t > until + standstills.between(waiting.t, entry.t):
                 message = (
                     f"{stream} was acknowledged and never sent, and nothing was said of it within "
                     f"{waiting.detail['within_s']:.1f} s: no {', '.join(NAMING_SILENCE[:-1])} or "
                     f"{NAMING_SILENCE[-1]} names it"
                 )
                 return [finding(self, recording, message, until, stream=stream)]
-            if names_silence(entry, stream):
-                waiting = None
         return []
 
 
