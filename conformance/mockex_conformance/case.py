@@ -47,6 +47,10 @@ class Unsupported(CaseOver):
     """The testee cannot run this case: says what to declare, install or change to unlock it."""
 
 
+class Gone(CaseOver):
+    """The testee's process ended by itself: `alive()` finds it."""
+
+
 class FoundAlready(CaseOver):
     """An always-on check has its first finding: the case ends early (catalogue, 6.5)."""
 

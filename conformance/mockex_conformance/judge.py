@@ -24,8 +24,11 @@ def judge(recording: Recording, case: Case) -> tuple[Verdict, list[Finding], str
     # What the harness does to end the testee is not the testee's doing.
     body = Recording(_until_body_over(recording.entries), recording.terms, outcome)
     checks = msgspec.convert(outcome.get("checks", []), list[AnyCheck])
-    given = {type(check) for check in checks}
-    checks += [check for check in (Alive(), Recovered()) if type(check) not in given]
+    checks += [
+        usual
+        for usual in (Alive(), Recovered())
+        if not any(isinstance(check, type(usual)) for check in checks)
+    ]
     if not case.ends_dead:
         checks.append(LiveAtEnd())
     findings = [found for check in checks for found in check.judge(body)]
@@ -44,7 +47,7 @@ def judge(recording: Recording, case: Case) -> tuple[Verdict, list[Finding], str
         "cut": "the recording has no outcome: the run was ended before",
         "found": "a check that was judged live found what judging the recording does not",
         "gone": reason,
-    }.get(ended, "")
+    }.get(ended, "") or next((why for check in checks if (why := check.unmet(body))), "")
     return (
         decide(findings, inconclusive=inconclusive),
         findings,

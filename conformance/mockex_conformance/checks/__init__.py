@@ -1,7 +1,9 @@
 """Every check there is; `AnyCheck` decodes them from a recording."""
 
+from mockex_conformance.checks.attempts import DelaysGrow, HerdIsSpread, WaitsAsTold
 from mockex_conformance.checks.data import BookEqualsTruth, OnceInOrder
 from mockex_conformance.checks.deliveries import DeliveriesAtMost
+from mockex_conformance.checks.giving_up import NoSilentEnd
 from mockex_conformance.checks.handover import NoGapInDeliveries, RenewedInTime
 from mockex_conformance.checks.heartbeat import PongRepeats
 from mockex_conformance.checks.process import (
@@ -34,10 +36,11 @@ AnyCheck = (
     | BookEqualsTruth
     | ClosedByTestee
     | CpuAtMost
-    | CpuAtMost
+    | DelaysGrow
     | DeliveriesAtMost
     | FewConnections
     | Flat
+    | HerdIsSpread
     | LiveAtEnd
     | LiveIsTrue
     | MessageRate
@@ -45,7 +48,7 @@ AnyCheck = (
     | NeverMultiplied
     | NoAttempt
     | NoGapInDeliveries
-    | NoGapInDeliveries
+    | NoSilentEnd
     | NoSurplus
     | NothingLeft
     | OnceInOrder
@@ -54,12 +57,10 @@ AnyCheck = (
     | PongRepeats
     | Recovered
     | RenewedInTime
-    | RenewedInTime
     | RequestSize
     | SameEndpoint
     | SilenceTold
     | SilentAfterClose
-    | Slope
     | Slope
     | SocketsAtMost
     | Stays
@@ -68,6 +69,7 @@ AnyCheck = (
     | Terminates
     | TrafficFlat
     | Undisturbed
+    | WaitsAsTold
 )
 
 __all__ = [
@@ -78,9 +80,11 @@ __all__ = [
     "BookEqualsTruth",
     "ClosedByTestee",
     "CpuAtMost",
+    "DelaysGrow",
     "DeliveriesAtMost",
     "FewConnections",
     "Flat",
+    "HerdIsSpread",
     "LiveAtEnd",
     "LiveIsTrue",
     "MessageRate",
@@ -88,6 +92,7 @@ __all__ = [
     "NeverMultiplied",
     "NoAttempt",
     "NoGapInDeliveries",
+    "NoSilentEnd",
     "NoSurplus",
     "NothingLeft",
     "OnceInOrder",
@@ -108,4 +113,5 @@ __all__ = [
     "Terminates",
     "TrafficFlat",
     "Undisturbed",
+    "WaitsAsTold",
 ]

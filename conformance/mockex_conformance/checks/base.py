@@ -24,6 +24,11 @@ class Check(msgspec.Struct, frozen=True, kw_only=True, tag_field="check", omit_d
         """The findings of this check, none if all is well. No I/O, no clock."""
         raise NotImplementedError
 
+    def unmet(self, recording: Recording) -> str:
+        """Why the recording cannot be judged: what the check looks at never came about. Empty if it
+        did. Without a finding the case is then INCONCLUSIVE."""
+        return ""
+
 
 def finding(
     check: Check, recording: Recording, message: str, at: float, **evidence: Any

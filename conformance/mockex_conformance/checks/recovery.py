@@ -21,18 +21,13 @@ from mockex_conformance.recording import Recording, Standstills
 from mockex_conformance.verdict import Finding
 
 
-class _Flow:
-    """Folds a recording and tells when every stream flows again."""
-
-    def __init__(self, entries: list[AnyEntry]) -> None:
-        self._entries = entries
-
-    def states(self) -> Iterator[tuple[AnyEntry, Connections, Deliveries]]:
-        connections, deliveries = Connections(), Deliveries()
-        for entry in self._entries:
-            connections.apply(entry)
-            deliveries.apply(entry)
-            yield entry, connections, deliveries
+def states(entries: list[AnyEntry]) -> Iterator[tuple[AnyEntry, Connections, Deliveries]]:
+    """Each entry, and the two views as they are after it."""
+    connections, deliveries = Connections(), Deliveries()
+    for entry in entries:
+        connections.apply(entry)
+        deliveries.apply(entry)
+        yield entry, connections, deliveries
 
 
 def missing(
@@ -76,7 +71,7 @@ class Recovered(Check, frozen=True, tag="recovered"):
         streams = recording.terms.streams
         behind, ports = streams, [0]
         standstills = Standstills(recording.entries)
-        for entry, connections, deliveries in _Flow(recording.entries).states():
+        for entry, connections, deliveries in states(recording.entries):
             if isinstance(entry, Noted):
                 if entry.name in ("awaiting-live", "awaiting-recovery"):
                     waiting = entry
@@ -126,7 +121,7 @@ class LiveAtEnd(Check, frozen=True, tag="live_at_end"):
     def judge(self, recording: Recording) -> list[Finding]:
         """One finding at most."""
         streams, ports = recording.terms.streams, [0]
-        for entry, connections, _ in _Flow(recording.entries).states():
+        for entry, connections, _ in states(recording.entries):
             if not isinstance(entry, Noted):
                 continue
             streams = entry.detail.get("streams", streams)

@@ -21,7 +21,7 @@ from mockex.server.journal import (
     Sampled,
     Signalled,
 )
-from mockex_conformance.case import CaseOver, NotLive, Unseen
+from mockex_conformance.case import Gone, NotLive, Unseen
 from mockex_conformance.description import Description
 from mockex_conformance.errors import CannotRun, ProtocolBroken
 from mockex_conformance.harness import protocol
@@ -33,10 +33,6 @@ PROBE_WITHIN_S = 5.0
 _QUIT_WITHIN_S = 2.0
 
 Until = Callable[[Callable[[], bool], float, str], Awaitable[None]]
-
-
-class Gone(CaseOver):
-    """The testee's process ended by itself: `alive()` finds it."""
 
 
 class Charge:
