@@ -124,6 +124,21 @@ class ServerShutdown(Fault):
             _at_least("reset_ms", self.reset_ms, 0)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Burst(Fault):
+    """For `ms` the market takes so many more steps that the streams which are sent at each change
+    (`bookTicker`, `trade` …) have at least `rate_per_s` events a second between them, where each
+    step changes each of them (`steady`). The others keep to their periods. It begins and ends with
+    a usual step. Seen once the rate was reached."""
+
+    rate_per_s: int
+    ms: int
+
+    def __post_init__(self) -> None:
+        _at_least("rate_per_s", self.rate_per_s, 1)
+        _at_least("ms", self.ms, 1)
+
+
 # --- on attempts to come ----------------------------------------------------------------------
 
 

@@ -86,7 +86,7 @@ class Replay(Market):
 
     def __init__(self, capture: Capture, profile: Profile, *, seed: int, loop: bool) -> None:
         self.kind = "replay"
-        self.step_ms = 1
+        self.step_ms = self.usual_ms = 1
         self.seed = seed
         self.profile = profile
         self.capture = capture

@@ -8,6 +8,9 @@ Three kinds: `walk` inserts, changes, removes and trades around a price that dri
 changes the quantities of the best bid and ask at every step and keeps the length of every text, so
 that bytes can be compared; `frozen` never moves.
 
+A market can be hurried for a while: it takes the same steps, each sooner, so that an update id
+stands for the same in every hurry.
+
 A walk can be tuned: `rate` multiplies the updates and trades of a step, `volatility` how far the
 price goes in a time. At 1 and 1 it is the market that it always was, to the byte.
 """
@@ -244,8 +247,10 @@ class Market:
             )
         _check("rate", rate, 100.0)
         _check("volatility", volatility, 10.0)
-        self.step_ms = step_ms
+        self.step_ms = step_ms  # of the newest step; that of a hurry is shorter
         self.kind = kind
+        self.usual_ms = step_ms
+        self._hurries: list[tuple[int, int, int]] = []  # from, until, ms of a step in between
         self._rate = rate
         self._volatility = volatility
         self.instruments = {i.symbol: i for i in instruments}
@@ -266,13 +271,51 @@ class Market:
         changes: list[Change] = []
         if self.kind == "frozen":  # a day of it is no work
             self._now_ms = max(self._now_ms, now_ms - now_ms % self.step_ms)
-        while self._now_ms + self.step_ms <= now_ms:
+        while self.next_step_ms() <= now_ms:
             # Until the last step, and then this one: a change is what this one did.
             names = self.instruments if wanted is None else wanted
             symbols = [self._symbol(name) for name in names]
+            self.step_ms = self._pace_ms(self._now_ms)
             self._now_ms += self.step_ms
             changes += [change for symbol in symbols if (change := self._step(symbol))]
         return changes
+
+    def next_step_ms(self) -> int:
+        """When the next step is due, in ms since the opening."""
+        return self._now_ms + self._pace_ms(self._now_ms)
+
+    def _pace_ms(self, at_ms: int) -> int:
+        """The step that begins at `at_ms`."""
+        for begin_ms, end_ms, step_ms in reversed(self._hurries):
+            if begin_ms <= at_ms < end_ms:
+                return step_ms
+        return self.usual_ms
+
+    def hurry(self, ms: int, step_ms: int) -> tuple[int, int]:
+        """Take a step every `step_ms`, a divisor of the usual ones, from the next usual one on for
+        `ms`, made full to usual ones; from when until when, in ms since the opening.
+
+        Raises:
+            ConfigError: the market does not move by itself, hurries already, or has no such step.
+        """
+        if self.kind not in KINDS[:2]:
+            raise ConfigError("market", self.kind, "one that moves by itself: walk, steady")
+        if step_ms < 1 or self.usual_ms % step_ms:
+            raise ConfigError("step_ms", step_ms, f"a divisor of {self.usual_ms}")
+        begin_ms = self.next_step_ms()
+        if self._hurries and begin_ms < self._hurries[-1][1]:
+            raise ConfigError("step_ms", step_ms, "one hurry at a time")
+        end_ms = begin_ms + max(1, -(-ms // self.usual_ms)) * self.usual_ms
+        self._hurries.append((begin_ms, end_ms, step_ms))
+        return begin_ms, end_ms
+
+    def calm_down(self) -> int:
+        """End a hurry with the next usual step; when that is, in ms since the opening."""
+        soon_ms = (self._now_ms // self.usual_ms + 1) * self.usual_ms
+        if self._hurries:
+            begin_ms, end_ms, step_ms = self._hurries.pop()
+            self._hurries.append((begin_ms, min(end_ms, max(soon_ms, begin_ms)), step_ms))
+        return soon_ms
 
     def _symbol(self, name: str) -> _Symbol:
         """A symbol as it is now."""
@@ -305,7 +348,7 @@ class Market:
         """Move a symbol by one step; None if it got no update, which a low rate makes possible."""
         history = symbol.history
         updates, trades = len(history.ids), len(history.trades)
-        symbol.at_ms += self.step_ms
+        symbol.at_ms += self._pace_ms(symbol.at_ms)
         if self.kind == "steady":
             symbol.steady(symbol.at_ms)
         else:

@@ -102,7 +102,8 @@ class Exchange:
         self._injector = Injector(self)
         self._open: dict[int, Connection] = {}
         self._accepted = 0
-        self._step = 0
+        self._step = 0  # how many there were
+        self._step_ms = 0  # when the newest was
         self._next_step: Timer | None = None
         self._behind_again_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -293,9 +294,9 @@ class Exchange:
             if due_ms is not None:
                 self._step_at(due_ms)
         elif self.market.kind == "frozen":
-            self._schedule_by_clock(self._step * self.market.step_ms)
+            self._schedule_by_clock(self._step_ms)
         else:
-            self._step_at((self._step + 1) * self.market.step_ms)
+            self._step_at(self.market.next_step_ms())
 
     def _schedule_by_clock(self, after_ms: int) -> None:
         """Where the market stands still, only what is sent by the clock takes a step."""
@@ -313,7 +314,7 @@ class Exchange:
 
     def _run_step(self, now_ms: int) -> None:
         self._next_step = None
-        self._step = now_ms // self.market.step_ms
+        self._step, self._step_ms = self._step + 1, now_ms
         self._look_behind(now_ms / 1000)
         changes = self.market.advance(now_ms, self.publisher.symbols)
         self.fanout.publish(self._step, self.publisher.publish(now_ms, changes))

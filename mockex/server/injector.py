@@ -18,6 +18,7 @@ from mockex.faults.model import (
     AcceptThenClose,
     AckError,
     BadUpgrade,
+    Burst,
     CloseWith,
     CutFrame,
     Fault,
@@ -36,6 +37,7 @@ from mockex.faults.model import (
     WithholdAck,
 )
 from mockex.faults.trigger import AfterEvents, Every, Now
+from mockex.server.bursts import Bursts
 from mockex.server.gate import Injection, Unwatched
 from mockex.server.journal import AnyEntry, Delivered, Faulted
 from mockex.session.effects import CloseCode
@@ -122,6 +124,7 @@ class Injector:
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
         self._numbers = itertools.count(1)
+        self._bursts = Bursts(exchange)
 
     def inject(self, fault: Fault) -> Handle:
         """Start `fault`.
@@ -145,6 +148,7 @@ class Injector:
         """End every fault that lasts, except a port that refuses, which ends in its own time, and
         stalls of the connections `but`."""
         self._exchange.admission.clear()
+        self._bursts.calm()
         self._exchange.subscribing.clear()
         for listener in self._exchange.listeners:
             self._exchange.wire.mend(listener.port)
@@ -215,6 +219,8 @@ class Injector:
         match handle.fault:
             case Outage() as fault:
                 self._outage(handle, fault)
+            case Burst() as fault:
+                self._bursts.begin(handle, fault)
             case ServerShutdown() as fault:
                 self._shut_down(handle, fault)
             case Resume() as fault:

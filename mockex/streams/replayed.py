@@ -44,6 +44,11 @@ class ReplayPublisher:
         """Symbols whose changes somebody wants: a replay tells of none."""
         return ()
 
+    @property
+    def real_time(self) -> int:
+        """How many streams are sent at each change: none, the capture says when."""
+        return 0
+
     def next_by_clock_ms(self, after_ms: int) -> int | None:
         """The first step after `after_ms` at which something is sent though the market stands
         still: none is, the capture says when."""

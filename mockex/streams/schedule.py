@@ -37,6 +37,7 @@ class _Active:
     source: Source
     period_ms: int
     by_clock: bool
+    real_time: bool  # at each change, not at most once in a period
 
 
 class Publisher:
@@ -68,7 +69,7 @@ class Publisher:
         recipe = RECIPES[name.kind]
         source = recipe.make(self._feed, name, period_ms)
         self._active[stream] = _Active(
-            source, 0 if recipe.every_step else period_ms, recipe.by_clock
+            source, 0 if recipe.every_step else period_ms, recipe.by_clock, not period_ms
         )
         self._symbols = None
 
@@ -76,6 +77,11 @@ class Publisher:
         """Nobody wants `stream` any more."""
         self._active.pop(stream, None)
         self._symbols = None
+
+    @property
+    def real_time(self) -> int:
+        """How many streams somebody wants that are sent at each change."""
+        return sum(active.real_time for active in self._active.values())
 
     @property
     def symbols(self) -> Collection[str]:
