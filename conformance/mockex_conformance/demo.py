@@ -25,7 +25,7 @@ from mockex_conformance import incident as story
 from mockex_conformance import running
 from mockex_conformance.case import all_cases
 from mockex_conformance.harness.load import find_all
-from mockex_conformance.harness.scheduler import Plan
+from mockex_conformance.harness.plan import Plan
 from mockex_conformance.incident import Disagreement, Rounds
 from mockex_conformance.measuring import FULL, PROFILE, QUICK, measure_all, rounds_charts
 from mockex_conformance.rejudging import read_recording

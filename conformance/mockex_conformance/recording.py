@@ -42,6 +42,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     quiet_factor: float = 1.0
     supports: list[str] = []
     ground: str = "real"
+    replay: str = ""  # the command that runs it again
 
 
 class Standstills:

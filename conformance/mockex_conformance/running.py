@@ -12,7 +12,8 @@ from mockex.cli import ExitCode
 from mockex.clock import wall_clock_ms
 from mockex_conformance.harness import batches, scheduler
 from mockex_conformance.harness.ground import Ground
-from mockex_conformance.harness.scheduler import Plan, Started
+from mockex_conformance.harness.plan import Plan
+from mockex_conformance.harness.scheduler import Started
 from mockex_conformance.rejudging import NoRecording, read_recording
 from mockex_conformance.report.chart import Steps, deliveries_over_time
 from mockex_conformance.report.html import Page, write_html
@@ -56,7 +57,7 @@ def judge_all(plan: Plan, *, command: Sequence[str], strict: bool = False) -> Fi
     verdicts: list[CaseVerdict] = []
     with (
         RecordWriter(plan.out / RECORD, first) as record,
-        Progress(expected(plan)) as progress,
+        Progress(plan.expected) as progress,
     ):
 
         def on_event(event: Started | CaseVerdict) -> None:
@@ -92,12 +93,6 @@ def _what(event: Started | CaseVerdict, number: str) -> str:
 
 def _since(first: RunLine) -> float:
     return (wall_clock_ms() - first.started_ms) / 1000
-
-
-def expected(plan: Plan) -> int:
-    """How many verdicts a plan will give."""
-    columns = sum(len(plan.profiles_of(testee)) for testee in plan.testees)
-    return columns * len(plan.cases) * plan.repeat
 
 
 def charts(finished: Finished) -> list[Steps]:

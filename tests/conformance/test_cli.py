@@ -17,7 +17,7 @@ from mockex_conformance import cli
 from mockex_conformance.case import Case, Run
 from mockex_conformance.cli import catalogue, judging
 from mockex_conformance.harness import scheduler
-from mockex_conformance.harness.scheduler import Plan
+from mockex_conformance.harness.plan import Plan
 from mockex_conformance.report.record import read_record
 from mockex_conformance.verdict import CaseVerdict, Finding, Level, Severity, Verdict
 

@@ -80,7 +80,7 @@ def verdict(kind: Verdict, **changes: object) -> CaseVerdict:
     facts: dict[str, object] = {
         "testee": "orderly", "case": CASE_ID, "number": "CONN-01", "profile": "usdm",
         "verdict": kind, "severity": Severity.MUST, "level": Level.L0, "duration_s": 1.0,
-        "seed": 7, "requirement": "A rule.",
+        "seed": 7, "requirement": "A rule.", "mode": "raw",
     }  # fmt: skip
     return CaseVerdict(**(facts | changes))  # type: ignore[arg-type]
 
@@ -92,7 +92,7 @@ def test_the_same_recording_gives_the_same_verdict(folder: Path, judged: Judged)
     again = judge_again(folder)
     assert [v.verdict for v in again.result.verdicts] == [Verdict.FAIL, Verdict.UNSUPPORTED]
     assert again.differences == []
-    assert again.kept == 1
+    assert (again.same, again.kept) == (1, 1)
     assert again.result.exit_code is ExitCode.FAILED
 
 
@@ -118,7 +118,50 @@ def test_a_recording_that_is_gone_is_named_and_its_verdict_stands(
     (folder / "journal" / "a.jsonl").unlink()
     again = judge_again(folder)
     assert again.kept == 2
-    assert "is gone; not judged again" in again.differences[0]
+    assert "CONN-01: not judged again: " in again.differences[0]
+    assert "No such file" in again.differences[0]
+
+
+def test_a_line_that_would_be_written_otherwise_is_a_difference(
+    folder: Path, judged: Judged
+) -> None:
+    record = folder / "run.jsonl"
+    record.write_bytes(record.read_bytes().replace(b'"at_s":2.0', b'"at_s":2.5'))
+    again = judge_again(folder)
+    assert again.differences == ["orderly usdm CONN-01: another line than in the record: findings"]
+    assert again.same == 0
+
+
+def test_a_recording_without_an_end_is_not_judged_again(folder: Path, judged: Judged) -> None:
+    write(folder / "journal" / "a.jsonl", recording_entries()[:-1])
+    again = judge_again(folder)
+    assert (again.same, again.kept, again.differences) == (0, 2, [])
+
+
+def test_what_a_killed_worker_left_is_no_difference(folder: Path, judged: Judged) -> None:
+    (folder / "journal" / "a.jsonl").write_bytes(b"")
+    with RecordWriter(folder / "run.jsonl", run_line(seed=7, command=[])) as record:
+        record.add(verdict(Verdict.ERROR, reason="mockex: killed", journal="journal/a.jsonl"))
+    again = judge_again(folder)
+    assert (again.kept, again.differences) == (1, [])
+
+
+def test_whoever_did_not_pass_the_probe_is_judged_by_its_recording(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = Finding(check="recovered", message="no events", at_s=2.0)
+    monkeypatch.setattr(rejudging, "judge", lambda _r, _case: (Verdict.FAIL, [found], ""))
+    terms = msgspec.to_builtins(TERMS) | {"case": "probe", "number": "PROBE"}
+    opened, _, end = recording_entries()
+    path = folder / "journal" / "a.jsonl"
+    write(path, [opened, Noted(t=10.0, name="case", detail=terms), end])
+    told = Finding(check="live", message="never went live: no events", at_s=2.0)
+    with RecordWriter(folder / "run.jsonl", run_line(seed=7, command=[])) as record:
+        record.add(verdict(Verdict.FAIL, findings=[told], journal="journal/a.jsonl"))
+    again = judge_again(folder)
+    assert (again.same, again.differences) == (1, [])
+    (alone,) = judge_again(path).result.verdicts
+    assert (alone.number, alone.findings) == ("PROBE", [told])
 
 
 def test_one_recording_is_judged_by_itself(folder: Path, judged: Judged) -> None:
@@ -138,7 +181,7 @@ def test_a_killed_run_is_judged_as_far_as_it_came(
     screen = io.StringIO()
     monkeypatch.setattr(sys, "stdout", screen)
     rejudging.show(again)
-    assert "the record has no end line" in screen.getvalue()
+    assert "the record is not complete" in screen.getvalue()
     assert "No verdict and no finding differs" in screen.getvalue()
 
 

@@ -18,7 +18,7 @@ from mockex_conformance.errors import ProtocolBroken
 from mockex_conformance.harness import protocol
 from mockex_conformance.harness.ground import Ground
 from mockex_conformance.harness.load import find, own_testees
-from mockex_conformance.harness.scheduler import Plan
+from mockex_conformance.harness.plan import Plan
 from mockex_conformance.harness.virtual import VirtualProcess
 from mockex_conformance.harness.worker import Job, work
 

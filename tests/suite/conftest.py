@@ -14,7 +14,7 @@ from mockex_conformance.description import Description
 from mockex_conformance.harness import batches, scheduler
 from mockex_conformance.harness.ground import Ground
 from mockex_conformance.harness.load import find
-from mockex_conformance.harness.scheduler import Plan
+from mockex_conformance.harness.plan import Plan
 from mockex_conformance.rejudging import judge_again
 from mockex_conformance.verdict import CaseVerdict
 

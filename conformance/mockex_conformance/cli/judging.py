@@ -97,7 +97,7 @@ def conform(
     """
     from mockex_conformance import running
     from mockex_conformance.harness.ground import Ground
-    from mockex_conformance.harness.scheduler import Plan
+    from mockex_conformance.harness.plan import Plan
 
     catalogue = all_cases()
     described = _described(testees, ctx.meta.get(COMMAND), catalogue)

@@ -28,9 +28,10 @@ from mockex.sim.process import current
 from mockex_conformance.description import Description
 from mockex_conformance.errors import EntryBroken
 from mockex_conformance.harness.patience import Patience, bounded, limit_by_kernel
+from mockex_conformance.harness.plan import Plan
 from mockex_conformance.harness.probe import PROBE
 from mockex_conformance.harness.process import die_with_parent
-from mockex_conformance.harness.scheduler import Plan, Started, last_words, never_live
+from mockex_conformance.harness.scheduler import Started, last_words, unlived
 from mockex_conformance.harness.virtual import load_entry
 from mockex_conformance.harness.worker import Job, be_quiet, unsupported, verdict_of, work
 from mockex_conformance.verdict import CaseVerdict, Verdict
@@ -104,14 +105,11 @@ def _prepare(plan: Plan, patience: Patience, tell: Callable[[CaseVerdict], None]
     for testee in plan.testees:
         for profile in plan.profiles_of(testee):
             jobs = [Job(PROBE, testee, profile, plan.conditions, plan.out)]
-            for case in plan.cases_of(testee):
-                for turn in range(1, plan.repeat + 1):
-                    job = Job(case, testee, profile, plan.conditions, plan.out, turn)
-                    why = unsupported(job)
-                    if why:
-                        tell(verdict_of(job, Verdict.UNSUPPORTED, reason=why))
-                    else:
-                        jobs.append(job)
+            for job in plan.jobs_of(testee, profile):
+                if why := unsupported(job):
+                    tell(verdict_of(job, Verdict.UNSUPPORTED, reason=why))
+                else:
+                    jobs.append(job)
             if len(jobs) > 1:
                 batches.append(_Batch(jobs, patience))
     return batches
@@ -127,7 +125,7 @@ def _take(batch: _Batch, tell: Callable[[CaseVerdict], None]) -> None:
             tell(verdict)
         elif verdict.verdict is not Verdict.PASS:
             for job in batch.jobs[1:]:
-                tell(never_live(verdict, job))
+                tell(unlived(verdict, job))
             batch.done = len(batch.jobs)
 
 

@@ -6,8 +6,10 @@ at once instead (catalogue, 6.1). The level that it claims is checked on the way
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from mockex_conformance.case import Case, Run
-from mockex_conformance.verdict import Level, Severity
+from mockex_conformance.verdict import Finding, Level, Severity
 
 
 async def _probe(run: Run) -> None:
@@ -22,3 +24,16 @@ PROBE = Case(
     body=_probe,
     requirement="The testee connects and gets events of every stream that it was given.",
 )
+
+
+def never_live(findings: Iterable[Finding]) -> list[Finding]:
+    """What the probe found, as every case of that testee is told it."""
+    return [
+        Finding(
+            check="live",
+            message=f"never went live: {found.message.removeprefix('never went live: ')}",
+            at_s=found.at_s,
+            evidence=found.evidence,
+        )
+        for found in findings
+    ]

@@ -9,13 +9,14 @@ it, because it is a subreaper, and is ended.
 from __future__ import annotations
 
 import os
+import resource
 import selectors
 import signal
 import subprocess
 import sys
 import traceback
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,21 +25,18 @@ import msgspec
 import psutil
 
 from mockex.clock import wall_clock_ms
-from mockex_conformance.case import Case
 from mockex_conformance.description import Description
-from mockex_conformance.harness.ground import Ground
-from mockex_conformance.harness.probe import PROBE
+from mockex_conformance.harness.plan import Plan
+from mockex_conformance.harness.probe import PROBE, never_live
 from mockex_conformance.harness.process import adopt_orphans, die_with_parent, fill
 from mockex_conformance.harness.room import Room
-from mockex_conformance.harness.times import OVERTIME_S, Conditions
+from mockex_conformance.harness.times import OVERTIME_S
 from mockex_conformance.harness.worker import Job, be_quiet, unsupported, verdict_of, work
-from mockex_conformance.verdict import CaseVerdict, Finding, Verdict
+from mockex_conformance.verdict import CaseVerdict, Verdict
 
 _GRACE_S = OVERTIME_S + 30.0  # beyond the case limit: the worker ends a case before, if it can
 _STOP_S = 10.0  # a worker that was told to stop must be gone
 _BUILD_S = 600.0
-_MOST_A_CORE = 8
-_MOST_SIDE_BY_SIDE = 32
 _LOOK_AGAIN_S = 0.2  # whether there is room for one more
 _LAST_WORDS = 2000  # characters of a worker's stderr
 
@@ -52,54 +50,11 @@ class Started:
     profile: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What is to be run, and on what terms."""
+class _Done(msgspec.Struct):
+    """What a worker says at its end."""
 
-    testees: Sequence[Description]
-    cases: Sequence[Case]
-    out: Path
-    profiles: Sequence[str] = ()  # none: those of each testee
-    rows: Mapping[str, Collection[str]] | None = None  # testee to the only case numbers for it
-    repeat: int = 1
-    jobs: int | None = None
-    seed: int = 7
-    ground: Ground = Ground.REAL
-    time_scale: float | None = None  # None: what the ground takes
-    case_limit_s: float | None = None  # None: what the ground takes
-    deadline_factor: float = 1.25
-    quiet_factor: float = 1.0
-
-    @property
-    def conditions(self) -> Conditions:
-        """The part that a case is told."""
-        return Conditions(
-            seed=self.seed,
-            ground=self.ground,
-            time_scale=self.time_scale or self.ground.time_scale,
-            case_limit_s=self.case_limit_s or self.ground.case_limit_s,
-            deadline_factor=self.deadline_factor,
-            quiet_factor=self.quiet_factor,
-        )
-
-    @property
-    def side_by_side(self) -> int:
-        """How many waiting cases run at once, at most: they mostly sleep."""
-        return self.jobs or min(_MOST_A_CORE * (os.cpu_count() or 1), _MOST_SIDE_BY_SIDE)
-
-    @property
-    def at_least(self) -> int:
-        """How many of them run however busy the machine is."""
-        return self.jobs or os.cpu_count() or 1
-
-    def cases_of(self, testee: Description) -> list[Case]:
-        """On which cases a testee is judged."""
-        row = None if self.rows is None else self.rows.get(testee.name, ())
-        return [case for case in self.cases if row is None or case.number in row]
-
-    def profiles_of(self, testee: Description) -> list[str]:
-        """On which profiles a testee is judged."""
-        return [p for p in (self.profiles or testee.profiles) if p in ("spot", "usdm")]
+    verdict: CaseVerdict
+    processor_s: float  # of its own, without the testee's
 
 
 @dataclass(slots=True)
@@ -123,21 +78,33 @@ def _now() -> float:
     return wall_clock_ms() / 1000
 
 
-def run(plan: Plan, on_event: Callable[[Started | CaseVerdict], None]) -> list[CaseVerdict]:
-    """Run a plan; `on_event` hears of each case as it begins and ends.
+def run(
+    plan: Plan,
+    on_event: Callable[[Started | CaseVerdict], None],
+    *,
+    on_processor: Callable[[float], None] = lambda _: None,
+) -> list[CaseVerdict]:
+    """Run a plan; `on_event` hears of each case as it begins and ends, `on_processor` how many
+    seconds of a processor each of our own workers has used.
 
     Raises:
         KeyboardInterrupt: the run was interrupted. Workers and testees are gone then, and what
             was recorded stays.
     """
     adopt_orphans()
-    return _Scheduler(plan, on_event).run()
+    return _Scheduler(plan, on_event, on_processor).run()
 
 
 class _Scheduler:
-    def __init__(self, plan: Plan, on_event: Callable[[Started | CaseVerdict], None]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        on_event: Callable[[Started | CaseVerdict], None],
+        on_processor: Callable[[float], None],
+    ) -> None:
         self._plan = plan
         self._tell = on_event
+        self._tell_processor = on_processor
         self._verdicts: list[CaseVerdict] = []
         self._selector = selectors.DefaultSelector()
         self._room = Room()
@@ -170,21 +137,18 @@ class _Scheduler:
     def _prepare(self) -> None:
         plan = self._plan
         for testee in plan.testees:
-            failed = self._build(testee)
-            for profile in plan.profiles_of(testee):
-                probe = Job(PROBE, testee, profile, plan.conditions, plan.out)
-                group = _Group(probe)
-                for case in plan.cases_of(testee):
-                    for turn in range(1, plan.repeat + 1):
-                        job = Job(case, testee, profile, plan.conditions, plan.out, turn)
-                        why = failed or unsupported(job)
-                        if why:
-                            self._done(verdict_of(job, Verdict.UNSUPPORTED, reason=why))
-                        else:
-                            group.jobs.append(job)
+            jobs = {profile: plan.jobs_of(testee, profile) for profile in plan.profiles_of(testee)}
+            failed = self._build(testee) if any(jobs.values()) else ""
+            for profile, of_it in jobs.items():
+                group = _Group(Job(PROBE, testee, profile, plan.conditions, plan.out))
+                for job in of_it:
+                    if why := failed or unsupported(job):
+                        self._done(verdict_of(job, Verdict.UNSUPPORTED, reason=why))
+                    else:
+                        group.jobs.append(job)
                 if group.jobs:
                     self._groups[testee.name, profile] = group
-                    self._ready.append(probe)
+                    self._ready.append(group.probe)
 
     def _build(self, testee: Description) -> str:
         """Build a testee; why it cannot be, or nothing."""
@@ -267,7 +231,9 @@ class _Scheduler:
         self._sweep()
         words = last_words(self._plan.out / worker.job.worker_log)
         try:
-            verdict = msgspec.json.decode(worker.data, type=CaseVerdict)
+            done = msgspec.json.decode(worker.data, type=_Done)
+            verdict = done.verdict
+            self._tell_processor(done.processor_s)
         except msgspec.DecodeError:
             code = os.waitstatus_to_exitcode(status)
             why = f"the worker ended with {code} and no verdict"
@@ -291,7 +257,7 @@ class _Scheduler:
                 (self._alone if job.case.alone else self._ready).append(job)
             return
         for job in group.jobs:
-            self._done(never_live(verdict, job))
+            self._done(unlived(verdict, job))
 
     def _done(self, verdict: CaseVerdict) -> None:
         self._verdicts.append(verdict)
@@ -333,19 +299,15 @@ class _Scheduler:
                     process.wait(1)
 
 
-def never_live(probe: CaseVerdict, job: Job) -> CaseVerdict:
-    """The verdict of a case whose testee did not pass the probe."""
-    findings = [
-        Finding(
-            check="live",
-            message=f"never went live: {f.message.removeprefix('never went live: ')}",
-            at_s=f.at_s,
-            evidence=f.evidence,
-        )
-        for f in probe.findings
-    ]
+def unlived(probe: CaseVerdict, job: Job) -> CaseVerdict:
+    """The verdict of a case whose testee did not pass the probe: the probe's, and its recording."""
     return verdict_of(
-        job, probe.verdict, reason=probe.reason, findings=findings, stderr=probe.stderr
+        job,
+        probe.verdict,
+        reason=probe.reason,
+        findings=never_live(probe.findings),
+        journal=probe.journal,
+        stderr=probe.stderr,
     )
 
 
@@ -373,7 +335,8 @@ def _be_a_worker(job: Job, ours: int, theirs: int, parent: int) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         verdict = work(job)
-        data = msgspec.json.encode(verdict)
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        data = msgspec.json.encode(_Done(verdict, used.ru_utime + used.ru_stime))
         while data:
             data = data[os.write(theirs, data) :]
         code = 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import shlex
 import signal
 import sys
 import traceback
@@ -23,11 +24,18 @@ import msgspec
 import mockex
 from mockex import sim
 from mockex.server.journal import Noted
-from mockex_conformance.case import Case, FoundAlready, NotLive, Run, Unseen, Unsupported
+from mockex_conformance.case import (
+    Case,
+    FoundAlready,
+    Gone,
+    NotLive,
+    Run,
+    Unseen,
+    Unsupported,
+)
 from mockex_conformance.cases.streams import SYMBOLS, default_streams
 from mockex_conformance.description import Description
 from mockex_conformance.errors import CannotRun, EntryBroken, ProtocolBroken
-from mockex_conformance.harness.charge import Gone
 from mockex_conformance.harness.ground import Ground
 from mockex_conformance.harness.load import own_testees
 from mockex_conformance.harness.run import CaseRun
@@ -92,18 +100,31 @@ def _ours(file: Path) -> bool:
     return file.is_relative_to(own_testees().resolve())
 
 
+def replay_of(job: Job) -> str:
+    """The command that runs this job again, on the same terms."""
+    told, file = job.conditions, job.testee.file
+    words = ["mockex", "conform"]
+    if file is not None:
+        words.append(job.testee.name if _ours(file) else str(file))
+    words += ["--case", job.case.number, "--profile", job.profile, "--seed", str(told.seed)]
+    if told.ground is not Ground.REAL:
+        words += ["--ground", str(told.ground)]
+    usual = Conditions(time_scale=told.ground.time_scale, case_limit_s=told.ground.case_limit_s)
+    for option, name in (
+        ("--time-scale", "time_scale"),
+        ("--case-limit", "case_limit_s"),
+        ("--deadline-factor", "deadline_factor"),
+        ("--quiet-factor", "quiet_factor"),
+    ):
+        if getattr(told, name) != getattr(usual, name):
+            words += [option, f"{getattr(told, name):g}"]
+    if file is None:
+        words += ["--", *job.testee.command]
+    return shlex.join(words)
+
+
 def verdict_of(job: Job, verdict: Verdict, *, reason: str = "", **more: Any) -> CaseVerdict:
     """A line of the record for a job."""
-    file = job.testee.file
-    testee = job.testee.name if file is None or _ours(file) else str(file)
-    replay = (
-        f"mockex conform {testee} --case {job.case.number} --profile {job.profile} "
-        f"--seed {job.conditions.seed}"
-    )
-    if job.conditions.ground is not Ground.REAL:
-        replay += f" --ground {job.conditions.ground}"
-    if job.testee.file is None:
-        replay = replay.replace(f" {testee}", "") + " -- " + " ".join(job.testee.command)
     expected = next(
         (e.reason for e in job.testee.expect if e.case in (job.case.id, job.case.number)), ""
     )
@@ -118,9 +139,10 @@ def verdict_of(job: Job, verdict: Verdict, *, reason: str = "", **more: Any) -> 
         seed=job.conditions.seed,
         requirement=job.case.requirement,
         reason=reason,
-        replay=replay,
+        replay=replay_of(job),
         expected=expected,
         ground=str(job.conditions.ground),
+        turn=job.turn,
         **{"duration_s": 0.0, "mode": job.testee.modes[0], **more},
     )
 
@@ -262,6 +284,7 @@ def _terms(job: Job, run: CaseRun, streams: list[str]) -> Terms:
         deadline_factor=job.conditions.deadline_factor,
         quiet_factor=job.conditions.quiet_factor,
         ground=str(job.conditions.ground),
+        replay=replay_of(job),
     )
 
 

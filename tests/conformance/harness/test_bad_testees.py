@@ -14,7 +14,8 @@ import pytest
 from mockex_conformance.case import all_cases
 from mockex_conformance.description import Description, Limits
 from mockex_conformance.harness import charge, protocol
-from mockex_conformance.harness.scheduler import Plan, Started, run
+from mockex_conformance.harness.plan import Plan
+from mockex_conformance.harness.scheduler import Started, run
 from mockex_conformance.recording import read_entries
 from mockex_conformance.verdict import CaseVerdict, Verdict
 

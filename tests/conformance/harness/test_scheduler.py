@@ -16,8 +16,9 @@ from mockex_conformance.case import Case, Run
 from mockex_conformance.description import Description, Limits
 from mockex_conformance.harness import run as run_module
 from mockex_conformance.harness import scheduler, times
+from mockex_conformance.harness.plan import Plan
 from mockex_conformance.harness.room import Room
-from mockex_conformance.harness.scheduler import Plan, Started, run
+from mockex_conformance.harness.scheduler import Started, run
 from mockex_conformance.recording import read_entries
 from mockex_conformance.rejudging import read_recording
 from mockex_conformance.verdict import CaseVerdict, Level, Severity, Verdict
@@ -302,12 +303,3 @@ def test_an_interrupt_ends_workers_and_testees_and_keeps_what_is_recorded(tmp_pa
     assert psutil.Process().children() == before
     recording = read_recording(what.out / "journal" / "client-usdm-CONN-01.jsonl")
     assert recording.outcome["reason"] == "interrupted"
-
-
-def test_the_number_side_by_side_is_bounded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: 96)
-    assert plan(tmp_path).side_by_side == 32
-    assert plan(tmp_path).at_least == 96
-    assert plan(tmp_path, jobs=50).side_by_side == 50
