@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from websockets.exceptions import WebSocketException
 
 from mockex_adapter.exchange import Stream
 from mockex_adapter.feed import Feed
+from mockex_adapter.lifecycle import Event, State
 from mockex_adapter.link import Link, Socket
-from patches import mutant, start_another_line
+from mockex_adapter.supervisor import Supervisor
+from patches import count_dials, mutant, start_another_line
+from patches.unusual import per_stream_connections
+
+_KEEP_ALIVE_S = 50.0  # of real time
 
 
 @mutant
@@ -71,3 +79,93 @@ def dials_twice() -> None:
             await asyncio.gather(*dials, return_exceptions=True)
 
     Link.open = open_twice
+
+
+@mutant
+def generic_path() -> None:
+    """Reconnects to the base URL with a path that fits every stream, without route and mode."""
+    count_dials()
+    dial = Supervisor._dial
+
+    def generic(self: Supervisor, tasks: asyncio.TaskGroup) -> None:
+        if getattr(self, "dials", 0):
+            self._target = self._settings.ws_url.rstrip("/") + "/ws"
+        dial(self, tasks)
+
+    Supervisor._dial = generic
+
+
+@mutant
+def restarts_all() -> None:
+    """Any loss rebuilds all connections. There is one for each stream, so that there are others on
+    spot too."""
+    per_stream_connections()
+    broken = Feed.broken
+    rebuilt: set[str] = set()  # lines that lose their connection because of another, by stream
+
+    def told(self: Feed, streams: Iterable[Stream], reason: str) -> None:
+        lost = list(streams)
+        broken(self, lost, reason)
+        names = {stream.name for stream in lost}
+        if names & rebuilt:
+            rebuilt.difference_update(names)
+            return
+        for line in self._lines:
+            if line._current is not None:
+                rebuilt.update(line.wanted)
+                line._end(line._current)
+
+    Feed.broken = told
+
+
+@mutant
+def pool_doubles() -> None:
+    """Each renewal renews every connection of the pool, and keeps the old pool. What is kept
+    carries nothing."""
+    step, broken = Supervisor._step, Feed.broken
+
+    def renewed(self: Supervisor, tasks: Any, event: Event, link: Link | None) -> None:
+        if event is Event.NOTICE and link is self._current and self.state is State.LIVE:
+            _double(self._consumer, self)
+        step(self, tasks, event, link)
+
+    def told(self: Feed, streams: Iterable[Stream], reason: str) -> None:
+        lost = list(streams)
+        if reason.startswith("close 1001"):
+            _double(self, next(line for line in self._lines if lost[0].name in line.wanted))
+        broken(self, lost, reason)
+
+    Supervisor._step, Feed.broken = renewed, told
+
+
+_POOL: list[Link] = []
+
+
+def _double(feed: Feed, line: Supervisor) -> None:
+    async def idle(link: Link) -> None:
+        with suppress(OSError, WebSocketException):
+            async with link.open() as connection:
+                await connection.wait_closed()
+        _POOL.remove(link)
+
+    for _ in range(len(_POOL) + 1):
+        link = Link(line._target, line._settings.rules, line._timers, line, line._ids)
+        _POOL.append(link)
+        feed._own(idle(link))
+
+
+@mutant
+def heartbeat_outlives() -> None:
+    """The keep-alive task of a dead connection goes on and reconnects the new one."""
+    forget = Supervisor._forget
+
+    async def keep_alive(line: Supervisor) -> None:
+        while True:
+            await asyncio.sleep(_KEEP_ALIVE_S)
+            line._end(line._current)
+
+    def forgotten(self: Supervisor) -> None:
+        forget(self)
+        self._consumer._own(keep_alive(self))
+
+    Supervisor._forget = forgotten
