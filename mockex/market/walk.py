@@ -251,6 +251,7 @@ class Market:
         self.kind = kind
         self.usual_ms = step_ms
         self._hurries: list[tuple[int, int, int]] = []  # from, until, ms of a step in between
+        self._began_ms = 0  # until then it stood still
         self._rate = rate
         self._volatility = volatility
         self.instruments = {i.symbol: i for i in instruments}
@@ -279,6 +280,19 @@ class Market:
             self._now_ms += self.step_ms
             changes += [change for symbol in symbols if (change := self._step(symbol))]
         return changes
+
+    def thaw(self, now_ms: int) -> None:
+        """Let one that has stood still until now move from the next step on, as a steady one.
+
+        Raises:
+            ConfigError: it moves already.
+        """
+        if self.kind != "frozen":
+            raise ConfigError("market", self.kind, "one that stands still: frozen")
+        self.kind = "steady"
+        self._now_ms = self._began_ms = now_ms - now_ms % self.usual_ms
+        for symbol in self._symbols.values():
+            symbol.at_ms = self._began_ms
 
     def next_step_ms(self) -> int:
         """When the next step is due, in ms since the opening."""
@@ -330,6 +344,7 @@ class Market:
                 rate=self._rate,
                 volatility=self._volatility,
             )
+            symbol.at_ms = self._began_ms
             self._symbols[name] = symbol
         while symbol.at_ms < self._now_ms and self.kind != "frozen":
             self._step(symbol)

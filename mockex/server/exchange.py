@@ -174,6 +174,17 @@ class Exchange:
         """
         self._open[connection].ping(payload)
 
+    def thaw(self) -> None:
+        """Let a frozen market move from the next step on, as a steady one.
+
+        Raises:
+            ConfigError: it moves already.
+        """
+        self.market.thaw(math.floor(self.now() * 1000))
+        if self._next_step is not None:
+            self._next_step.cancel()
+        self._schedule_step()
+
     # --- for the shell -------------------------------------------------------------------------
 
     def loop_time(self) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
@@ -13,6 +14,7 @@ from websockets.asyncio.client import connect
 
 import mockex
 from mockex import sim
+from mockex.errors import ConfigError
 from mockex.server.journal import Delivered
 
 
@@ -97,3 +99,37 @@ def test_no_step_is_taken_when_nobody_wants_what_goes_by_the_clock() -> None:
     assert silent == 0
     assert steps <= 2, "one that was delivered, and one that was already set"
     assert 3_600_000 < first_ms <= 3_601_010
+
+
+def test_one_that_is_thawed_moves_from_the_next_step_on_and_not_before() -> None:
+    async def main() -> list[tuple[float, Any]]:
+        async with mockex.serve(
+            "usdm", seed=1, market="frozen", symbols=["ETHUSDC", "BTCUSDC"]
+        ) as exchange:
+            exchange.market.top("ETHUSDC")  # of the other one nothing is known yet
+            streams = "ethusdc@aggTrade/btcusdc@aggTrade/ethusdc@markPrice@1s"
+            url = f"{exchange.ws_url}/market/stream?streams={streams}"
+            got: list[tuple[float, Any]] = []
+            async with connect(url, proxy=None) as client:
+                await asyncio.sleep(5.55)
+                exchange.thaw()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(1.0):
+                        while True:
+                            event = json.loads(await client.recv())
+                            got.append((exchange.now(), event))
+            for symbol in ("ETHUSDC", "BTCUSDC"):
+                trades = list(exchange.truth.trades(symbol, 0, 1 << 62))
+                assert min(trade.at_ms for trade in trades) == 5_600
+            return got
+
+    got = sim.run(main(), seed=1)
+    for name in ("ethusdc@aggTrade", "btcusdc@aggTrade"):
+        times = [at for at, event in got if event["stream"] == name]
+        assert times == pytest.approx([5.6 + 0.1 * n for n in range(10)], abs=0.01)
+
+
+async def test_what_moves_cannot_be_thawed() -> None:
+    async with mockex.serve("usdm", seed=1) as exchange:
+        with pytest.raises(ConfigError, match="stands still"):
+            exchange.thaw()
