@@ -4,7 +4,11 @@ from mockex_conformance.checks.attempts import DelaysGrow, HerdIsSpread, WaitsAs
 from mockex_conformance.checks.data import BookEqualsTruth, OnceInOrder
 from mockex_conformance.checks.deliveries import DeliveriesAtMost
 from mockex_conformance.checks.giving_up import NoSilentEnd
-from mockex_conformance.checks.handover import NoGapInDeliveries, RenewedInTime
+from mockex_conformance.checks.handover import (
+    NoGapInDeliveries,
+    OneUpgradePerRound,
+    RenewedInTime,
+)
 from mockex_conformance.checks.heartbeat import PongRepeats
 from mockex_conformance.checks.process import (
     Alive,
@@ -53,6 +57,7 @@ AnyCheck = (
     | NothingLeft
     | OnceInOrder
     | OneUpgradePerLoss
+    | OneUpgradePerRound
     | OthersUntouched
     | PongRepeats
     | Recovered
@@ -97,6 +102,7 @@ __all__ = [
     "NothingLeft",
     "OnceInOrder",
     "OneUpgradePerLoss",
+    "OneUpgradePerRound",
     "OthersUntouched",
     "PongRepeats",
     "Recovered",

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mockex.server.journal import AnyEntry, Attempted, Closed, Ended, HalfClosed, Noted
+from mockex.server.journal import (
+    AnyEntry,
+    Attempted,
+    Closed,
+    Ended,
+    HalfClosed,
+    Noted,
+    Upgraded,
+)
 from mockex.server.views import Connections
 from mockex_conformance.checks.base import Check, finding
-from mockex_conformance.recording import Recording
+from mockex_conformance.recording import Recording, Standstills
 from mockex_conformance.verdict import Finding
 
 
@@ -74,27 +82,76 @@ def _cause(entry: AnyEntry) -> str:
 
 
 class RenewedInTime(Check, frozen=True, tag="renewed_in_time"):
-    """The exchange cut a connection at its lifetime: close 1001, which nothing else in the case
-    has."""
+    """The exchange cut a connection at its lifetime (close 1001, which nothing else in the case
+    has) whose streams were not delivered by newer ones, or had been for longer than `overlap_s`."""
 
     lifetime_s: float
+    overlap_s: float
 
     def judge(self, recording: Recording) -> list[Finding]:
         """One finding for the first cut."""
         view = Connections()
         for entry in recording.entries:
             if isinstance(entry, Closed) and entry.by == "server" and entry.code == 1001:
-                if view.all[entry.conn].closing_at is not None:
-                    continue  # the answer to the testee's own close frame
-                newer = [c for c in view.live() if c.number > entry.conn]
-                message = f"c{entry.conn} was cut at its lifetime of {self.lifetime_s:g} s: "
-                if newer:
-                    since_s = entry.t - (newer[0].upgraded_at or entry.t)
-                    message += (
-                        f"the testee has kept it for {since_s:.1f} s beside c{newer[0].number}"
-                    )
-                else:
-                    message += "the testee has not opened another before"
-                return [finding(self, recording, message, entry.t)]
+                told = self._told(view, entry)
+                if told:
+                    return [finding(self, recording, told, entry.t)]
             view.apply(entry)
         return []
+
+    def _told(self, view: Connections, cut: Closed) -> str:
+        connection = view.all[cut.conn]
+        if connection.closing_at is not None:
+            return ""  # the answer to the testee's own close frame
+        message = f"c{cut.conn} was cut at its lifetime of {self.lifetime_s:g} s: "
+        newer = [
+            next((c for c in view.delivering(stream) if c.number > cut.conn), None)
+            for stream in connection.streams
+        ]
+        beside = [c for c in newer if c is not None]
+        if not beside or len(beside) < len(newer):
+            return message + "the testee had not moved its streams to another before"
+        kept_s = cut.t - max(c.upgraded_at or 0.0 for c in beside)
+        if kept_s <= self.overlap_s:
+            return ""
+        return message + f"the testee had kept it for {kept_s:.1f} s beside c{beside[0].number}"
+
+
+class OneUpgradePerRound(Check, frozen=True, tag="one_upgrade_per_round"):
+    """Between a landmark `round` (`what` happened) and the next `round-over` more connections were
+    upgraded than ended.
+
+    Counted at the end, because a successor may come before the end of what it follows. One that was
+    answered late because our own loop stood still is not counted: the testee may have given it up.
+    """
+
+    def judge(self, recording: Recording) -> list[Finding]:
+        """One finding for each round with a surplus."""
+        standstills = Standstills(recording.entries)
+        patience_s = recording.terms.limits["handshake_timeout_ms"] / 1000 * recording.terms.scale
+        findings: list[Finding] = []
+        what = ""
+        view = Connections()
+        live: set[int] = set()
+        upgraded: list[int] = []
+        for entry in recording.entries:
+            view.apply(entry)
+            match entry:
+                case Noted(name="round"):
+                    what, upgraded = entry.detail["what"], []
+                    live = {c.number for c in view.live()}
+                case Upgraded(conn=conn, t=t):
+                    if standstills.between(t - patience_s, t) < patience_s / 2:
+                        upgraded.append(conn)
+                case Noted(name="round-over"):
+                    lost = sum(not view.all[number].live for number in live)
+                    if len(upgraded) > max(1, lost):
+                        names = ", ".join(f"c{n}" for n in upgraded)
+                        message = (
+                            f"{len(upgraded)} connections ({names}) were opened for {lost} that "
+                            f"{'was' if lost == 1 else 'were'} lost: {what} are one reason each"
+                        )
+                        findings.append(finding(self, recording, message, entry.t))
+                case _:
+                    pass
+        return findings

@@ -10,25 +10,27 @@ from mockex.server.journal import (
     Closed,
     Ended,
     HalfClosed,
+    Lagged,
     Noted,
     Opened,
     Subscribed,
     Upgraded,
 )
-from mockex_conformance.checks import NoGapInDeliveries, RenewedInTime
+from mockex_conformance.checks import NoGapInDeliveries, OneUpgradePerRound, RenewedInTime
 from mockex_conformance.checks.base import Check
 from mockex_conformance.recording import Recording, Terms
 from mockex_conformance.verdict import Finding
 
 S, OTHER = "ethusdc@depth5@100ms", "btcusdc@depth5@100ms"
 NO_GAP = NoGapInDeliveries()
-IN_TIME = RenewedInTime(lifetime_s=6)
+IN_TIME = RenewedInTime(lifetime_s=6, overlap_s=1)
 
 
 def found(check: Check, *entries: AnyEntry | list[AnyEntry], k: int = 1) -> list[Finding]:
     terms = Terms(
         case="x", number="X-01", testee="t", version="1", profile="spot", mode="combined",
-        level=0, k=k, scale=1.0, seed=7, streams=[S, OTHER], limits={},
+        level=0, k=k, scale=1.0, seed=7, streams=[S, OTHER],
+        limits={"handshake_timeout_ms": 1000.0},
     )  # fmt: skip
     told: list[AnyEntry] = [
         Opened(
@@ -134,11 +136,16 @@ def test_a_connection_that_reaches_its_lifetime_is_found() -> None:
     assert found(IN_TIME, connect(1, 1), connect(5, 2), left(5.5, 1)) == []
     (late,) = found(IN_TIME, connect(1, 1), cut(7, 1), connect(7.5, 2))
     assert late.message == (
-        "c1 was cut at its lifetime of 6 s: the testee has not opened another before"
+        "c1 was cut at its lifetime of 6 s: the testee had not moved its streams to another before"
     )
+    assert found(IN_TIME, connect(1, 1), connect(6, 2, S), cut(7, 1)), "one stream has not moved"
+
+
+def test_a_cut_of_what_is_no_longer_needed_is_found_after_the_overlap() -> None:
+    assert found(IN_TIME, connect(1, 1), connect(6, 2), cut(7, 1)) == []
     (kept,) = found(IN_TIME, connect(1, 1), connect(5, 2), cut(7, 1), cut(11, 2))
     assert kept.message == (
-        "c1 was cut at its lifetime of 6 s: the testee has kept it for 2.0 s beside c2"
+        "c1 was cut at its lifetime of 6 s: the testee had kept it for 2.0 s beside c2"
     )
 
 
@@ -146,3 +153,43 @@ def test_the_answer_to_a_close_frame_is_no_cut() -> None:
     assert found(IN_TIME, connect(1, 1), left(3, 1, 1001), cut(3, 1)) == []
     by_another = Closed(t=3, conn=1, by="server", code=1008)
     assert found(IN_TIME, connect(1, 1), by_another) == []
+
+
+# --- one upgrade per round ---
+
+PER_ROUND = OneUpgradePerRound()
+
+
+def a_round(*entries: AnyEntry | list[AnyEntry]) -> list[AnyEntry | list[AnyEntry]]:
+    return [note(2, "round", what="three triggers"), *entries, note(8, "round-over")]
+
+
+def test_one_new_connection_for_each_that_was_lost_is_right() -> None:
+    assert found(PER_ROUND, connect(1, 1), *a_round(cut(3, 1), connect(4, 2))) == []
+    assert found(PER_ROUND, connect(1, 1), *a_round(connect(3, 2), cut(4, 1))) == []
+    both = connect(1, 1), connect(1, 2)
+    assert (
+        found(PER_ROUND, *both, *a_round(connect(3, 3), connect(3, 4), cut(4, 1), cut(4, 2))) == []
+    )
+
+
+def test_a_second_connection_for_one_loss_is_found_however_late() -> None:
+    twice = a_round(cut(3, 1), connect(4, 2), connect(7, 3))
+    (told,) = found(PER_ROUND, connect(1, 1), *twice, connect(9, 4))
+    assert told.message == (
+        "2 connections (c2, c3) were opened for 1 that was lost: three triggers are one reason each"
+    )
+    both = connect(1, 1), connect(1, 2), cut(1.5, 2)
+    (told,) = found(PER_ROUND, *both, *a_round(connect(4, 3), connect(4, 4)))
+    assert "for 0 that were lost" in told.message
+
+
+def test_each_round_begins_anew() -> None:
+    first = a_round(cut(3, 1), connect(4, 2))
+    second = a_round(cut(3, 2), connect(4, 3))
+    assert found(PER_ROUND, connect(1, 1), *first, *second) == []
+
+
+def test_a_handshake_that_we_answered_late_may_have_been_given_up() -> None:
+    late = a_round(cut(3, 1), connect(4, 2), Lagged(t=6, late_s=0.9), connect(7, 3))
+    assert found(PER_ROUND, connect(1, 1), *late) == []

@@ -1,0 +1,1 @@
+"""Cases: the 24 hours and the announced end."""

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from mockex.faults import ServerShutdown
+from mockex_conformance.case import Run, case
+from mockex_conformance.checks import NoGapInDeliveries, Recovered
+from mockex_conformance.verdict import Severity
+
+_LEAD_MS = 5_000
+
+
+@case(
+    "rollover/notice-opens-new-first",
+    "ROLL-02",
+    severity=Severity.SHOULD,
+    profiles=("spot",),
+    starts=False,
+)
+async def notice_opens_new_first(run: Run) -> None:
+    """On `serverShutdown` the testee opens a new connection at once and moves over before the old
+    one ends.
+
+    In each mode that the testee has, the notice comes in the form of that mode, raw or in the
+    envelope of combined streams; 5 s and `reconnect_first_ms` later the old connection is closed
+    with 1001. A moment without a live delivery fails the case. The notice is documented for spot
+    only.
+
+    Evidence: the exchange documents it since 2026-05-08; c9s/bbgo#2552,
+    pladaria/reconnecting-websocket#137.
+    Causes: The notice is dropped as an unknown event; only the form of the other API is known
+    (`event.e`); the old connection is closed before the new one is subscribed.
+    Look at: whether anything was attempted between the notice and the close with 1001.
+    """
+    run.judged_by(NoGapInDeliveries(), Recovered())
+    lead_ms = _LEAD_MS + round(run.limit_ms("reconnect_first_ms"))
+    for mode in run.testee.modes:
+        await run.stop()
+        await run.start(mode=mode)
+        await run.until_live()
+        await run.until_stable()
+        run.note("handover", after=f"the notice on a {mode} connection")
+        notice = await run.cause(ServerShutdown(lead_ms=lead_ms))
+        await run.until_ended(notice)
+        run.note("handover-over")
+        await run.until_recovered()
