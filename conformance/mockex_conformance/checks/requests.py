@@ -5,18 +5,33 @@ from __future__ import annotations
 import json
 from collections import Counter
 
-from mockex.server.journal import Lagged, Noted, Pinged, Ponged, Received, Replied, Subscribed
+from mockex.profile import profile_named
+from mockex.server.journal import (
+    Closed,
+    Lagged,
+    Noted,
+    Pinged,
+    Ponged,
+    Received,
+    Replied,
+    Subscribed,
+)
 from mockex_conformance.checks.base import Check, finding
 from mockex_conformance.recording import Recording
 from mockex_conformance.verdict import Finding
 
-_LONGEST_WINDOW_S = 5.0
+_LONGEST_SPAN_S = 5.0
+_TO_SPARE_S = 0.25
 _TOO_MANY_STREAMS = 4  # code of the error (spot 4.3)
 
 
 class MessageRate(Check, frozen=True, tag="message_rate"):
-    """More than `limit` x (w + 0.25) + 1 messages of the testee on one connection in a window of
-    w = 1 to 5 seconds.
+    """The testee sent more messages on one connection than `limit` a second allows, or the exchange
+    closed a connection because of that.
+
+    Who keeps to the limit in every second may send it all at once, and again a second later: n
+    messages that span s seconds are too many above `limit` for each second that has begun, with a
+    quarter of a second and one message to spare, for any s up to 5.
 
     Texts, binary frames and pings count, and pongs that answer nothing. Pongs that answer a ping do
     not: the suite pings far more often than any exchange (catalogue, section 3).
@@ -25,19 +40,36 @@ class MessageRate(Check, frozen=True, tag="message_rate"):
     limit: int
 
     def judge(self, recording: Recording) -> list[Finding]:
-        """One finding for the worst window of each connection, at most three."""
+        """One finding for each connection, at most three: its worst stretch, or its close."""
         lags = Recording(list(recording.of(Lagged)), recording.terms)
-        findings = []
-        for conn, times in self._messages(recording).items():
+        messages = self._messages(recording)
+        found: dict[int, Finding] = {}
+        for conn, times in messages.items():
             worst = self._worst(times, lags)
             if worst is not None:
-                count, window_s, at = worst
-                message = (
-                    f"{count} messages within {window_s:.2f} s on c{conn}; the exchange allows "
-                    f"{self.limit} a second"
-                )
-                findings.append(finding(self, recording, message, at, connection=conn))
-        return findings[:3]
+                count, span_s, at = worst
+                told = f"{count} messages within {span_s:.2f} s on c{conn}"
+                found[conn] = self._found(recording, conn, told, at)
+        for closed in recording.of(Closed):
+            conn, at = closed.conn, closed.t
+            if conn in found or not self._too_many(closed, recording.terms.profile):
+                continue
+            second = [t for t in messages.get(conn, ()) if at - 1.0 <= t <= at]
+            if len(second) > self._allowed(0.0) + self.limit * lags.lag_s(at - 1.0, at):
+                told = f"c{conn} was closed with 1008 after {len(second)} messages in a second"
+                found[conn] = self._found(recording, conn, told, at)
+        return list(found.values())[:3]
+
+    def _found(self, recording: Recording, conn: int, told: str, at: float) -> Finding:
+        message = f"{told}; the exchange allows {self.limit} a second"
+        return finding(self, recording, message, at, connection=conn)
+
+    @staticmethod
+    def _too_many(closed: Closed, profile: str) -> bool:
+        return (
+            closed.by == "server"
+            and closed.reason == profile_named(profile).texts.too_many_requests
+        )
 
     @staticmethod
     def _messages(recording: Recording) -> dict[int, list[float]]:
@@ -57,26 +89,26 @@ class MessageRate(Check, frozen=True, tag="message_rate"):
         return times
 
     def _worst(self, times: list[float], lags: Recording) -> tuple[int, float, float] | None:
-        """Messages, window and end of the window that is furthest above what is allowed."""
+        """Messages, span and end of the stretch that is furthest above what is allowed."""
         worst: tuple[int, float, float] | None = None
         most = 0.0
         first = 0
         for last, at in enumerate(times):
-            while at - times[first] > _LONGEST_WINDOW_S:
+            while at - times[first] > _LONGEST_SPAN_S:
                 first += 1
             for begin in range(first, last + 1):
-                count, window_s = last - begin + 1, at - times[begin]
-                surplus = count - self._allowed(window_s)
+                count, span_s = last - begin + 1, at - times[begin]
+                surplus = count - self._allowed(span_s)
                 if surplus <= most:
                     continue
                 # While our own loop stands still, messages gather that were sent one by one.
-                surplus = count - self._allowed(window_s, lags.lag_s(times[begin], at))
+                surplus = count - self._allowed(span_s + lags.lag_s(times[begin], at))
                 if surplus > most:
-                    worst, most = (count, window_s, at), surplus
+                    worst, most = (count, span_s, at), surplus
         return worst
 
-    def _allowed(self, window_s: float, lag_s: float = 0.0) -> float:
-        return self.limit * (max(1.0, window_s) + lag_s + 0.25) + 1
+    def _allowed(self, span_s: float) -> int:
+        return self.limit * (int(span_s + _TO_SPARE_S) + 1) + 1
 
 
 class RequestSize(Check, frozen=True, tag="request_size"):

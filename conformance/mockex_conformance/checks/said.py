@@ -111,7 +111,7 @@ class LiveIsTrue(Check, frozen=True, tag="live_is_true"):
             if state == "live" and entry.name in ("subscriptions", "body-over"):
                 dead = [name for name in streams if not view.delivering(name)]
                 if dead:
-                    message = f"the testee says that it is live; {', '.join(dead[:3])} is not"
+                    message = f"says that it is live, and delivers no {', '.join(dead[:3])}"
                     return [finding(self, recording, message, entry.t, streams=dead)]
         return []
 
