@@ -1,0 +1,37 @@
+"""Eight processes of one testee, and an outage that meets them all in the same moment."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from mockex.faults import Outage
+from mockex_conformance.case import Run, Unsupported
+
+PROCESSES = 8
+_AT_MOST_MS = 60_000
+
+
+async def gather(run: Run) -> None:
+    """Start the other seven; return when all are live, each on one connection.
+
+    Raises:
+        Unsupported: it holds several, whose waits cannot be told apart.
+    """
+    if run.k > 1:
+        raise Unsupported("the waits of one connection are measured: `deliveries_per_stream` > 1")
+    await run.start_others(PROCESSES - 1)
+    await run.until_live()
+    held = Counter(c.port for c in run.exchange.connections.live())
+    if max(held.values()) > 1:
+        raise Unsupported("the waits of one connection are measured: it holds several for a stream")
+
+
+async def outage(run: Run, attempts: int) -> None:
+    """All connections are reset at once, and every attempt, until each process has made so many,
+    for at most a minute; then all recover."""
+    run.note("waits-counted")
+    run.inject(Outage(how="abort", ms=_AT_MOST_MS))
+    await run.until_attempts(attempts, _AT_MOST_MS)
+    run.note("waits-counted-end")
+    run.calm()
+    await run.until_recovered(run.limit_ms("reconnect_cap_ms"))

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from mockex_conformance.case import Run, case
+from mockex_conformance.cases.reconnect.herd import gather, outage
+from mockex_conformance.checks import HerdIsSpread, Recovered
+from mockex_conformance.verdict import Severity
+
+_ATTEMPTS = 4
+
+
+@case("reconnect/herd-is-spread", "RECON-05", severity=Severity.SHOULD, alone=True, least_scale=0.5)
+async def herd_is_spread(run: Run) -> None:
+    """Processes that lose their connections together do not come back together.
+
+    Eight processes of the testee at eight ports of one exchange lose their connections at once, and
+    each attempt is reset until every one has made four. If the waits before attempt 2, before
+    attempt 3 and before attempt 4 each differ by less than 5 % of their median from process to
+    process, the case fails. Waits are compared, not instants: the wake-ups of eight processes on a
+    busy machine are spread by themselves.
+
+    Evidence: django/channels#568, rails/rails#40229, phoenixframework/phoenix#4045,
+    nats-io/nats.ts#90.
+    Causes: A delay without a random part, or one whose random part is drawn from the same seed in
+    every process.
+    Look at: `waits_ms` in the evidence of the finding, the first four waits of each process. In the
+    code: how the delay is drawn, and where its generator is seeded.
+    """
+    run.judged_by(HerdIsSpread(), Recovered())
+    await gather(run)
+    await outage(run, _ATTEMPTS)
