@@ -67,8 +67,9 @@ class NoGapInDeliveries(Check, frozen=True, tag="no_gap_in_deliveries"):
 
     def _found(self, recording: Recording, begun: Noted, gap: _Gap, until: float) -> Finding:
         new = "the new one was not live" if gap.opened else "no new one had been opened"
+        ms = (until - gap.since) * 1000
         message = (
-            f"no live delivery for {(until - gap.since) * 1000:.0f} ms: {gap.cause}, "
+            f"no live delivery for {f'{ms:.0f}' if ms >= 1 else 'less than 1'} ms: {gap.cause}, "
             f"{gap.since - begun.t:.2f} s after {begun.detail['after']}, and {new}"
         )
         return finding(self, recording, message, gap.since, lasted_s=round(until - gap.since, 3))

@@ -85,6 +85,9 @@ def test_an_old_connection_that_ends_before_another_is_opened_is_a_gap() -> None
         "one had been opened"
     )
     assert told.at_s == 4
+    at_once = cut(4, 1), connect(4, 2)
+    (told,) = found(NO_GAP, connect(1, 1), noticed(2), *at_once)
+    assert told.message.startswith("no live delivery for less than 1 ms: the exchange ended c1")
 
 
 def test_a_new_connection_that_lacks_a_stream_does_not_count() -> None:

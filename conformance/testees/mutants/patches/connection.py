@@ -35,15 +35,22 @@ def two_owners() -> None:
 
 @mutant
 def both_handlers() -> None:
-    """`on_error` and `on_close` each schedule a reconnect; a clean close has no error."""
-    broken = Feed.broken
+    """`on_error` and `on_close` each schedule a reconnect. A clean close has no error, unless a
+    reset of the socket comes right behind it: then there are both."""
+    broken, lost = Feed.broken, Socket.connection_lost
+    errors: list[Exception] = []
+
+    def lost_by_error(self: Socket, error: Exception | None) -> None:
+        errors[:] = [error] if error is not None else []
+        lost(self, error)
 
     def told(self: Feed, streams: Iterable[Stream], reason: str) -> None:
-        lost = list(streams)
-        broken(self, lost, reason)
-        if not reason.startswith("close "):
-            start_another_line(self, lost)
+        hit = list(streams)
+        broken(self, hit, reason)
+        if errors or not reason.startswith("close "):
+            start_another_line(self, hit)
 
+    Socket.connection_lost = lost_by_error
     Feed.broken = told
 
 
