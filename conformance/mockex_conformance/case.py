@@ -123,7 +123,12 @@ class Run(Protocol):
 
     async def until_live(self, within_s: float = 15.0) -> None:
         """Every wanted stream has at least K live deliveries on each of which an event was
-        written (since the testee was started). Raises NotLive."""
+        written (since the testee was started). Raises NotLive.
+
+        On a market that stands still (`market="frozen"`) no event can be waited for: there K
+        deliveries, upgraded and subscribed, are live, and as much is recovered. A case on such a
+        market ends with one that moves (`exchange.thaw`), or whoever dies of its first event
+        passes it."""
         ...
 
     async def cause(self, fault: Fault) -> Handle:
@@ -199,6 +204,12 @@ class Run(Protocol):
     async def sleep(self, seconds: float) -> None:
         """A must-not-happen window, or the length of a phase; ends early with an always-on
         finding."""
+        ...
+
+    async def suspend(self, seconds: float) -> None:
+        """SIGSTOP to the testee's process group, read back from the process, and SIGCONT after so
+        many seconds, which are not scaled: it is the exchange that does not wait. Recovery then
+        counts from there. Notes `suspended` and `going-on`. Raises Unseen: it does not stop."""
         ...
 
     def judged_by(self, *checks: Check) -> list[Check]:

@@ -20,6 +20,8 @@ from mockex_conformance.checks.base import Check, finding
 from mockex_conformance.recording import Recording, Standstills
 from mockex_conformance.verdict import Finding
 
+EVENTLESS = -2.0  # since then: before the -1 of who never got an event
+
 
 def states(entries: list[AnyEntry]) -> Iterator[tuple[AnyEntry, Connections, Deliveries]]:
     """Each entry, and the two views as they are after it."""
@@ -62,7 +64,8 @@ def _lacking(stream: str, k: int, counts: Counter[int], ports: list[int]) -> lis
 class Recovered(Check, frozen=True, tag="recovered"):
     """Some wanted stream was not live, or not recovered, in time.
 
-    Judges every landmark `awaiting-live` and `awaiting-recovery`: `since`, `within_s`.
+    Judges every landmark `awaiting-live` and `awaiting-recovery`: `since`, `within_s`. With
+    `eventless`, on a market that stands still, deliveries without an event are live.
     """
 
     def judge(self, recording: Recording) -> list[Finding]:
@@ -86,7 +89,8 @@ class Recovered(Check, frozen=True, tag="recovered"):
             if entry.t > until and entry.t > until + standstills.between(since, entry.t):
                 return [self._late(recording, waiting, behind)]
             k = recording.terms.k
-            behind = missing(streams, k, since, connections, deliveries, ports)
+            fresh_since = EVENTLESS if waiting.detail.get("eventless") else since
+            behind = missing(streams, k, fresh_since, connections, deliveries, ports)
             if not behind:
                 waiting = None
         return []

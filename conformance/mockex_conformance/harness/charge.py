@@ -30,6 +30,8 @@ from mockex_conformance.observers.system import Ports
 
 HELLO_WITHIN_S = 10.0
 PROBE_WITHIN_S = 5.0
+HALTED_WITHIN_S = 5.0
+_LOOK_AGAIN_S = 0.005
 _QUIT_WITHIN_S = 2.0
 
 Until = Callable[[Callable[[], bool], float, str], Awaitable[None]]
@@ -204,6 +206,28 @@ class Charge:
             # Members as the consumer sees them are many bytes, and no check asks for them yet.
             params = {name: value for name, value in params.items() if name != "fields"}
         return Said(t=now, run=self.number, method=message.method, params=params)
+
+    # --- stopped, and going on ---
+
+    async def halt(self) -> None:
+        """SIGSTOP, and wait until the process shows that it is stopped.
+
+        Raises:
+            Unseen: it does not.
+        """
+        self._signalled("SIGSTOP")
+        self._process.signal(signal.SIGSTOP)
+        until = self._loop.time() + HALTED_WITHIN_S
+        while not self._process.halted():
+            if self._loop.time() > until:
+                self.go_on()
+                raise Unseen(f"the testee's process was not stopped within {HALTED_WITHIN_S:g} s")
+            await asyncio.sleep(_LOOK_AGAIN_S)
+
+    def go_on(self) -> None:
+        """SIGCONT."""
+        self._signalled("SIGCONT")
+        self._process.signal(signal.SIGCONT)
 
     # --- the end ---
 

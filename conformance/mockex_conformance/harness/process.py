@@ -31,6 +31,7 @@ from mockex_conformance.observers.system import Observer, Ports
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _MOST_WRITTEN = 256 << 20  # bytes of a file that the testee writes itself, before it is cut
+_NOT_RUNNING = (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE)
 _START_POLL_S = 0.005
 _LEFT_POLL_S = 0.02
 _KILLED_WITHIN_S = 5.0
@@ -284,6 +285,14 @@ class Process:
         if self.code is None:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, number)
+
+    def halted(self) -> bool:
+        """Whether everything of its process group is stopped, as the kernel shows it."""
+        with suppress(psutil.Error, ProcessLookupError):
+            leader = psutil.Process(self.pid)
+            group = [p for p in leader.children(recursive=True) if os.getpgid(p.pid) == self.pid]
+            return all(p.status() in _NOT_RUNNING for p in (leader, *group))
+        return False
 
     async def wait(self, within_s: float) -> int | None:
         """The exit code; None if it is still there after `within_s`."""

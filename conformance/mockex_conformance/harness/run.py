@@ -50,6 +50,7 @@ from mockex_conformance.case import (
     Unseen,
 )
 from mockex_conformance.checks.base import Check
+from mockex_conformance.checks.recovery import EVENTLESS
 from mockex_conformance.description import Description
 from mockex_conformance.errors import ProtocolBroken
 from mockex_conformance.harness.charge import Charge
@@ -259,8 +260,10 @@ class CaseRun(Times):
 
     def _flowing(self, since: float, *, but: Collection[int] = ()) -> bool:
         """Every wanted stream on K live deliveries of each process, other than `but`, each with an
-        event written after `since`."""
+        event written after `since`; on a market that stands still, with or without."""
         deliveries = self.exchange.deliveries
+        if self._stands_still:
+            since = EVENTLESS
         for stream in self.streams:
             fresh = Counter(
                 c.port
@@ -271,15 +274,26 @@ class CaseRun(Times):
                 return False
         return True
 
-    async def until_live(self, within_s: float = LIVE_WITHIN_S) -> None:
-        """Every wanted stream flows. Raises NotLive."""
+    @property
+    def _stands_still(self) -> bool:
+        return self.exchange.market.kind == "frozen"
+
+    def _await(self, what: str, since: float, within_s: float, **more: Any) -> None:
+        """The landmark of a deadline that `Recovered` judges."""
+        if self._stands_still:
+            more["eventless"] = True
         self.note(
-            "awaiting-live",
+            what,
+            since=since,
             within_s=within_s,
-            since=self._launched_at,
             streams=self.streams,
             ports=list(self._ports),
+            **more,
         )
+
+    async def until_live(self, within_s: float = LIVE_WITHIN_S) -> None:
+        """Every wanted stream flows. Raises NotLive."""
+        self._await("awaiting-live", self._launched_at, within_s)
         await self.until(lambda: self._flowing(self._launched_at), within_s + 0.5, "live")
         # Once more: a testee that dies of its first event has not been live. It has the time to: a
         # loop that was late writes the next event in the same turn.
@@ -431,14 +445,7 @@ class CaseRun(Times):
         limit_ms = self.recovery_ms() if within_ms is None else within_ms
         within_s = self.deadline_s(limit_ms)
         since = max(self._fault_at, self._launched_at)
-        self.note(
-            "awaiting-recovery",
-            since=since,
-            within_s=within_s,
-            limit_ms=limit_ms,
-            streams=self.streams,
-            ports=list(self._ports),
-        )
+        self._await("awaiting-recovery", since, within_s, limit_ms=limit_ms)
         left_s = since + within_s - self._now()
         # A little longer than the deadline: how late it was belongs into the finding.
         await self.until(lambda: self._flowing(since), max(left_s, 0) + 0.5, "recovered")
@@ -481,6 +488,17 @@ class CaseRun(Times):
         except NotLive:
             return False
         return True
+
+    async def suspend(self, seconds: float) -> None:
+        """Stop the newest process, and let it go on. Raises Unseen."""
+        await self._charge.halt()
+        self.note("suspended", seconds=seconds)
+        try:
+            await self.sleep(seconds)
+        finally:
+            self._charge.go_on()
+            self.note("going-on")
+            self._fault_at = self._now()
 
     async def until_stable(self) -> None:
         """Let the present connections last `stable_ms`, so that the next loss is a first one."""

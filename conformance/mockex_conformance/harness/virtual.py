@@ -258,6 +258,10 @@ class VirtualProcess:
         """Send it a signal."""
         self._process.send_signal(number)
 
+    def halted(self) -> bool:
+        """Whether it is stopped."""
+        return self._process.stopped
+
     async def wait(self, within_s: float) -> int | None:
         """The exit code; None if it is still there after `within_s`."""
         if self.code is None:

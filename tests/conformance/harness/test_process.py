@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import os
 import signal
 import subprocess
 import sys
@@ -194,6 +195,37 @@ async def test_at_level_0_stdin_is_empty_and_stdout_is_kept(started: Started) ->
     process = await started("print(repr(sys.stdin.read()))\n", talks=False)
     assert await process.wait(10) == 0
     assert process.last_words() == "''"
+
+
+# --- stopped, and going on ------------------------------------------------------------------------
+
+
+async def test_a_process_is_halted_when_all_of_its_group_is(started: Started) -> None:
+    script = (
+        "import subprocess\n"
+        "apart = [sys.executable, '-c', 'import time; time.sleep(60)']\n"
+        "subprocess.Popen(apart)\nsubprocess.Popen(apart, start_new_session=True)\n"
+        "print('ready')\ntime.sleep(60)\n"
+    )
+    process = await started(script)
+    await until(lambda: "ready" in started.stderr())
+    tree = psutil.Process(process.pid).children(recursive=True)
+    (of_its_group,) = [p for p in tree if os.getpgid(p.pid) == process.pid]
+    assert not process.halted()
+    os.kill(process.pid, signal.SIGSTOP)
+    assert not process.halted(), "its child goes on"
+    process.signal(signal.SIGSTOP)
+    await until(process.halted)
+    assert of_its_group.status() == psutil.STATUS_STOPPED
+    process.signal(signal.SIGCONT)
+    await until(lambda: of_its_group.status() != psutil.STATUS_STOPPED)
+    assert not process.halted()
+
+
+async def test_a_process_that_is_gone_is_not_halted(started: Started) -> None:
+    process = await started("")
+    await process.wait(10)
+    assert not process.halted()
 
 
 # --- how it starts --------------------------------------------------------------------------------

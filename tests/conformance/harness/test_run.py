@@ -11,7 +11,7 @@ import pytest
 import mockex
 from mockex import sim
 from mockex.faults import Reset
-from mockex.server.journal import AnyEntry, Attempted, Lagged, Subscribed, Upgraded
+from mockex.server.journal import AnyEntry, Attempted, Lagged, Noted, Subscribed, Upgraded
 from mockex_conformance.case import NotLive, Unseen
 from mockex_conformance.description import Description
 from mockex_conformance.harness.run import CaseRun
@@ -127,5 +127,22 @@ def test_a_first_loss_is_told_by_the_age_of_the_connection_that_is_lost() -> Non
             with pytest.raises(Unseen):  # these connections are in the journal only
                 run.inject(lost)
             assert run.recovery_ms() == run.limit_ms(limit), lost
+
+    in_a_case(body)
+
+
+def test_on_a_market_that_stands_still_a_delivery_without_events_is_live() -> None:
+    async def body(run: CaseRun) -> None:
+        began = run.exchange.loop_time()
+        connected(run, 2.0, 1, run.stream)
+        await run.until_live(5.0)
+        assert run.exchange.loop_time() - began == pytest.approx(2.0, abs=0.1)
+        await run.until_recovered(1_000)
+        landmarks = [e for e in run.journal.of(Noted) if e.name.startswith("awaiting")]
+        assert [e.detail["eventless"] for e in landmarks] == [True, True]
+        run.exchange.thaw()
+        with pytest.raises(NotLive):  # from now on events are to come, and do not
+            await run.until_recovered(1_000)
+        assert "eventless" not in list(run.journal.of(Noted))[-1].detail
 
     in_a_case(body)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,16 @@ import psutil
 import pytest
 
 from mockex import cli
-from mockex.server.journal import Exited, Lagged, Noted
-from mockex_conformance.case import Case, Run, all_cases
+from mockex.server.journal import (
+    AnyEntry,
+    Exited,
+    Lagged,
+    Noted,
+    Pinged,
+    Ponged,
+    Signalled,
+)
+from mockex_conformance.case import Case, CaseBody, Run, all_cases
 from mockex_conformance.description import Description, Limits
 from mockex_conformance.harness import batches, protocol
 from mockex_conformance.harness.ground import Ground
@@ -456,3 +465,50 @@ def test_prints_that_are_finalized_after_their_file_was_closed_say_nothing(tmp_p
         prints.flush()
     prints.close()  # as the interpreter does
     assert (tmp_path / "prints.txt").read_text() == "kept\n"
+
+
+def played(tmp_path: Path, script: str, body: CaseBody) -> tuple[CaseVerdict, list[AnyEntry]]:
+    """A case made here, and its recording."""
+    case = Case("x/made-here", "CONN-06", Severity.MUST, Level.L0, body, "A rule.")
+    (tmp_path / "program.py").write_text(script)
+    testee = Description(
+        name="t", command=["false"], cwd=tmp_path, entry="program:main", limits=LIMITS
+    )
+    plan = Plan(
+        testees=[testee], cases=[case], out=tmp_path, profiles=["usdm"], ground=Ground.VIRTUAL
+    )
+    (verdict,) = batches.run(plan, lambda _: None)
+    return verdict, read_entries(tmp_path / verdict.journal)
+
+
+def test_one_that_is_suspended_answers_nothing_and_then_goes_on(tmp_path: Path) -> None:
+    async def body(run: Run) -> None:
+        await run.suspend(2.5)
+        await run.until_recovered(1000)
+        await run.sleep(0.1)
+
+    verdict, entries = played(tmp_path, main("await feed(environ)"), body)
+    assert verdict.verdict is Verdict.PASS, verdict
+    noted = {e.name: e.t for e in entries if isinstance(e, Noted)}
+    stopped, going_on = noted["suspended"], noted["going-on"]
+    assert going_on - stopped == pytest.approx(2.5)
+    signals = [e.signal for e in entries if isinstance(e, Signalled)]
+    assert signals == ["SIGSTOP", "SIGCONT", "SIGTERM"]
+    pongs = [e.t for e in entries if isinstance(e, Ponged)]
+    pings = [e.t for e in entries if isinstance(e, Pinged) and stopped < e.t < going_on]
+    assert len(pings) >= 2
+    assert not [t for t in pongs if stopped + 0.001 < t < going_on]
+    assert [t for t in pongs if going_on <= t < going_on + 0.01], "what had arrived is answered"
+
+
+def test_who_gives_up_waiting_while_it_is_suspended_lets_it_go_on(tmp_path: Path) -> None:
+    async def body(run: Run) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(1):
+                await run.suspend(600)
+        await run.until_recovered(1000)
+
+    verdict, entries = played(tmp_path, main("await feed(environ)"), body)
+    assert verdict.verdict is Verdict.PASS, verdict
+    signals = [e.signal for e in entries if isinstance(e, Signalled)]
+    assert signals == ["SIGSTOP", "SIGCONT", "SIGTERM"]
