@@ -8,7 +8,6 @@ from collections import Counter
 from mockex.profile import profile_named
 from mockex.server.journal import (
     Closed,
-    Lagged,
     Noted,
     Pinged,
     Ponged,
@@ -17,7 +16,7 @@ from mockex.server.journal import (
     Subscribed,
 )
 from mockex_conformance.checks.base import Check, finding
-from mockex_conformance.recording import Recording
+from mockex_conformance.recording import Recording, Standstills
 from mockex_conformance.verdict import Finding
 
 _LONGEST_SPAN_S = 5.0
@@ -41,11 +40,11 @@ class MessageRate(Check, frozen=True, tag="message_rate"):
 
     def judge(self, recording: Recording) -> list[Finding]:
         """One finding for each connection, at most three: its worst stretch, or its close."""
-        lags = Recording(list(recording.of(Lagged)), recording.terms)
+        standstills = Standstills(recording.entries)
         messages = self._messages(recording)
         found: dict[int, Finding] = {}
         for conn, times in messages.items():
-            worst = self._worst(times, lags)
+            worst = self._worst(times, standstills)
             if worst is not None:
                 count, span_s, at = worst
                 told = f"{count} messages within {span_s:.2f} s on c{conn}"
@@ -55,7 +54,8 @@ class MessageRate(Check, frozen=True, tag="message_rate"):
             if conn in found or not self._too_many(closed, recording.terms.profile):
                 continue
             second = [t for t in messages.get(conn, ()) if at - 1.0 <= t <= at]
-            if len(second) > self._allowed(0.0) + self.limit * lags.lag_s(at - 1.0, at):
+            late_s = standstills.between(at - 1.0, at)
+            if len(second) > self._allowed(0.0) + self.limit * late_s:
                 told = f"c{conn} was closed with 1008 after {len(second)} messages in a second"
                 found[conn] = self._found(recording, conn, told, at)
         return list(found.values())[:3]
@@ -88,7 +88,9 @@ class MessageRate(Check, frozen=True, tag="message_rate"):
                     pass
         return times
 
-    def _worst(self, times: list[float], lags: Recording) -> tuple[int, float, float] | None:
+    def _worst(
+        self, times: list[float], standstills: Standstills
+    ) -> tuple[int, float, float] | None:
         """Messages, span and end of the stretch that is furthest above what is allowed."""
         worst: tuple[int, float, float] | None = None
         most = 0.0
@@ -101,8 +103,10 @@ class MessageRate(Check, frozen=True, tag="message_rate"):
                 surplus = count - self._allowed(span_s)
                 if surplus <= most:
                     continue
-                # While our own loop stands still, messages gather that were sent one by one.
-                surplus = count - self._allowed(span_s + lags.lag_s(times[begin], at))
+                # While our own loop stands still, messages gather that were sent one by one; it
+                # reads them directly afterwards.
+                late_s = standstills.between(times[begin] - _TO_SPARE_S, at)
+                surplus = count - self._allowed(span_s + late_s)
                 if surplus > most:
                     worst, most = (count, span_s, at), surplus
         return worst

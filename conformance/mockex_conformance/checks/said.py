@@ -38,8 +38,6 @@ class SilenceTold(Check, frozen=True, tag="silence_told"):
             if waiting is None:
                 continue
             stream = waiting.detail["stream"]
-            if stream in told:
-                return []
             until = waiting.t + waiting.detail["within_s"]
             if entry.t > until and entry.t > until + standstills.between(waiting.t, entry.t):
                 message = (
@@ -48,6 +46,8 @@ class SilenceTold(Check, frozen=True, tag="silence_told"):
                     f"{NAMING_SILENCE[-1]} names it"
                 )
                 return [finding(self, recording, message, until, stream=stream)]
+            if stream in told:
+                return []
         return []
 
 
