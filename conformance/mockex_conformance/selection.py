@@ -11,6 +11,13 @@ from mockex_conformance.case import Case
 from mockex_conformance.verdict import Severity
 
 _WILD = frozenset("*?[")
+# `--smoke`: one case for each thing that most often goes wrong, and none that waits for long.
+SMOKE: dict[str, str] = {
+    "CONN-01": "one connection after a loss",
+    "SUB-01": "all streams live",
+    "HB-01": "pongs",
+    "CLOSE-01": "SIGTERM ends it",
+}
 
 
 def matches(case: Case, pattern: str) -> bool:

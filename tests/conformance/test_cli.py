@@ -13,9 +13,9 @@ from click.testing import CliRunner
 from mockex import cli as mockex_cli
 from mockex.cli import ExitCode
 from mockex.errors import ConfigError
-from mockex_conformance import cli
+from mockex_conformance import cli, planning
 from mockex_conformance.case import Case, Run
-from mockex_conformance.cli import catalogue, judging
+from mockex_conformance.cli import catalogue
 from mockex_conformance.harness import scheduler
 from mockex_conformance.harness.plan import Plan
 from mockex_conformance.report.record import read_record
@@ -69,7 +69,7 @@ def plans(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
 def judged_by(monkeypatch: pytest.MonkeyPatch, judge: Judge) -> list[Plan]:
     seen: list[Plan] = []
 
-    def run(plan: Plan, on_event: Callable[[CaseVerdict], None]) -> list[CaseVerdict]:
+    def run(plan: Plan, on_event: Callable[[CaseVerdict], None], **_: object) -> list[CaseVerdict]:
         seen.append(plan)
         verdicts = []
         for testee in plan.testees:
@@ -95,7 +95,7 @@ def judged_by(monkeypatch: pytest.MonkeyPatch, judge: Judge) -> list[Plan]:
         return verdicts
 
     monkeypatch.setattr(scheduler, "run", run)
-    for module in (catalogue, judging):
+    for module in (catalogue, planning):
         monkeypatch.setattr(module, "all_cases", lambda: CASES)
     return seen
 
@@ -204,7 +204,9 @@ def test_an_interrupted_run_leaves_a_record_that_says_so(
 ) -> None:
     whole = scheduler.run
 
-    def interrupted(plan: Plan, on_event: Callable[[object], None]) -> list[CaseVerdict]:
+    def interrupted(
+        plan: Plan, on_event: Callable[[object], None], **_: object
+    ) -> list[CaseVerdict]:
         whole(plan, on_event)
         raise KeyboardInterrupt
 

@@ -8,6 +8,7 @@ from mockex_conformance.cli.authoring import schema
 from mockex_conformance.cli.catalogue import cases
 from mockex_conformance.cli.demonstrating import demo
 from mockex_conformance.cli.judging import conform, judge
+from mockex_conformance.cli.reporting import report
 from mockex_conformance.cli.searching import explore, replay
 
-__all__ = ["cases", "conform", "demo", "explore", "judge", "replay", "schema"]
+__all__ = ["cases", "conform", "demo", "explore", "judge", "replay", "report", "schema"]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from mockex.cli import ExitCode
-from mockex_conformance.case import Case, all_cases
 from mockex_conformance.cli.options import (
     COMMAND,
     DEFAULT_SEED,
@@ -19,15 +19,21 @@ from mockex_conformance.cli.options import (
     sigterm_interrupts,
     strict_option,
 )
-from mockex_conformance.description import Description
-from mockex_conformance.harness.load import find_all, from_command
-from mockex_conformance.selection import select
+from mockex_conformance.selection import SMOKE
 from mockex_conformance.verdict import Severity
+from mockex_conformance.wish import Wish
 
 
 @click.command(cls=TakesCommand)
 @click.argument("testees", nargs=-1, metavar="TESTEE… | -- COMMAND…")
 @selection_options
+@click.option(
+    "--smoke",
+    is_flag=True,
+    help="Only a few cases, which tell most in seconds: "
+    + ", ".join(f"{number} ({why})" for number, why in SMOKE.items())
+    + ".",
+)
 @strict_option
 @click.option(
     "--repeat", type=click.IntRange(1), default=1, show_default=True,
@@ -38,6 +44,11 @@ from mockex_conformance.verdict import Severity
     type=click.IntRange(1),
     help="Cases side by side. Default: as many as leave the machine below 70 % busy.",
 )
+@click.option(
+    "--shard", default="", metavar="I/N",
+    help="Only part I of N. A case of a testee is always in the same part, whatever else is "
+    "selected; `mockex report merge` makes one record of all parts.",
+)  # fmt: skip
 @click.option("--seed", type=int, default=DEFAULT_SEED, show_default=True, help="Of the run.")
 @click.option(
     "--ground", type=click.Choice(["real", "virtual"]), default="real", show_default=True,
@@ -68,6 +79,11 @@ from mockex_conformance.verdict import Severity
     "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("out"),
     show_default=True, help="Folder for record, JUnit, report, journals and stderr.",
 )  # fmt: skip
+@click.option(
+    "--resume", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR",
+    help="Go on with the run of this folder, which was interrupted or killed, as it was asked for "
+    "then. Only --jobs and --only-failed may be given with it.",
+)  # fmt: skip
 @only_failed_option
 @click.pass_context
 def conform(
@@ -77,9 +93,11 @@ def conform(
     exclude: tuple[str, ...],
     level: int | None,
     severities: tuple[Severity, ...],
+    smoke: bool,
     strict: bool,
     repeat: int,
     jobs: int | None,
+    shard: str,
     seed: int,
     ground: str,
     time_scale: float | None,
@@ -88,6 +106,7 @@ def conform(
     deadline_factor: float,
     quiet_factor: float,
     out: Path,
+    resume: Path | None,
     only_failed: bool,
 ) -> None:
     """Judge adapters by what reaches the exchange.
@@ -96,50 +115,73 @@ def conform(
     line of a program that takes MOCKEX_WS_URL and MOCKEX_STREAMS: a testee of level 0.
     """
     from mockex_conformance import running
-    from mockex_conformance.harness.ground import Ground
-    from mockex_conformance.harness.plan import Plan
+    from mockex_conformance.planning import plan_of
 
-    catalogue = all_cases()
-    described = _described(testees, ctx.meta.get(COMMAND), catalogue)
-    chosen = select(catalogue, include=cases, exclude=exclude, level=level, severities=severities)
-    if not chosen:
-        click.echo("mockex: no case is selected", err=True)
-        ctx.exit(ExitCode.NOTHING)
-    plan = Plan(
-        testees=described,
-        cases=chosen,
-        profiles=profiles,
+    if resume is not None:
+        _only_with_resume(ctx)
+        with sigterm_interrupts():
+            finished = running.resume(resume, jobs=jobs)
+            running.write_reports(finished)
+        running.show(finished, only_failed=only_failed)
+        ctx.exit(finished.result.exit_code)
+    if smoke and cases:
+        raise click.UsageError("--smoke is a selection of cases; give either it or --case.")
+    wish = Wish(
+        testees=list(testees),
+        command=_command(ctx, testees),
+        cases=list(cases),
+        exclude=list(exclude),
+        level=level,
+        severities=[str(severity) for severity in severities],
+        smoke=smoke,
+        shard=shard,
+        profiles=list(profiles),
         repeat=repeat,
-        jobs=jobs,
+        strict=strict,
         seed=seed,
-        ground=Ground(ground),
+        ground=ground,
         time_scale=time_scale,
-        case_limit_s=case_limit,
+        case_limit=case_limit,
         deadline_factor=deadline_factor,
         quiet_factor=quiet_factor,
-        out=out,
     )
+    plan = plan_of(wish, out, jobs=jobs)
+    if not plan.cases:
+        click.echo("mockex: no case is selected", err=True)
+        ctx.exit(ExitCode.NOTHING)
     with sigterm_interrupts():
-        finished = running.judge_all(plan, command=["mockex", *sys.argv[1:]], strict=strict)
+        command = ["mockex", *sys.argv[1:]]
+        finished = running.judge_all(plan, command=command, strict=strict, wish=wish)
         running.write_reports(finished)
     running.show(finished, only_failed=only_failed)
     ctx.exit(finished.result.exit_code)
 
 
-def _described(
-    testees: Sequence[str], command: list[str] | None, catalogue: Mapping[str, Case]
-) -> list[Description]:
-    """The testees that are meant: some by name or path, or one by its command line."""
+def _only_with_resume(ctx: click.Context) -> None:
+    """Refuse what would be another run than the one that is gone on with."""
+    if COMMAND in ctx.meta:
+        raise click.UsageError("--resume knows its testees: give no command line with it.")
+    for param in ctx.command.params:
+        given = ctx.get_parameter_source(param.name or "") is ParameterSource.COMMANDLINE
+        if given and param.name not in ("resume", "jobs", "only_failed"):
+            name = max(param.opts, key=len) if isinstance(param, click.Option) else "TESTEE"
+            raise click.UsageError(
+                f"--resume goes on with what was asked for then: give no {name} with it."
+            )
+
+
+def _command(ctx: click.Context, testees: Sequence[str]) -> list[str]:
+    """The command line of the testee, if there is one; testees by name otherwise."""
+    command: list[str] | None = ctx.meta.get(COMMAND)
     if command is None:
         if not testees:
             raise click.UsageError("Name a testee, or give a command line behind '--'.")
-        known = [name for case in catalogue.values() for name in (case.id, case.number)]
-        return find_all(testees, known_cases=known)
+        return []
     if testees:
         raise click.UsageError("Name testees, or give a command line behind '--', not both.")
     if not command:
         raise click.UsageError("There is no command line behind '--'.")
-    return [from_command(command)]
+    return command
 
 
 @click.command()

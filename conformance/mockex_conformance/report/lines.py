@@ -130,3 +130,26 @@ def run_line(
         wish=wish,
         shard=shard,
     )
+
+
+def unlike(one: RunLine, other: RunLine) -> list[str]:
+    """In what two runs differ that must not if their verdicts are to stand in one record; nothing
+    if they belong together. Which testees and cases they are about may differ."""
+    pairs: list[tuple[str, object, object]] = [
+        ("seed", one.seed, other.seed),
+        ("--repeat", one.repeat, other.repeat),
+        ("--strict", one.strict, other.strict),
+    ]
+    for what, a, b in (
+        ("version of ", one.versions, other.versions),
+        ("", one.conditions, other.conditions),
+    ):
+        names = dict.fromkeys((*a, *b))
+        pairs += [(what + name, a.get(name, "none"), b.get(name, "none")) for name in names]
+    digests = {claim.name: claim.digest for claim in one.testees}
+    pairs += [
+        (f"description of {claim.name}", digests[claim.name], claim.digest)
+        for claim in other.testees
+        if claim.name in digests
+    ]
+    return [f"{what}: {a} and {b}" for what, a, b in pairs if a != b]

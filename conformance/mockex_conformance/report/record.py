@@ -126,6 +126,14 @@ class NoRecord(MockexError):
         super().__init__(f"{path} is no record of a run: {why}")
 
 
+class Unlike(MockexError):
+    """Verdicts cannot stand in one record; says of which records, and in what they differ."""
+
+    def __init__(self, what: str, differences: list[str]) -> None:
+        self.differences = differences
+        super().__init__(f"{what}: " + "; ".join(differences))
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """A record, read back. `end` is None if the run was killed; `lines` are the bytes of the
@@ -182,9 +190,14 @@ def read_record(path: Path) -> Record:
         size += len(text) + 1
     if first is None:
         raise NoRecord(file, "it has no line of type 'run'")
-    written_s = file.stat().st_mtime - began_ms / 1000
-    spent_s = end.duration_s if end else before_s + max(0.0, written_s)
+    spent_s = end.duration_s if end else before_s + max(0.0, _last_s(file) - began_ms / 1000)
     return Record(file.parent, first, verdicts, end, lines, size, spent_s)
+
+
+def _last_s(record: Path) -> float:
+    """When something was last written, in Unix time: recordings are, all the time."""
+    files = [record, *(record.parent / "journal").glob("*.jsonl")]
+    return max(file.stat().st_mtime for file in files)
 
 
 def go_on(record: Record) -> RecordWriter:

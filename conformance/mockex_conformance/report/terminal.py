@@ -221,6 +221,7 @@ def show_result(
     *,
     only_failed: bool = False,
     where: str = "",
+    took: str = "",
 ) -> None:
     """The table, the findings and the sentence at the end."""
     shown = result.verdicts
@@ -245,8 +246,8 @@ def show_result(
         )
     out.print()
     out.print(Text(sentence(result), style="bold"))
-    if where:
-        out.print(Text(where))
+    for line in filter(None, (took, where)):
+        out.print(Text(line))
 
 
 def _show_claims(out: Console, claims: Sequence[Claim]) -> None:
