@@ -1,25 +1,44 @@
-"""Our own testees, judged once on each ground; the tests of this folder read the verdicts."""
+"""Our own testees, judged once on each ground; the tests of this folder read the verdicts.
+
+Virtual time is cheap. There every case is judged on both profiles of what is right, of the dead,
+and of each mutant's own row; what else a mutant fails is looked for on one profile a case: usdm for
+odd numbers, spot for even ones, or the only one that the case is about.
+
+The machine is dear. There the reference adapter is judged on everything and the dead are probed, on
+both profiles; each mutant on its own row and each of the unusual ones on what is not judged alone,
+on one profile.
+
+`MOCKEX_SUITE=whole` judges every cell on both profiles in virtual time, and on the machine all
+mutants on the cases that need one: before a release.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import os
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from mockex_conformance.case import all_cases
+from mockex_conformance.case import Case, all_cases
 from mockex_conformance.description import Description
 from mockex_conformance.harness import batches, scheduler
 from mockex_conformance.harness.ground import Ground
 from mockex_conformance.harness.load import find
-from mockex_conformance.harness.plan import Plan
+from mockex_conformance.harness.plan import Cell, Plan
+from mockex_conformance.harness.scheduler import Started
 from mockex_conformance.rejudging import judge_again
+from mockex_conformance.report.lines import run_line
+from mockex_conformance.report.record import RECORD, RecordWriter
 from mockex_conformance.verdict import CaseVerdict
 
 RIGHT = ("reference", "per-stream-connections", "pull-model", "slow-but-right", "two-deliveries")
 DEAD = ("silent", "crashing", "liar")
+BOTH = ("spot", "usdm")
+# What the incident's record tells, and its fixes are expected to get.
+OF_THE_INCIDENT = ("CONN-01", "CONN-03", "CONN-06", "RECON-01", "HB-03", "CLOSE-02")
+WHOLE = os.environ.get("MOCKEX_SUITE") == "whole"
 # What names the cause, by case: a finding of one of these checks.
 CAUSES = {
     "CONN-01": {"deliveries_at_most"},
@@ -73,7 +92,7 @@ Key = tuple[str, str, str]  # testee, profile, case number
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One run: its folder, and the verdicts as they came."""
+    """One run: its folder with the record, and the verdicts as they came."""
 
     out: Path
     verdicts: Sequence[CaseVerdict]
@@ -87,9 +106,9 @@ class Judged:
         """The verdicts on some testees."""
         return [v for v in self.verdicts if v.testee in testees]
 
-    def same_when_judged_again(self) -> None:
-        """Assert that every recording gives the verdict again, with the same findings."""
-        judged = [v for v in self.verdicts if v.journal]
+    def same_when_judged_again(self, some: Collection[CaseVerdict]) -> None:
+        """Assert that these recordings give their verdicts again, with the same findings."""
+        judged = [v for v in some if v.journal]
         assert judged
         for v in judged:
             (again,) = judge_again(self.out / v.journal).result.verdicts
@@ -102,70 +121,113 @@ class Judged:
 class Ours:
     """The testees that come with the suite, and what is expected of them."""
 
-    right: tuple[str, ...]
-    dead: tuple[str, ...]
+    cases: Mapping[str, Case]  # by number
+    right: Mapping[str, Description]
+    dead: Mapping[str, Description]
     mutants: Mapping[str, Description]
     incident: Mapping[str, Description]
-    causes: Mapping[str, set[str]]
-    numbers: tuple[str, ...]
-    virtual: tuple[str, ...]  # numbers of the cases that the virtual ground supports
+    causes: Mapping[str, set[str]]  # by case number, names of checks
 
-    def without_cause(self, verdicts: Sequence[CaseVerdict]) -> list[CaseVerdict]:
-        """Those that are no FAIL, or whose findings do not name the cause."""
+    @property
+    def all(self) -> list[Description]:
+        """Every one of them."""
+        kinds = (self.right, self.mutants, self.dead, self.incident)
+        return [testee for kind in kinds for testee in kind.values()]
+
+    def row(self, verdicts: Collection[CaseVerdict]) -> list[CaseVerdict]:
+        """Those on a case of a mutant's own row."""
         return [
             v
             for v in verdicts
-            if v.verdict != "FAIL" or not {f.check for f in v.findings} & self.causes[v.number]
+            if v.testee in self.mutants and v.number in self.mutants[v.testee].must_fail
         ]
 
     @staticmethod
-    def table(verdicts: Sequence[CaseVerdict]) -> str:
+    def table(verdicts: Collection[CaseVerdict]) -> str:
         """Verdicts, a line each, with what was found."""
         lines = []
         for v in verdicts:
             told = v.reason or "; ".join(f.message for f in v.findings)
-            lines.append(f"{v.testee} {v.profile} {v.number}: {v.verdict} {told}")
+            lines.append(f"{v.testee} {v.profile} {v.number}: {v.verdict} {told}\n    {v.replay}")
         return "\n".join(lines)
 
 
-def _run(out: Path, testees: Sequence[Description], ground: Ground, **more: object) -> Judged:
-    cases = list(all_cases().values())
-    plan = Plan(testees=testees, cases=cases, out=out, ground=ground, **more)  # type: ignore[arg-type]
-    on = batches if ground is Ground.VIRTUAL else scheduler
-    return Judged(out, on.run(plan, lambda _: None))
+def _named(*names: str) -> dict[str, Description]:
+    return {testee.name: testee for name in names for testee in find(name)}
 
 
 @pytest.fixture(scope="session")
 def ours() -> Ours:
     """What is judged here."""
-    cases = all_cases().values()
     return Ours(
-        right=RIGHT,
-        dead=DEAD,
-        mutants={t.name: t for t in find("mutants") if t.must_fail},
-        incident={t.name: t for t in find("incident/python")},
+        cases={case.number: case for case in all_cases().values()},
+        right=_named(*RIGHT),
+        dead=_named(*DEAD),
+        mutants={name: testee for name, testee in _named("mutants").items() if testee.must_fail},
+        incident=_named("incident/python"),
         causes=CAUSES,
-        numbers=tuple(case.number for case in cases),
-        virtual=tuple(case.number for case in cases if not case.real_only),
     )
 
 
-@pytest.fixture(scope="session")
-def real(tmp_path_factory: pytest.TempPathFactory, ours: Ours) -> Judged:
-    """On the real ground, which is dear: the right ones and the dead on everything, mutants on
-    their own rows, the incident on one profile and what the virtual ground supports."""
-    rows: dict[str, Collection[str]] = dict.fromkeys((*ours.right, *ours.dead), ours.numbers)
-    rows |= {name: testee.must_fail for name, testee in ours.mutants.items()}
-    rows |= dict.fromkeys(ours.incident, ours.virtual)
-    named = [testee for name in (*ours.right, *ours.dead) for testee in find(name)]
-    incident = [msgspec.structs.replace(t, profiles=["usdm"]) for t in ours.incident.values()]
-    testees = [*incident, *named, *ours.mutants.values()]
-    return _run(tmp_path_factory.mktemp("real"), testees, Ground.REAL, rows=rows)
+def _cells(
+    testees: Iterable[Description], cases: Iterable[Case], profiles: Collection[str] | None = None
+) -> set[Cell]:
+    """Each of the testees on each of the cases: on these profiles, or on one for each case."""
+    return {
+        (testee.name, profile, case.id)
+        for testee in testees
+        for case in cases
+        for profile in profiles or [_in_turn(case)]
+    }
+
+
+def _in_turn(case: Case) -> str:
+    if len(case.profiles) == 1:
+        return case.profiles[0]
+    return "usdm" if int(case.number.partition("-")[2]) % 2 else "spot"
+
+
+def _rows(ours: Ours, profiles: Collection[str] | None = None) -> set[Cell]:
+    cells: set[Cell] = set()
+    for mutant in ours.mutants.values():
+        cells |= _cells([mutant], [ours.cases[number] for number in mutant.must_fail], profiles)
+    return cells
+
+
+def _run(out: Path, ours: Ours, ground: Ground, cells: Collection[Cell]) -> Judged:
+    cases = list(ours.cases.values())
+    plan = Plan(testees=ours.all, cases=cases, out=out, ground=ground, only=cells)
+    on = batches if ground is Ground.VIRTUAL else scheduler
+    first = run_line(seed=plan.seed, command=["pytest", "-m", "suite"], cases=ours.cases)
+    with RecordWriter(out / RECORD, first) as record:
+
+        def add(event: Started | CaseVerdict) -> None:
+            if isinstance(event, CaseVerdict):
+                record.add(event)
+
+        return Judged(out, on.run(plan, add))
 
 
 @pytest.fixture(scope="session")
 def virtual(tmp_path_factory: pytest.TempPathFactory, ours: Ours) -> Judged:
-    """On the virtual ground, which costs little: everything."""
-    named = [testee for name in (*ours.right, *ours.dead) for testee in find(name)]
-    testees = [*ours.incident.values(), *named, *ours.mutants.values()]
-    return _run(tmp_path_factory.mktemp("virtual"), testees, Ground.VIRTUAL)
+    """Judged in virtual time."""
+    cases = ours.cases.values()
+    sound = [*ours.right.values(), *ours.dead.values()]
+    cells = _cells(sound, cases, BOTH) | _rows(ours, BOTH)
+    cells |= _cells(ours.incident.values(), cases, ["usdm"])
+    cells |= _cells(ours.mutants.values(), cases, BOTH if WHOLE else None)
+    return _run(tmp_path_factory.mktemp("virtual"), ours, Ground.VIRTUAL, cells)
+
+
+@pytest.fixture(scope="session")
+def real(tmp_path_factory: pytest.TempPathFactory, ours: Ours) -> Judged:
+    """Judged on the machine."""
+    cases = ours.cases.values()
+    unusual = [testee for name, testee in ours.right.items() if name != "reference"]
+    cells = _cells([ours.right["reference"], *ours.dead.values()], cases, BOTH)
+    cells |= _rows(ours)
+    cells |= _cells(unusual, [case for case in cases if WHOLE or not case.alone])
+    cells |= _cells(ours.incident.values(), [ours.cases[n] for n in OF_THE_INCIDENT], ["usdm"])
+    if WHOLE:
+        cells |= _cells(ours.mutants.values(), [case for case in cases if case.real_only])
+    return _run(tmp_path_factory.mktemp("real"), ours, Ground.REAL, cells)
