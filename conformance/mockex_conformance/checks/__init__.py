@@ -9,7 +9,7 @@ from mockex_conformance.checks.handover import (
     OneUpgradePerRound,
     RenewedInTime,
 )
-from mockex_conformance.checks.heartbeat import PongRepeats
+from mockex_conformance.checks.heartbeat import NoPongTimeout, OwnPings, PongRepeats
 from mockex_conformance.checks.process import (
     Alive,
     NothingLeft,
@@ -29,6 +29,7 @@ from mockex_conformance.checks.replacement import OthersUntouched, SameEndpoint
 from mockex_conformance.checks.requests import MessageRate, NamedOnce, RequestSize, StreamsFit
 from mockex_conformance.checks.resources import CpuAtMost, Flat, Slope
 from mockex_conformance.checks.said import AnsweredInTime, LiveIsTrue, SilenceTold, Undisturbed
+from mockex_conformance.checks.silence import FewAttemptsAfterPause, Kept, NoticedSilence
 from mockex_conformance.checks.sockets import ClosedByTestee, NoSurplus, SocketsAtMost
 from mockex_conformance.checks.subscriptions import NeverMultiplied, SubscriptionsEqual
 from mockex_conformance.checks.traffic import TrafficFlat
@@ -42,9 +43,11 @@ AnyCheck = (
     | CpuAtMost
     | DelaysGrow
     | DeliveriesAtMost
+    | FewAttemptsAfterPause
     | FewConnections
     | Flat
     | HerdIsSpread
+    | Kept
     | LiveAtEnd
     | LiveIsTrue
     | MessageRate
@@ -52,13 +55,16 @@ AnyCheck = (
     | NeverMultiplied
     | NoAttempt
     | NoGapInDeliveries
+    | NoPongTimeout
     | NoSilentEnd
     | NoSurplus
     | NothingLeft
+    | NoticedSilence
     | OnceInOrder
     | OneUpgradePerLoss
     | OneUpgradePerRound
     | OthersUntouched
+    | OwnPings
     | PongRepeats
     | Recovered
     | RenewedInTime
@@ -87,9 +93,11 @@ __all__ = [
     "CpuAtMost",
     "DelaysGrow",
     "DeliveriesAtMost",
+    "FewAttemptsAfterPause",
     "FewConnections",
     "Flat",
     "HerdIsSpread",
+    "Kept",
     "LiveAtEnd",
     "LiveIsTrue",
     "MessageRate",
@@ -97,13 +105,16 @@ __all__ = [
     "NeverMultiplied",
     "NoAttempt",
     "NoGapInDeliveries",
+    "NoPongTimeout",
     "NoSilentEnd",
     "NoSurplus",
     "NothingLeft",
+    "NoticedSilence",
     "OnceInOrder",
     "OneUpgradePerLoss",
     "OneUpgradePerRound",
     "OthersUntouched",
+    "OwnPings",
     "PongRepeats",
     "Recovered",
     "RenewedInTime",
