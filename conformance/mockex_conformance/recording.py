@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from mockex.server.journal import AnyEntry, Entry, Faulted, Lagged, Noted
+from mockex_conformance.wish import Wish
 
 E = TypeVar("E", bound=Entry)
 
@@ -42,7 +43,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     quiet_factor: float = 1.0
     supports: list[str] = []
     ground: str = "real"
-    replay: str = ""  # the command that runs it again
+    wish: Wish | None = None  # what asks for it again
 
 
 class Standstills:

@@ -178,7 +178,7 @@ def _alone(path: Path) -> CaseVerdict:
         findings=never_live(findings) if case is PROBE else findings,
         reason=reason,
         notes=recording.outcome.get("notes", []),
-        replay=terms.replay,
+        replay=terms.wish.command_line() if terms.wish else "",
         journal=str(path),
     )
 

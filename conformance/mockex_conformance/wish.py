@@ -3,6 +3,8 @@ with."""
 
 from __future__ import annotations
 
+import shlex
+
 import msgspec
 
 
@@ -27,3 +29,29 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     case_limit: float | None = None
     deadline_factor: float = 1.25
     quiet_factor: float = 1.0
+
+    def command_line(self) -> str:
+        """The command that asks for it: what is as usual is left out, but not the seed."""
+        words = ["mockex", "conform", *self.testees]
+        for option, values in (
+            ("--case", self.cases),
+            ("--exclude", self.exclude),
+            ("--severity", self.severities),
+            ("--profile", self.profiles),
+        ):
+            for value in values:
+                words += [option, value]
+        words += ["--seed", str(self.seed)]
+        usual = Wish()
+        for name in (
+            "level", "shard", "repeat", "ground", "time_scale", "case_limit", "deadline_factor",
+            "quiet_factor",
+        ):  # fmt: skip
+            value = getattr(self, name)
+            if value != getattr(usual, name):
+                shown = f"{value:g}" if isinstance(value, float) else str(value)
+                words += ["--" + name.replace("_", "-"), shown]
+        words += [f"--{name}" for name in ("smoke", "strict") if getattr(self, name)]
+        if self.command:
+            words += ["--", *self.command]
+        return shlex.join(words)

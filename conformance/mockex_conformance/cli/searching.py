@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
+from mockex.cli import ExitCode
 from mockex.errors import ConfigError
 from mockex_conformance.cli.options import DEFAULT_SEED, sigterm_interrupts
 from mockex_conformance.description import Description
 from mockex_conformance.harness.load import find_all
+from mockex_conformance.report.record import RECORD
 
 
 @click.command()
@@ -80,17 +83,53 @@ def _one_with_entry(selector: str) -> Description:
 
 
 @click.command()
-@click.argument("schedule", type=click.Path(dir_okay=False, path_type=Path), metavar="SCHEDULE")
+@click.argument(
+    "what", type=click.Path(exists=True, path_type=Path), metavar="RUNDIR|RECORDING|SCHEDULE"
+)
+@click.argument("cases", nargs=-1, metavar="[CASE]…")
+@click.option("--testee", "testees", multiple=True, metavar="NAME", help="Of a run, only his.")
+@click.option(
+    "--profile", "profiles", multiple=True, type=click.Choice(["spot", "usdm"]),
+    help="Of a run, only this profile.",
+)  # fmt: skip
+@click.option("--jobs", type=click.IntRange(1), help="Cases side by side.")
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path),
-    help="Folder that keeps the recording and what the testee says.",
+    help="Folder for record and recordings. Default for a case: `replay` in the current folder.",
 )  # fmt: skip
 @click.pass_context
-def replay(ctx: click.Context, schedule: Path, out: Path | None) -> None:
-    """Play a schedule that `mockex explore` kept, again.
+def replay(
+    ctx: click.Context,
+    what: Path,
+    cases: tuple[str, ...],
+    testees: tuple[str, ...],
+    profiles: tuple[str, ...],
+    jobs: int | None,
+    out: Path | None,
+) -> None:
+    """Run again what was recorded: same testee, seed and conditions.
 
-    The exit code is 1 if it still fails, 0 if it does no more.
+    RUNDIR is the folder of a run: its cases named by CASE (id, number or glob), or all that did
+    not pass. RECORDING is the journal of one case (*.jsonl). SCHEDULE is what `mockex explore` has
+    kept (*.json); the exit code is 1 if it still fails, 0 if it does no more.
     """
-    from mockex_conformance import exploring
+    if what.is_file() and what.suffix != ".jsonl":
+        from mockex_conformance import exploring
 
-    ctx.exit(exploring.replay(schedule, out=out))
+        ctx.exit(exploring.replay(what, out=out))
+    from mockex_conformance import replaying
+
+    if what.is_dir() or what.name == RECORD:
+        recorded = replaying.from_record(what, cases, testees=testees, profiles=profiles)
+    else:
+        recorded = replaying.from_recording(what)
+    if not recorded:
+        click.echo("mockex: no recorded case is selected", err=True)
+        ctx.exit(ExitCode.NOTHING)
+    out = out or Path("replay")
+    if out.resolve() in what.resolve().parents or out.resolve() == what.resolve():
+        raise ConfigError("--out", str(out), "another folder than that of the recording")
+    with sigterm_interrupts():
+        finished = replaying.replay(recorded, out, jobs=jobs, command=["mockex", *sys.argv[1:]])
+    replaying.show(recorded, finished)
+    ctx.exit(finished.result.exit_code)

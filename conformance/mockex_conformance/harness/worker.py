@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import shlex
 import signal
 import sys
 import traceback
@@ -44,6 +43,7 @@ from mockex_conformance.harness.virtual import Prints, refusals
 from mockex_conformance.judge import judge
 from mockex_conformance.recording import Recording, Terms
 from mockex_conformance.verdict import CaseVerdict, Verdict
+from mockex_conformance.wish import Wish
 
 # The exchange's clock is compressed, because an adapter only reacts to it (catalogue, section 3).
 SUITE_SETTINGS: dict[str, object] = {
@@ -100,27 +100,23 @@ def _ours(file: Path) -> bool:
     return file.is_relative_to(own_testees().resolve())
 
 
-def replay_of(job: Job) -> str:
-    """The command that runs this job again, on the same terms."""
+def wish_of(job: Job) -> Wish:
+    """What asks for this job alone, on the same terms."""
     told, file = job.conditions, job.testee.file
-    words = ["mockex", "conform"]
-    if file is not None:
-        words.append(job.testee.name if _ours(file) else str(file))
-    words += ["--case", job.case.number, "--profile", job.profile, "--seed", str(told.seed)]
-    if told.ground is not Ground.REAL:
-        words += ["--ground", str(told.ground)]
-    usual = Conditions(time_scale=told.ground.time_scale, case_limit_s=told.ground.case_limit_s)
-    for option, name in (
-        ("--time-scale", "time_scale"),
-        ("--case-limit", "case_limit_s"),
-        ("--deadline-factor", "deadline_factor"),
-        ("--quiet-factor", "quiet_factor"),
-    ):
-        if getattr(told, name) != getattr(usual, name):
-            words += [option, f"{getattr(told, name):g}"]
-    if file is None:
-        words += ["--", *job.testee.command]
-    return shlex.join(words)
+    known = job.testee.name if file is not None and _ours(file) else str(file)
+    usual = told.ground.time_scale, told.ground.case_limit_s
+    return Wish(
+        testees=[known] if file is not None else [],
+        command=job.testee.command if file is None else [],
+        cases=[job.case.number],
+        profiles=[job.profile],
+        seed=told.seed,
+        ground=str(told.ground),
+        time_scale=told.time_scale if told.time_scale != usual[0] else None,
+        case_limit=told.case_limit_s if told.case_limit_s != usual[1] else None,
+        deadline_factor=told.deadline_factor,
+        quiet_factor=told.quiet_factor,
+    )
 
 
 def verdict_of(job: Job, verdict: Verdict, *, reason: str = "", **more: Any) -> CaseVerdict:
@@ -139,7 +135,7 @@ def verdict_of(job: Job, verdict: Verdict, *, reason: str = "", **more: Any) -> 
         seed=job.conditions.seed,
         requirement=job.case.requirement,
         reason=reason,
-        replay=replay_of(job),
+        replay=wish_of(job).command_line(),
         expected=expected,
         ground=str(job.conditions.ground),
         turn=job.turn,
@@ -284,7 +280,7 @@ def _terms(job: Job, run: CaseRun, streams: list[str]) -> Terms:
         deadline_factor=job.conditions.deadline_factor,
         quiet_factor=job.conditions.quiet_factor,
         ground=str(job.conditions.ground),
-        replay=replay_of(job),
+        wish=wish_of(job),
     )
 
 

@@ -65,7 +65,7 @@ def test_a_right_adapter_gives_nothing_after_so_many(tmp_path: Path) -> None:
         (("explore", "mutants"), "one testee, not"),
         (("explore", "incident-go-bug"), "one with an `entry`"),
         (("explore", "reference", "--seed", "x"), "'x' is not a valid integer"),
-        (("replay", "none.json"), "No such file"),
+        (("replay", "none.json"), "'none.json' does not exist"),
         (("replay", "old.json"), "version: 0 is not usable, expected version 1"),
     ],
 )
