@@ -7,6 +7,7 @@ from collections import Counter
 
 from mockex.profile import profile_named
 from mockex.server.journal import (
+    AnyEntry,
     Closed,
     Noted,
     Pinged,
@@ -15,6 +16,7 @@ from mockex.server.journal import (
     Replied,
     Subscribed,
 )
+from mockex.server.views import Connections
 from mockex_conformance.checks.base import Check, finding
 from mockex_conformance.recording import Recording, Standstills
 from mockex_conformance.verdict import Finding
@@ -121,6 +123,10 @@ class RequestSize(Check, frozen=True, tag="request_size"):
 
     most: int
 
+    def live(self, connections: Connections, entry: AnyEntry) -> bool:
+        """It was sent, and nothing makes that good."""
+        return isinstance(entry, Received) and entry.opcode == "text" and entry.size > self.most
+
     def judge(self, recording: Recording) -> list[Finding]:
         """One finding for the first of them."""
         for entry in recording.of(Received):
@@ -137,6 +143,10 @@ class StreamsFit(Check, frozen=True, tag="streams_fit"):
     """A connection asked for more streams than one may carry: refused with the error of code 4."""
 
     most: int
+
+    def live(self, connections: Connections, entry: AnyEntry) -> bool:
+        """It was refused, and the streams are lost."""
+        return isinstance(entry, Replied) and _error_code(entry.text) == _TOO_MANY_STREAMS
 
     def judge(self, recording: Recording) -> list[Finding]:
         """One finding for the first refusal."""

@@ -22,6 +22,7 @@ from mockex.server.journal import (
     Subscribed,
     Upgraded,
 )
+from mockex.server.views import Connections
 from mockex_conformance.checks import (
     FewConnections,
     MessageRate,
@@ -147,6 +148,8 @@ def test_a_request_that_the_exchange_cuts_is_found() -> None:
     assert messages(RequestSize(most=4096), whole, long) == [
         "a request of 4097 bytes on c2; the exchange cuts it at 4096"
     ]
+    told = [RequestSize(most=4096).live(Connections(), entry) for entry in (whole, pong, long)]
+    assert told == [False, False, True]
 
 
 @pytest.mark.parametrize(
@@ -154,7 +157,9 @@ def test_a_request_that_the_exchange_cuts_is_found() -> None:
     ['{"error":{"code":4,"msg":"Too many subscriptions"}}', '{"code":4,"msg":"Too many"}'],
 )
 def test_more_streams_than_a_connection_carries_are_found_by_the_refusal(text: str) -> None:
-    (told,) = messages(StreamsFit(most=1024), Replied(t=1.0, conn=3, text=text))
+    refused = Replied(t=1.0, conn=3, text=text)
+    assert StreamsFit(most=1024).live(Connections(), refused)
+    (told,) = messages(StreamsFit(most=1024), refused)
     assert told.startswith("more than 1,024 streams were asked for on c3; the exchange refused it")
 
 
@@ -163,7 +168,9 @@ def test_more_streams_than_a_connection_carries_are_found_by_the_refusal(text: s
     ['{"result":null,"id":4}', '{"error":{"code":2,"msg":"no"}}', '{"result":["cut', '{"error":4}'],
 )
 def test_other_replies_are_no_refusal_of_streams(text: str) -> None:
-    assert messages(StreamsFit(most=1024), Replied(t=1.0, conn=1, text=text)) == []
+    reply = Replied(t=1.0, conn=1, text=text)
+    assert not StreamsFit(most=1024).live(Connections(), reply)
+    assert messages(StreamsFit(most=1024), reply) == []
 
 
 # --- nothing twice ---
