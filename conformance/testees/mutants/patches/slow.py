@@ -15,7 +15,7 @@ from mockex_adapter.supervisor import Supervisor
 from patches import mutant
 
 _FIRST_S = 4.5  # of reconnect_first_ms
-_LATER_S = 9.0  # and 9 s for a handshake: of reconnect_cap_ms
+_LONGEST_S = 11.5  # and 9 s for a handshake: of reconnect_cap_ms
 _TAKEOVER_S = _FIRST_S + 1.8  # from the loss on: its replacement is live after the first of them
 _CLOSING_S = 2.7  # and 1.8 s for a close frame to be answered: of close_ms
 _TIMERS = Timers(
@@ -54,8 +54,9 @@ def _scale(timers: Timers) -> float:
 def _wait_long(self: Backoff) -> float:
     floor_s, self._floor_s = self._floor_s, 0.0
     attempts, self._attempts = self._attempts, self._attempts + 1
+    ceiling_s = min(_LONGEST_S, _FIRST_S * 1.75 ** min(attempts, 60))
     # Jitter of a tenth: slow, not in step.
-    wait_s = _FIRST_S if attempts == 0 else _LATER_S * self._random.uniform(0.9, 1.0)
+    wait_s = ceiling_s if attempts == 0 else ceiling_s * self._random.uniform(0.9, 1.0)
     return max(floor_s, wait_s * self._cap_s / _TIMERS.backoff_cap_s)
 
 
