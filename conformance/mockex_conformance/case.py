@@ -311,12 +311,27 @@ def all_cases() -> dict[str, Case]:
 
     for module in pkgutil.walk_packages(cases.__path__, cases.__name__ + "."):
         importlib.import_module(module.name)
-    return dict(sorted(REGISTRY.items(), key=lambda item: _order(item[1].number)))
+    return dict(sorted(REGISTRY.items(), key=lambda item: place(item[1].number)))
 
 
-_GROUPS = ("CONN", "SUB", "RECON", "HB", "ROLL", "DATA", "FUZZ", "RES", "SLOW", "CLOSE", "CTRL")
+_GROUPS = (
+    "CONN",
+    "SUB",
+    "RECON",
+    "HB",
+    "ROLL",
+    "DATA",
+    "FUZZ",
+    "RES",
+    "SLOW",
+    "CLOSE",
+    "CTRL",
+    "SEC",
+)
 
 
-def _order(number: str) -> tuple[int, int]:
+def place(number: str) -> tuple[int, int]:
+    """Where a number stands in the catalogue."""
     group, _, index = number.partition("-")
-    return (_GROUPS.index(group) if group in _GROUPS else len(_GROUPS), int(index))
+    known = _GROUPS.index(group) if group in _GROUPS else len(_GROUPS)
+    return known, int(index) if index.isdigit() else 0

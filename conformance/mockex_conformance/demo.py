@@ -31,9 +31,10 @@ from mockex_conformance.measuring import FULL, PROFILE, QUICK, measure_all, roun
 from mockex_conformance.rejudging import read_recording
 from mockex_conformance.report.html import Caught, Incident, Page, write_html
 from mockex_conformance.report.junit import write_junit
+from mockex_conformance.report.matrix import matrix
 from mockex_conformance.report.outcome import outcome
 from mockex_conformance.report.record import RECORD
-from mockex_conformance.report.terminal import console, matrix
+from mockex_conformance.report.terminal import console
 from mockex_conformance.running import Finished
 from mockex_conformance.selection import select
 from mockex_conformance.verdict import CaseVerdict, Verdict

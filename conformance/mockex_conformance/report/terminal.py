@@ -17,27 +17,16 @@ from typing import IO, Self
 
 from rich.console import Console
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from mockex.cli import ExitCode, hush
 from mockex_conformance.report import text
 from mockex_conformance.report.lines import Claim
+from mockex_conformance.report.matrix import matrix, word
 from mockex_conformance.report.outcome import Outcome, expectation
-from mockex_conformance.report.settling import column
 from mockex_conformance.verdict import CaseVerdict, Verdict
 
-STYLES = {
-    Verdict.PASS: "green",
-    Verdict.FAIL: "bold red",
-    Verdict.FLAKY: "bold magenta",
-    Verdict.ERROR: "bold yellow",
-    Verdict.INCONCLUSIVE: "yellow",
-    Verdict.UNSUPPORTED: "dim",
-}
-SHORT = {Verdict.INCONCLUSIVE: "INCONCL", Verdict.UNSUPPORTED: "UNSUPP"}
 _FILE_WIDTH = 180  # where nobody looks at columns: lines are cut by who reads them
-_SIDE_BY_SIDE = 4  # as many testees fit beside each other on a usual terminal
 
 
 class QuietConsole(Console):
@@ -60,12 +49,6 @@ def console(stream: IO[str]) -> QuietConsole:
         width=None if on_terminal else _FILE_WIDTH,
         no_color=True if os.environ.get("NO_COLOR") or os.environ.get("CI") else None,
     )
-
-
-def word(verdict: Verdict, *, short: bool = False) -> Text:
-    """A verdict as a word with its colour."""
-    said = SHORT.get(verdict, verdict.value) if short else verdict.value
-    return Text(said, style=STYLES[verdict])
 
 
 # --- while it runs --------------------------------------------------------------------------------
@@ -147,50 +130,6 @@ class Progress:
 
 
 # --- the result -----------------------------------------------------------------------------------
-
-
-def matrix(verdicts: Sequence[CaseVerdict], width: int) -> list[Table]:
-    """Cases against testees. Few testees: a row for each case; many: a row for each testee, and as
-    many tables as the width asks for."""
-    cells = {(column(v), v.mode, v.case): v.verdict for v in verdicts}
-    cases = list(dict.fromkeys((v.number, v.case) for v in verdicts))
-    modes = {v.mode for v in verdicts}
-    owners = list(dict.fromkeys((column(v), v.mode) for v in verdicts))
-
-    def name(owner: tuple[tuple[str, str], str], separator: str) -> str:
-        (testee, profile), mode = owner
-        return testee + separator + profile + (f" {mode}" if len(modes) > 1 else "")
-
-    def cell(owner: tuple[tuple[str, str], str], case: str, *, short: bool) -> Text:
-        verdict = cells.get((*owner, case))
-        return Text("-") if verdict is None else word(verdict, short=short)
-
-    if len(owners) <= _SIDE_BY_SIDE:
-        table = _table("case", "")
-        for owner in owners:
-            table.add_column(name(owner, "\n"), no_wrap=True)
-        for number, case in cases:
-            table.add_row(number, case, *(cell(owner, case, short=False) for owner in owners))
-        return [table]
-    first = max(len(name(owner, " ")) for owner in owners) + 2
-    per = max(1, (width - first) // 10)
-    tables = []
-    for start in range(0, len(cases), per):
-        some = cases[start : start + per]
-        table = _table("testee")
-        for number, _ in some:
-            table.add_column(number, no_wrap=True)
-        for owner in owners:
-            table.add_row(name(owner, " "), *(cell(owner, case, short=True) for _, case in some))
-        tables.append(table)
-    return tables
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in columns:
-        table.add_column(heading, no_wrap=True)
-    return table
 
 
 def show_findings(out: Console, verdicts: Iterable[CaseVerdict]) -> None:

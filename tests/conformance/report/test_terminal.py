@@ -13,6 +13,7 @@ from rich.console import Console
 from mockex_conformance.description import Expect
 from mockex_conformance.report import terminal
 from mockex_conformance.report.lines import Claim
+from mockex_conformance.report.matrix import word
 from mockex_conformance.report.outcome import outcome
 from mockex_conformance.verdict import CaseVerdict
 
@@ -61,24 +62,6 @@ def test_output_to_a_file_has_no_escape_sequences_and_no_wrapped_sentences(
     output = shown([make_verdict("FAIL"), make_verdict(testee="other")])
     assert "\x1b" not in output
     assert SENTENCE in output
-
-
-def test_few_testees_stand_beside_each_other_and_many_below(make_verdict: MakeVerdict) -> None:
-    few = shown([make_verdict(testee=f"t{i}") for i in range(2)])
-    assert "CONN-01  connection/one-delivery-after-reset  PASS  PASS" in few
-    many = shown([make_verdict(testee=f"t{i}") for i in range(6)])
-    assert [line.split() for line in many.splitlines() if line.startswith("t5")] == [
-        ["t5", "usdm", "PASS"]
-    ]
-
-
-def test_a_narrow_terminal_gets_several_tables(make_verdict: MakeVerdict) -> None:
-    verdicts = [
-        make_verdict(testee=f"t{i}", case=f"a/b{n}", number=f"CONN-{n:02}")
-        for i in range(6)
-        for n in range(16)
-    ]
-    assert len(terminal.matrix(verdicts, 80)) == 3
 
 
 def test_only_failed_shows_what_did_not_pass_and_still_counts_all(
@@ -172,7 +155,7 @@ def test_no_color_and_ci_switch_colour_off(
     monkeypatch.setenv("TERM", "xterm-256color")
     tty = Terminal()
     console = terminal.console(tty.stream)
-    console.print(terminal.word(make_verdict("FAIL").verdict))
+    console.print(word(make_verdict("FAIL").verdict))
     assert "31m" not in tty.read()
 
 
