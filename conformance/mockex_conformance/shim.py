@@ -6,11 +6,13 @@
 
     sys.exit(run(make, name="my-adapter", version="1.2.0"))
 
-`run` speaks the protocol over stdin and stdout. `serve` is the same on somebody else's event loop
-and lines, which is what an `entry` needs (adapter-protocol, section 10):
+`run` speaks the protocol over stdin and stdout. `entry` is the same on somebody else's event loop
+and lines (adapter-protocol, section 10), and `run_entry` makes a process of that:
 
-    async def main(environ, stdin, stdout) -> int:
-        return await serve(make, environ, stdin, stdout, name="my-adapter")
+    main = entry(make, name="my-adapter", version="1.2.0")  # `entry = "testee:main"`
+
+    if __name__ == "__main__":
+        sys.exit(run_entry(main))
 
 Only the standard library is used, so that this file can be copied into a project. The methods of
 the object may be coroutines or plain functions; one it lacks is an unknown method to the suite.
@@ -27,7 +29,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -158,19 +160,26 @@ async def serve(
     return 0
 
 
-def run(make: Make, *, environ: Mapping[str, str] = os.environ, **options: Any) -> int:
-    """`serve` in an event loop of its own, over the pipes that are this process's stdin and
-    stdout. What is said never blocks the loop, however slow the reader."""
+Entry = Callable[
+    [Mapping[str, str], AsyncIterator[str], Callable[[str], None]], Coroutine[Any, Any, int]
+]
+
+
+def entry(make: Make, **options: Any) -> Entry:
+    """`serve` as the coroutine function that `entry` in testee.toml names."""
 
     async def main(
         environ: Mapping[str, str], stdin: AsyncIterator[str], stdout: Callable[[str], None]
     ) -> int:
         return await serve(make, environ, stdin, stdout, **options)
 
-    return run_entry(main, environ=environ)
+    return main
 
 
-Entry = Callable[[Mapping[str, str], AsyncIterator[str], Callable[[str], None]], Any]
+def run(make: Make, *, environ: Mapping[str, str] = os.environ, **options: Any) -> int:
+    """`serve` in an event loop of its own, over the pipes that are this process's stdin and
+    stdout. What is said never blocks the loop, however slow the reader."""
+    return run_entry(entry(make, **options), environ=environ)
 
 
 def run_entry(main: Entry, *, environ: Mapping[str, str] = os.environ) -> int:
