@@ -25,7 +25,7 @@ def by_rule(v: CaseVerdict, ours: Ours) -> bool:
     if v.profile not in case.profiles:
         return v.reason == f"the case is about {' and '.join(case.profiles)}"
     if v.ground == "virtual" and case.real_only:
-        return v.reason == f"{case.real_only} are a machine's: use `--ground real`"
+        return v.reason == f"only a machine has {case.real_only}: use `--ground real`"
     reasons = [NOT_JUDGED.get((v.number, who)) for who in (v.testee, "*")]
     return any(reason in v.reason for reason in reasons if reason)
 

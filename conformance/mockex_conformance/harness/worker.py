@@ -154,7 +154,7 @@ def unsupported(job: Job) -> str:
         if not testee.entry:
             return "no `entry`: name one (Python on asyncio), or use `--ground real`"
         if case.real_only:
-            return f"{case.real_only} are a machine's: use `--ground real`"
+            return f"only a machine has {case.real_only}: use `--ground real`"
     if case.level > testee.level:
         return f"needs level {int(case.level)}; the testee declares `level = {testee.level}`"
     return ""
