@@ -10,8 +10,8 @@ import pytest
 
 import mockex
 from mockex import sim
-from mockex.faults import Reset
-from mockex.server.journal import AnyEntry, Attempted, Lagged, Noted, Subscribed, Upgraded
+from mockex.faults import HangUpgrade, LifetimeCut, Reset, ServerShutdown
+from mockex.server.journal import AnyEntry, Attempted, Closed, Lagged, Noted, Subscribed, Upgraded
 from mockex_conformance.case import NotLive, Unseen
 from mockex_conformance.description import Description
 from mockex_conformance.harness.run import CaseRun
@@ -144,5 +144,64 @@ def test_on_a_market_that_stands_still_a_delivery_without_events_is_live() -> No
         with pytest.raises(NotLive):  # from now on events are to come, and do not
             await run.until_recovered(1_000)
         assert "eventless" not in list(run.journal.of(Noted))[-1].detail
+
+    in_a_case(body)
+
+
+def closed(run: CaseRun, after_s: float, conn: int) -> None:
+    """The journal tells of a close by the exchange."""
+
+    def said() -> None:
+        t = run.exchange.loop_time()
+        run.journal.append(Closed(t=t, conn=conn, by="server", code=1001))
+
+    asyncio.get_running_loop().call_later(after_s, said)
+
+
+def test_connections_are_over_when_the_last_has_ended_and_recovery_counts_from_there() -> None:
+    async def body(run: CaseRun) -> None:
+        for conn, age_s in ((1, 30.0), (2, 20.0), (3, 0.5)):
+            connected(run, 0.0, conn, run.stream)
+            closed(run, age_s, conn)
+        await asyncio.sleep(0.1)
+        began = run.exchange.loop_time()
+        assert await run.until_over([1, 2], 10.0) is False
+        assert await run.until_over([1, 2], 60.0) is True
+        assert run.exchange.loop_time() - began == pytest.approx(29.9, abs=0.1)
+        assert run.recovery_ms() == run.limit_ms("reconnect_first_ms")
+        with pytest.raises(NotLive):
+            await run.until_recovered(1_000)
+        (awaited,) = run.journal.of(Noted)
+        assert awaited.detail["since"] == pytest.approx(began + 29.9, abs=0.1)
+
+        assert await run.until_over([1, 3], 1.0) is True
+        assert run.recovery_ms() == run.limit_ms("reconnect_cap_ms"), "c3 had not lasted"
+
+    in_a_case(body)
+
+
+def test_streams_have_moved_when_others_than_the_old_ones_deliver_them() -> None:
+    async def body(run: CaseRun) -> None:
+        connected(run, 0.0, 1, run.stream)
+        connected(run, 5.0, 2, run.stream)
+        await asyncio.sleep(1.0)
+        assert await run.until_moved([1], 1.0) is False
+        assert await run.until_moved([1], 5.0) is True
+        assert await run.until_moved([1, 2], 1.0) is False
+
+    in_a_case(body)
+
+
+def test_all_durations_of_a_fault_are_the_time_of_the_testee() -> None:
+    async def body(run: CaseRun) -> None:
+        run.scale = 0.1
+        for written, done in (
+            (ServerShutdown(lead_ms=5_000), ServerShutdown(lead_ms=500)),
+            (ServerShutdown(lead_ms=50, reset_ms=500), ServerShutdown(lead_ms=5, reset_ms=50)),
+            (LifetimeCut(reset_ms=500), LifetimeCut(reset_ms=50)),
+            (LifetimeCut(bare=True), LifetimeCut(bare=True)),
+            (HangUpgrade(reset_ms=1_000), HangUpgrade(reset_ms=100)),
+        ):
+            assert run.scaled(written) == done
 
     in_a_case(body)

@@ -40,5 +40,5 @@ async def notice_opens_new_first(run: Run) -> None:
         run.note("handover", after=f"the notice on a {mode} connection")
         notice = await run.cause(ServerShutdown(lead_ms=lead_ms))
         await run.until_ended(notice)
-        run.note("handover-over")
         await run.until_recovered()
+        run.note("handover-over")

@@ -61,7 +61,7 @@ async def renews_before_the_limit(run: Run) -> None:
     if await run.until_moved(old, lifetime + _LATE_S):
         await until_left(run, old, "its renewal")
     await run.until_over(old, lifetime + _LATE_S)
-    run.note("handover-over")
     await run.until_recovered()
+    run.note("handover-over")
     # Whoever keeps what was cut as well has it back by now.
     await run.sleep(overlap_s(run) + 0.5)
