@@ -93,12 +93,12 @@ class Tape:
     def note(self, t: float, name: str, **detail: Any) -> Tape:
         return self.add(Noted(t=t, name=name, detail=detail))
 
-    def attempt(self, t: float, conn: int) -> Tape:
-        return self.add(Attempted(t=t, conn=conn, peer_port=conn))
+    def attempt(self, t: float, conn: int, port: int = 0) -> Tape:
+        return self.add(Attempted(t=t, conn=conn, peer_port=conn, port=port))
 
-    def connect(self, t: float, conn: int, *streams: str) -> Tape:
+    def connect(self, t: float, conn: int, *streams: str, port: int = 0) -> Tape:
         """An attempt that is upgraded and subscribes by its URL, in an audience of its own."""
-        return self.attempt(t, conn).add(
+        return self.attempt(t, conn, port).add(
             Upgraded(t=t, conn=conn, target="/", route="", mode="combined"),
             Subscribed(t=t, conn=conn, streams=list(streams or (S,)), via="url"),
             Joined(t=t, conn=conn, audience=conn),
@@ -234,6 +234,19 @@ def test_an_event_before_the_fault_is_no_recovery() -> None:
 def test_a_testee_that_never_went_live_is_found() -> None:
     tape = Tape().note(0, "awaiting-live", since=0.0, within_s=15.0).note(15.5, "body-over")
     assert "never went live" in tape.says(Recovered())
+
+
+def test_of_several_processes_the_one_that_is_missing_is_named() -> None:
+    def back(port: int) -> Tape:
+        tape = Tape().connect(1, 1).connect(1, 2, port=99).fault(2, "Outage", 1, 2)
+        tape.note(2, "awaiting-recovery", since=2.0, within_s=1.0, streams=[S], ports=[0, 99])
+        tape.connect(2.5, 3).event(2.6, 3).connect(2.5, 4, port=port).event(2.6, 4)
+        return tape.note(4, "end")
+
+    assert back(99).found(Recovered()) == []
+    assert back(99).found(LiveAtEnd()) == []
+    assert f"no events of {S} (process 2 of 2) within" in back(0).says(Recovered())
+    assert back(0).says(LiveAtEnd()).startswith(f"{S} (process 2 of 2) not delivered")
 
 
 def test_no_attempt_at_all_is_its_own_sentence() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from mockex.faults import Outage
 from mockex_conformance.case import Run, Unsupported
 
 PROCESSES = 8
-_AT_MOST_MS = 60_000
+LONGEST_MS = 60_000
 
 
 async def gather(run: Run) -> None:
@@ -26,12 +28,13 @@ async def gather(run: Run) -> None:
         raise Unsupported("the waits of one connection are measured: it holds several for a stream")
 
 
-async def outage(run: Run, attempts: int) -> None:
-    """All connections are reset at once, and every attempt, until each process has made so many,
-    for at most a minute; then all recover."""
+@asynccontextmanager
+async def outage(run: Run) -> AsyncIterator[None]:
+    """All connections are reset at once, and every attempt within the block, for at most
+    `LONGEST_MS`; then all recover."""
     run.note("waits-counted")
-    run.inject(Outage(how="abort", ms=_AT_MOST_MS))
-    await run.until_attempts(attempts, _AT_MOST_MS)
+    run.inject(Outage(how="abort", ms=LONGEST_MS))
+    yield
     run.note("waits-counted-end")
     run.calm()
     await run.until_recovered(run.limit_ms("reconnect_cap_ms"))
