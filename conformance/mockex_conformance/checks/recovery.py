@@ -148,23 +148,29 @@ class LiveAtEnd(Check, frozen=True, tag="live_at_end"):
 
 
 class Stays(Check, frozen=True, tag="stays"):
-    """An attempt, or a loss caused by the testee, within a landmark `quiet` (`window_s`)."""
+    """An attempt, or a loss caused by the testee, within a landmark `quiet` (`window_s`). What
+    answers an end by the exchange causes none."""
 
     def judge(self, recording: Recording) -> list[Finding]:
         """One finding for the first unrest."""
         until = -1.0
+        over: set[int] = set()
         for entry in recording.entries:
             match entry:
+                case Closed(conn=conn, by="server") | HalfClosed(conn=conn, by="server"):
+                    over.add(conn)
                 case Noted(name="quiet"):
                     until = entry.t + entry.detail["window_s"]
                 case Attempted(conn=conn) if entry.t <= until:
                     message = f"a new connection (c{conn}) although nothing was lost"
                     return [finding(self, recording, message, entry.t)]
                 case Closed(conn=conn, by="client") | HalfClosed(conn=conn, by="client"):
-                    if entry.t <= until:
+                    if entry.t <= until and conn not in over:
                         message = f"the testee ended c{conn} although nothing was wrong with it"
                         return [finding(self, recording, message, entry.t)]
-                case Ended(conn=conn, by="client", how="rst") if entry.t <= until:
+                case Ended(conn=conn, by="client", how="rst") if (
+                    entry.t <= until and conn not in over
+                ):
                     message = f"the testee reset c{conn} although nothing was wrong with it"
                     return [finding(self, recording, message, entry.t)]
                 case _:

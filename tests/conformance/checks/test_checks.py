@@ -276,6 +276,23 @@ def test_unrest_in_a_quiet_phase_is_found(entry: AnyEntry, says: str) -> None:
     assert later.found(Stays()) == []
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Closed(t=3, conn=1, by="client", code=1000),
+        HalfClosed(t=3, conn=1, by="client"),
+        Ended(t=3, conn=1, by="client", how="rst"),
+    ],
+)
+@pytest.mark.parametrize(
+    "ours",
+    [Closed(t=2.5, conn=1, by="server", code=1008), HalfClosed(t=1.5, conn=1, by="server")],
+)
+def test_an_answer_to_our_own_end_is_no_unrest(ours: AnyEntry, answer: AnyEntry) -> None:
+    tape = Tape().connect(1, 1).note(2, "quiet", window_s=2.0).add(ours, answer)
+    assert tape.found(Stays()) == []
+
+
 def attempts(times: list[float], *, scale: float = 1.0, end: bool = True) -> Tape:
     tape = Tape(scale=scale).note(0, "attempts-counted", connections=1)
     for number, at in enumerate(times, 1):
