@@ -235,7 +235,8 @@ class Sampled(Entry, frozen=True, tag="sampled"):
 
     `sockets` counts by TCP state those to the exchange's ports that the tree owns, `own_sockets`
     only those in states that the testee answers for, and `stream_sockets` is how many of these go
-    to a port of the streams. `close_wait_s` is how long the oldest has been in CLOSE_WAIT. Threads,
+    to a port of the streams. `close_wait_s` is how long the oldest has been in CLOSE_WAIT,
+    `queued_s` how long threads that were ready to run have waited for a processor. Threads,
     descriptors, memory and processor time are there on the real ground only, tasks and timers on
     the virtual.
     """
@@ -247,6 +248,7 @@ class Sampled(Entry, frozen=True, tag="sampled"):
     descriptors: int = 0
     rss_bytes: int = 0
     cpu_s: float = 0.0
+    queued_s: float = 0.0
     close_wait_s: float = 0.0
     own_sockets: dict[str, int] = {}
     stream_sockets: int = 0

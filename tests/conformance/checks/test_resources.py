@@ -29,11 +29,14 @@ def found(check: Check, *entries: AnyEntry) -> list[Finding]:
     return check.judge(Recording([opened, *entries], terms))
 
 
-def sampled(t: float, value: int = 0, *, cpu_s: float = 0.0, wait_s: float = 0.0) -> Sampled:
+def sampled(
+    t: float, value: int = 0, *, cpu_s: float = 0.0, queued_s: float = 0.0, wait_s: float = 0.0
+) -> Sampled:
     """A sample whose every metric is `value`, memory in MiB."""
     return Sampled(
         t=t, run=1, processes=1, sockets={"ESTABLISHED": value}, threads=value,
-        descriptors=value, rss_bytes=value * MIB, cpu_s=cpu_s, close_wait_s=wait_s,
+        descriptors=value, rss_bytes=value * MIB, cpu_s=cpu_s, queued_s=queued_s,
+        close_wait_s=wait_s,
         own_sockets={"ESTABLISHED": value}, tasks=value, timers=value,
     )  # fmt: skip
 
@@ -165,9 +168,12 @@ def test_growth_that_may_be_noise_or_is_bearable_is_none() -> None:
 # --- processor time ---
 
 
-def busy(share: float, *, during: str = "waiting") -> list[AnyEntry]:
-    """Five seconds in which so much of a core was used, between two that count for nothing."""
-    samples: list[AnyEntry] = [sampled(t, cpu_s=5 + (t - 10) * share) for t in range(10, 16)]
+def busy(share: float, *, queued: float = 0.0, during: str = "waiting") -> list[AnyEntry]:
+    """Five seconds in which so much of a core was used, and so much of the time waited for it,
+    between two that count for nothing."""
+    samples: list[AnyEntry] = [
+        sampled(10 + n, cpu_s=5 + n * share, queued_s=3 + n * queued) for n in range(6)
+    ]
     return [
         sampled(9, cpu_s=0),
         note(9.5, "cpu-measured", during=during),
@@ -182,11 +188,24 @@ def test_a_core_that_is_burnt_while_waiting_is_found() -> None:
     assert found(check, *busy(0.2)) == []
     told = found(check, *busy(0.5, during="of refused attempts"), *busy(0.3))
     assert [f.message for f in told] == [
-        "2.5 s of processor time in 5.0 s of refused attempts, 50% of a core; at most 20% are "
+        "2.5 s of processor time in 5.0 s of refused attempts: 50% of a core; at most 20% are "
         "right for one that waits",
-        "1.5 s of processor time in 5.0 s waiting, 30% of a core; at most 20% are right for one "
+        "1.5 s of processor time in 5.0 s waiting: 30% of a core; at most 20% are right for one "
         "that waits",
     ]
+
+
+def test_one_that_never_pauses_is_found_also_where_it_gets_little() -> None:
+    check = CpuAtMost(share=0.2)
+    (told,) = found(check, *busy(0.1, queued=0.85))
+    assert told.message == (
+        "0.5 s of processor time in 5.0 s waiting, 4.2 s of which it waited for a processor: 67% "
+        "of a core; at most 20% are right for one that waits"
+    )
+    assert found(check, *busy(0.1, queued=0.4)) == []
+    assert found(check, *busy(0.04, queued=3.0)) == [], "many threads that wake and have to wait"
+    (many,) = found(check, *busy(0.4, queued=3.0))
+    assert "100% of a core" in many.message
 
 
 def test_a_phase_with_fewer_than_two_samples_says_nothing() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 import psutil
@@ -115,3 +116,22 @@ def test_a_process_that_may_not_be_looked_at_is_no_process_without_sockets(
     monkeypatch.setattr(psutil.Process, "num_fds", denied)
     with pytest.raises(psutil.AccessDenied):
         Observer(os.getpid(), Ports(frozenset()), 1, set()).sample(0.0)
+
+
+def test_the_time_that_a_thread_waits_for_a_processor_is_told() -> None:
+    """Two that never pause, on one processor: each waits as long as the other runs."""
+    spin = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\nwhile True: pass"
+    both = [subprocess.Popen([sys.executable, "-c", spin]) for _ in range(2)]
+    try:
+        observer = Observer(both[0].pid, Ports(frozenset()), 1, set())
+        began = time.monotonic()
+        sample = observer.sample(0.0)
+        while sample is not None and sample.queued_s < 0.3 and time.monotonic() - began < 20:
+            time.sleep(0.05)
+            sample = observer.sample(0.0)
+        assert sample is not None
+        assert 0.3 <= sample.queued_s <= time.monotonic() - began + 1.0
+    finally:
+        for process in both:
+            process.kill()
+            process.wait()
