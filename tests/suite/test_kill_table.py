@@ -22,17 +22,15 @@ def test_each_mutant_fails_its_row_with_a_finding_that_names_the_cause(
     real: Judged, virtual: Judged, ours: Ours
 ) -> None:
     """On the machine, and in virtual time wherever that supports the case."""
-    there = [v for v in ours.row(virtual.verdicts) if v.verdict is not Verdict.UNSUPPORTED]
-    here = [
-        v
-        for v in ours.row(real.verdicts)
-        if v.verdict is not Verdict.UNSUPPORTED
-    ]  # fmt: skip
+    rows = [*ours.row(real.verdicts), *ours.row(virtual.verdicts)]
     wrong = [
         v
-        for v in [*here, *there]
-        if v.verdict is not Verdict.FAIL
-        or not {f.check for f in v.findings} & ours.causes[v.number]
+        for v in rows
+        if v.verdict is not Verdict.UNSUPPORTED
+        and (
+            v.verdict is not Verdict.FAIL
+            or not {f.check for f in v.findings} & ours.causes[v.number]
+        )
     ]
     assert not wrong, ours.table(wrong)
 
