@@ -70,7 +70,8 @@ class NoticedSilence(Check, frozen=True, tag="noticed_silence"):
 
 class Kept(Check, frozen=True, tag="kept"):
     """Within a landmark `keep` (`conn`, `window_s`, `why`) the testee ended that connection, or
-    dialled another one. `why` says why it was to be kept, in words for the finding."""
+    dialled another one. `why` says why it was to be kept, in words for the finding. One that the
+    exchange ended is nobody's to keep any more."""
 
     def judge(self, recording: Recording) -> list[Finding]:
         """One finding at most."""
@@ -82,6 +83,12 @@ class Kept(Check, frozen=True, tag="kept"):
                 continue
             kept, after_s = keep.detail["conn"], entry.t - keep.t
             match entry:
+                case (
+                    Closed(conn=conn, by="server")
+                    | HalfClosed(conn=conn, by="server")
+                    | Ended(conn=conn, by="server")
+                ) if conn == kept:
+                    return []
                 case (
                     Closed(conn=conn, by="client")
                     | HalfClosed(conn=conn, by="client")

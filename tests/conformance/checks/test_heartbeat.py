@@ -228,6 +228,19 @@ def test_a_testee_that_dials_once_more_is_found() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "ours",
+    [
+        closed(6, 2, "server"),
+        HalfClosed(t=6, conn=2, by="server"),
+        Ended(t=6, conn=2, by="server", how="rst"),
+    ],
+)
+def test_a_new_connection_that_the_exchange_ends_need_not_be_kept(ours: AnyEntry) -> None:
+    after: list[AnyEntry] = [closed(6.1, 2, "client"), Attempted(t=6.2, conn=3, peer_port=3)]
+    assert found(Kept(), *NEW, ours, *after) == []
+
+
 def test_the_old_connection_may_go_and_the_new_one_after_the_window() -> None:
     old = closed(5.1, 1, "client")
     ours = closed(14, 2, "server")

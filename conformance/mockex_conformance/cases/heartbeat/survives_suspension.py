@@ -1,14 +1,24 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from mockex_conformance.case import Run, Unseen, case
 from mockex_conformance.checks import DeliveriesAtMost, FewAttemptsAfterPause, Recovered
 from mockex_conformance.verdict import Severity
+
+if TYPE_CHECKING:
+    from mockex_conformance.harness.times import Times
 
 _PAUSE_S = 5.0
 _CALM = FewAttemptsAfterPause(most=3, window_s=2.0)
 
 
-@case("heartbeat/survives-suspension", "HB-08", severity=Severity.SHOULD)
+def _strict(times: Times) -> dict[str, object]:
+    """On usdm pongs that nobody asked for put the deadline off; nobody is to be spared the cut."""
+    return {"unsolicited_pong_keeps_alive": False}
+
+
+@case("heartbeat/survives-suspension", "HB-08", severity=Severity.SHOULD, settings=_strict)
 async def survives_suspension(run: Run) -> None:
     """A process that slept past the pong deadline comes back calmly.
 
