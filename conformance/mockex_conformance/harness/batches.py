@@ -27,6 +27,7 @@ from mockex.sim import SimLoop
 from mockex.sim.process import current
 from mockex_conformance.description import Description
 from mockex_conformance.errors import EntryBroken
+from mockex_conformance.harness.interrupts import Interrupts
 from mockex_conformance.harness.patience import Patience, bounded, limit_by_kernel
 from mockex_conformance.harness.plan import Plan
 from mockex_conformance.harness.probe import PROBE
@@ -36,6 +37,7 @@ from mockex_conformance.harness.virtual import load_entry
 from mockex_conformance.harness.worker import Job, be_quiet, unsupported, verdict_of, work
 from mockex_conformance.verdict import CaseVerdict, Verdict
 
+_LOOK_AGAIN_S = 0.2  # whether a signal came
 _decoder = msgspec.json.Decoder(CaseVerdict)
 
 
@@ -72,17 +74,28 @@ def run(
         on_event(verdict)
 
     waiting = deque(_prepare(plan, patience or Patience(), tell))
+    with Interrupts() as interrupts:
+        _work_through(waiting, plan.jobs or os.cpu_count() or 1, tell, interrupts)
+    return verdicts
+
+
+def _work_through(
+    waiting: deque[_Batch],
+    side_by_side: int,
+    tell: Callable[[CaseVerdict], None],
+    interrupts: Interrupts,
+) -> None:
     running: dict[int, _Batch] = {}
     selector = selectors.DefaultSelector()
-    side_by_side = plan.jobs or os.cpu_count() or 1
     try:
         while waiting or running:
+            interrupts.check()
             while waiting and len(running) < side_by_side:
                 batch = waiting.popleft()
                 _fork(batch)
                 running[batch.pipe] = batch
                 selector.register(batch.pipe, selectors.EVENT_READ)
-            for key, _ in selector.select():
+            for key, _ in selector.select(timeout=_LOOK_AGAIN_S):
                 batch = running[key.fd]
                 data = os.read(batch.pipe, 1 << 20)
                 batch.data += data
@@ -97,7 +110,6 @@ def run(
                 os.killpg(batch.pid, signal.SIGKILL)
             os.waitpid(batch.pid, 0)
         selector.close()
-    return verdicts
 
 
 def _prepare(plan: Plan, patience: Patience, tell: Callable[[CaseVerdict], None]) -> list[_Batch]:

@@ -26,6 +26,7 @@ import psutil
 
 from mockex.clock import wall_clock_ms
 from mockex_conformance.description import Description
+from mockex_conformance.harness.interrupts import Interrupts
 from mockex_conformance.harness.plan import Plan
 from mockex_conformance.harness.probe import PROBE, never_live
 from mockex_conformance.harness.process import adopt_orphans, die_with_parent, fill
@@ -92,7 +93,8 @@ def run(
             was recorded stays.
     """
     adopt_orphans()
-    return _Scheduler(plan, on_event, on_processor).run()
+    with Interrupts() as interrupts:
+        return _Scheduler(plan, on_event, on_processor, interrupts).run()
 
 
 class _Scheduler:
@@ -101,8 +103,10 @@ class _Scheduler:
         plan: Plan,
         on_event: Callable[[Started | CaseVerdict], None],
         on_processor: Callable[[float], None],
+        interrupts: Interrupts,
     ) -> None:
         self._plan = plan
+        self._interrupts = interrupts
         self._tell = on_event
         self._tell_processor = on_processor
         self._verdicts: list[CaseVerdict] = []
@@ -121,6 +125,7 @@ class _Scheduler:
         try:
             self._prepare()
             while self._ready or self._alone or self._workers:
+                self._interrupts.check()
                 self._start_some()
                 self._wait()
         except BaseException:
@@ -158,7 +163,7 @@ class _Scheduler:
         log = self._plan.out / "stderr" / f"{testee.name}-build.txt"
         log.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with log.open("wb") as output:
+            with log.open("wb") as output, self._interrupts.at_once():
                 done = subprocess.run(  # noqa: S603 - what the testee's author asks for
                     command,
                     cwd=testee.cwd,
@@ -181,6 +186,7 @@ class _Scheduler:
 
     def _start_some(self) -> None:
         while self._ready and self._may_start():
+            self._interrupts.check()
             self._fork(self._ready.popleft())
         # A case that measures waits for a machine of its own; nothing else is started beside it.
         if self._alone and not self._ready and not self._workers:
