@@ -182,7 +182,10 @@ class _Scheduler:
             return ""
         text = log.read_text("utf-8", "replace")
         last = next((line for line in reversed(text.splitlines()) if line.strip()), "")
-        return f"its build failed with {done.returncode}: {last or 'no output'}; see {log}"
+        why = f"its build failed with {done.returncode}: {last or 'no output'}; see {log}"
+        if not os.access(testee.cwd, os.W_OK):
+            why += f"; {testee.cwd} is read-only: copy it (a shim: `mockex init --lang …`)"
+        return why
 
     def _start_some(self) -> None:
         while self._ready and self._may_start():
