@@ -106,6 +106,7 @@ def test_the_wall_clock_is_in_this_century() -> None:
         (lambda: f.ServerShutdown(reset_ms=-1), "reset_ms must be at least 0"),
         (lambda: f.LifetimeCut(reset_ms=-1), "reset_ms must be at least 0"),
         (lambda: f.LifetimeCut(reset_ms=1, bare=True), "a bare cut has no close frame"),
+        (lambda: f.QuietStart(attempts=0), "attempts must be at least 1"),
         (lambda: f.Burst(rate_per_s=0, ms=1), "rate_per_s must be at least 1"),
         (lambda: f.Burst(rate_per_s=1, ms=0), "ms must be at least 1"),
         (lambda: f.RefuseUpgrade(status=101), "status must be from 200 to 599"),

@@ -283,6 +283,17 @@ class SilentStream(Fault):
             raise ValueError("SilentStream needs the name of a stream")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuietStart(Fault):
+    """The next `attempts` attempts are upgraded and get no event until `Resume`; pings, pongs and
+    replies go on. Seen once an event was due and withheld."""
+
+    attempts: int = 1
+
+    def __post_init__(self) -> None:
+        _at_least("attempts", self.attempts, 1)
+
+
 # --- on the link (Toxiproxy) -------------------------------------------------------------------
 
 

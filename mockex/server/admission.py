@@ -16,6 +16,7 @@ from mockex.faults.model import (
     Fault,
     HangUpgrade,
     Outage,
+    QuietStart,
     RefuseUpgrade,
     SlowUpgrade,
 )
@@ -123,6 +124,9 @@ class Admission:
             case BadUpgrade(kind=kind):
                 connection.answer_badly(request, kind)
                 rule.injection.happened([number], kind)
+            case QuietStart():
+                connection.gated().stall("data", rule.injection)
+                connection.upgrade(request, target)
             case AcceptThenClose() as fault:
                 self._accept_then_close(connection, request, target, fault, rule)
             case _:  # pragma: no cover - `add` is only called with the kinds above

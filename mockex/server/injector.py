@@ -27,6 +27,7 @@ from mockex.faults.model import (
     LifetimeCut,
     LinkFault,
     Outage,
+    QuietStart,
     RefuseUpgrade,
     Reset,
     Resume,
@@ -233,6 +234,7 @@ class Injector:
                 | HangUpgrade(attempts=n)
                 | RefuseUpgrade(attempts=n)
                 | BadUpgrade(attempts=n)
+                | QuietStart(attempts=n)
             ) as fault:
                 self._exchange.admission.add(fault, handle, n, lambda: handle.note("ended"))
             case (WithholdAck(requests=n) | AckError(requests=n)) as fault:

@@ -27,6 +27,7 @@ from mockex.faults import (
     Latency,
     LifetimeCut,
     Outage,
+    QuietStart,
     RefuseUpgrade,
     Reset,
     Resume,
@@ -361,6 +362,24 @@ async def test_accept_then_close_gives_exactly_that_many_events(
 
 
 @pytest.mark.rule("spot-3.2.2", "spot-3.2.3", "usdm-1.10")
+async def test_a_quiet_start_has_pings_and_replies_and_no_event_until_it_is_resumed(
+    make_exchange: Make, raw: Make
+) -> None:
+    exchange = await make_exchange()
+    handle = exchange.inject(QuietStart())
+    client = await raw(exchange.ws_port)
+    await client.upgrade(TARGET)
+    assert (await handle.seen(within_s=2)).conns == [1]
+    exchange.ping(1, b"all the same")
+    assert await client.frame() == (9, b"all the same")
+    await client.send_frame(1, b'{"method":"LIST_SUBSCRIPTIONS","id":1}')
+    assert json.loads(await client.text()) == {"result": [DEPTH], "id": 1}
+    await live(exchange, raw)  # the next one is served
+    assert exchange.deliveries.events(1, DEPTH) == 0
+    await exchange.inject(Resume(connection=1)).seen(within_s=2)
+    assert json.loads(await client.text())["stream"] == DEPTH
+
+
 async def test_lifetime_cut_is_1001_with_an_empty_reason(make_exchange: Make, raw: Make) -> None:
     exchange = await make_exchange()
     client = await live(exchange, raw)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from mockex.faults import Stall
+from mockex.faults import QuietStart, Stall
 from mockex.server.journal import AnyEntry, Upgraded
 from mockex_conformance.case import NotLive, Run, Unseen, case
 from mockex_conformance.checks import Kept, Recovered
@@ -35,10 +35,10 @@ async def no_inherited_verdict(run: Run) -> None:
     window_s = run.quiet_s(2 * stall_ms)
     run.needs(3 * stall_ms, "stall_detect_ms")
     await run.until_events(5)
+    quiet = run.inject(QuietStart())
     new = await _replaced(run, run.deadline_s(stall_ms + run.limit_ms("reconnect_cap_ms")))
     began = run.exchange.loop_time()
     run.note("keep", conn=new, window_s=window_s, why="it was pinged, and new")
-    quiet = run.inject(Stall(scope="data", connection=new))
     run.exchange.ping(new, _PAYLOAD)
     await run.until_seen(quiet)
     await run.sleep(quiet_s)
