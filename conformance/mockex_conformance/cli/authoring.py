@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import click
 
 from mockex.cli import say
+from mockex_conformance.scaffold import LANGUAGES
 
 
 @click.command()
@@ -20,3 +22,28 @@ def schema(name: str | None) -> None:
         return
     for known, about in schemas.names().items():
         say(f"{known:<14}{about}")
+
+
+@click.command()
+@click.option(
+    "--lang", "language", required=True, type=click.Choice(list(LANGUAGES)),
+    help="What the testee is written in.",
+)  # fmt: skip
+@click.argument(
+    "folder", default=".", type=click.Path(file_okay=False, path_type=Path), metavar="[DIR]"
+)
+def init(language: str, folder: Path) -> None:
+    """Write a testee to begin with into DIR: a testee.toml and a small adapter.
+
+    DIR is made if it is not there; nothing in it is overwritten.
+    """
+    from mockex_conformance import scaffold
+
+    files = scaffold.write(language, folder)
+    names = ", ".join(str(file.relative_to(folder)) for file in files)
+    say(f"Wrote {names} into {folder.resolve()}")
+    for tool in scaffold.missing_tools(folder):
+        say(f"Install {tool}: it is not on PATH")
+    say(f"Judge it:    mockex conform {folder} --smoke")
+    say(f"Talk to it:  mockex try {folder}")
+    say("Then put your adapter in its place: docs/writing-a-shim.md")
