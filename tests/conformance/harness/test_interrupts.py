@@ -47,9 +47,12 @@ def test_a_signal_in_the_hooks_of_a_fork_is_not_lost() -> None:
 
 def test_what_waits_for_a_program_is_interrupted_at_once() -> None:
     began = time.monotonic()
-    kill_us = ["sh", "-c", f"sleep 0.3; kill -TERM {os.getpid()}; exec sleep 60"]
-    with Interrupts() as interrupts, pytest.raises(KeyboardInterrupt), interrupts.at_once():
-        subprocess.run(kill_us, check=False)
+    with Interrupts() as interrupts:
+        program = subprocess.Popen(["sh", "-c", f"kill -TERM {os.getpid()}; exec sleep 60"])
+        with pytest.raises(KeyboardInterrupt), interrupts.at_once():
+            program.wait()
+    program.kill()
+    program.wait()
     assert time.monotonic() - began < 30
 
 
