@@ -32,7 +32,7 @@ CEILINGS: dict[str, float] = {
     "reconnect_first_ms": 10_000,
     "reconnect_cap_ms": 60_000,
     "handshake_timeout_ms": 30_000,
-    "stall_detect_ms": 600_000,
+    "stall_detect_ms": 600_000,  # SPOT_STALL_MS for whoever knows spot
     "data_silence_ms": 600_000,
     "ack_timeout_ms": 30_000,
     "takeover_ms": 10_000,
@@ -45,13 +45,17 @@ CEILINGS: dict[str, float] = {
 }
 
 
+SPOT_STALL_MS = 60_000  # the exchange's pong deadline there
+
+
 class Expect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[[expect]]`: a known failure."""
+    """`[[expect]]`: a known failure, on one profile or on all."""
 
     case: str
     verdict: str
     reason: str
     issue: str = ""
+    profile: str = ""
 
 
 class Description(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from mockex.server.journal import (
     Answered,
     AnyEntry,
     Asked,
+    Attempted,
     Exited,
     Journal,
     Launched,
@@ -118,13 +119,18 @@ class Charge:
         self._journal.append(entry)
         self._process.cut_output()
 
-    async def introduce(self) -> None:
-        """Level 1: its `hello`. Level 2: whoever answers everything with *ok* is refused, and the
-        others are told to `start` (adapter-protocol, 3)."""
+    async def introduce(self, port: int = 0) -> None:
+        """Level 1: its `hello`. Level 2: whoever answers everything with *ok*, or is connected to
+        `port` already, is refused, and the others are told to `start` (adapter-protocol, 3)."""
         if self._testee.level > 0:
             await self._hello()
         if self._testee.level > 1:
             await self._probe_level()
+            if any(e.port == port and e.t >= self.launched_at for e in self._journal.of(Attempted)):
+                raise ProtocolBroken(
+                    "it connected before it was told to `start`",
+                    expected="at level 2 no connection before that; or claim a lower `level`",
+                )
             await self.request("start")
 
     async def _hello(self) -> None:

@@ -12,6 +12,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,12 +20,13 @@ import msgspec
 
 from mockex.errors import ConfigError
 from mockex.profile import SPOT
-from mockex_conformance.description import CEILINGS, Description, Expect, Limits
+from mockex_conformance.description import CEILINGS, SPOT_STALL_MS, Description, Expect, Limits
 from mockex_conformance.errors import DescriptionError
 
 _NAME = re.compile(r"[a-z0-9-]+")
 _ENTRY = re.compile(r"[\w.]+:\w+")
 _TABLES = ("testee", "limits", "expect", "mutant", "also_fails", "may_fail")
+_SCRIPTS = frozenset((".py", ".js", ".mjs", ".cjs", ".ts", ".rb", ".jar", ".go", ".sh"))
 _EXPECTED = ("FAIL", "INCONCLUSIVE", "UNSUPPORTED")
 _HEADER = re.compile(r"""^\s*\[\[?\s*["']?([\w.-]+)["']?\s*\]""")
 
@@ -56,8 +58,19 @@ class MutantTable(msgspec.Struct, forbid_unknown_fields=True):
 
 def from_command(command: Sequence[str]) -> Description:
     """A testee of level 0 from a command line: every default."""
-    stem = re.sub(r"[^a-z0-9]+", "-", Path(command[-1]).stem.lower()).strip("-") or "testee"
-    return Description(name=stem, command=list(command), cwd=Path.cwd())
+    name = re.sub(r"[^a-z0-9]+", "-", _program(command).lower()).strip("-") or "testee"
+    return Description(name=name, command=list(command), cwd=Path.cwd())
+
+
+def _program(command: Sequence[str]) -> str:
+    """What a command line runs, in a word: the script or module that an interpreter is given, or
+    the program itself."""
+    for before, word in pairwise(command):
+        if before == "-m":
+            return word
+        if not word.startswith("-") and (Path(word).is_file() or Path(word).suffix in _SCRIPTS):
+            return Path(word).stem
+    return Path(command[0]).stem
 
 
 def load(path: Path, *, known_cases: Iterable[str] = ()) -> Description:
@@ -198,11 +211,16 @@ class _Reader:
                 raise DescriptionError(self.where("testee", key), key, value, expected)
         for name, ceiling in CEILINGS.items():
             value = getattr(limits, name)
+            if name == "stall_detect_ms" and "spot" in testee.profiles:
+                ceiling = SPOT_STALL_MS
             if value is not None and not 0 < value <= ceiling:
                 raise DescriptionError(
                     self.where("limits", name), name, value, f"above 0, at most {ceiling:g}"
                 )
         for number, item in enumerate(expect, 1):
+            if item.profile and item.profile not in testee.profiles:
+                where = self.where("expect", "profile", number)
+                raise DescriptionError(where, "profile", item.profile, ", ".join(testee.profiles))
             if item.verdict not in _EXPECTED:
                 where = self.where("expect", "verdict", number)
                 raise DescriptionError(where, "verdict", item.verdict, ", ".join(_EXPECTED))

@@ -122,7 +122,12 @@ def wish_of(job: Job) -> Wish:
 def verdict_of(job: Job, verdict: Verdict, *, reason: str = "", **more: Any) -> CaseVerdict:
     """A line of the record for a job."""
     expected = next(
-        (e.reason for e in job.testee.expect if e.case in (job.case.id, job.case.number)), ""
+        (
+            e.reason
+            for e in job.testee.expect
+            if e.case in (job.case.id, job.case.number) and e.profile in ("", job.profile)
+        ),
+        "",
     )
     return CaseVerdict(
         testee=job.testee.name,

@@ -103,6 +103,8 @@ def render(page: Page) -> str:
         findings=[v for v in verdicts if v.verdict not in (Verdict.PASS, Verdict.UNSUPPORTED)],
         unsupported=_reasons(verdicts),
         facts=text.facts,
+        limits=text.limits,
+        known=text.known,
         charts=[
             (chart.title, Markup(svg(chart, most=most, until_s=until)), describe(chart))  # noqa: S704 - svg() escapes
             for chart in page.charts

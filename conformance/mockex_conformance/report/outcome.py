@@ -35,7 +35,9 @@ def expectation(verdict: CaseVerdict, claims: Iterable[Claim]) -> Expect | None:
     for claim in claims:
         if claim.name == verdict.testee:
             for expect in claim.expect:
-                if expect.case in (verdict.case, verdict.number):
+                if expect.case in (verdict.case, verdict.number) and (
+                    expect.profile in ("", verdict.profile)
+                ):
                     return expect
     return None
 

@@ -191,18 +191,14 @@ def show_result(
 
 def _show_claims(out: Console, claims: Sequence[Claim]) -> None:
     """What each testee declares that differs from the defaults: it is part of the claim."""
-    usual = Claim(name="").limits
     for claim in claims:
         parts = [f"level {claim.level}"]
         if claim.deliveries_per_stream != 1:
             parts.append(f"{claim.deliveries_per_stream} deliveries per stream")
         if claim.scales_time:
             parts.append("scales time")
-        for name in usual.__struct_fields__:
-            value = getattr(claim.limits, name)
-            if value != getattr(usual, name):
-                parts.append(f"{name} = {value:g}")
-        parts += [f"expects {e.verdict} of {e.case} ({e.reason})" for e in claim.expect]
+        parts += text.limits(claim)
+        parts += [f"expects {failure}" for failure in text.known(claim)]
         version = f" {claim.version}" if claim.version else ""
         out.print(Text(f"{claim.name}{version} declares: {', '.join(parts)}", style="dim"))
 

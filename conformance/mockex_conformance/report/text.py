@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from mockex_conformance.report.lines import RunLine
+from mockex_conformance.description import Limits
+from mockex_conformance.report.lines import Claim, RunLine
 from mockex_conformance.verdict import CaseVerdict, Finding
 
 
@@ -63,3 +64,23 @@ def machine(run: RunLine) -> str:
         f"{versions}; {on.get('system', '?')} {on.get('machine', '')}, "
         f"{on.get('cores', '?')} cores; seed {run.seed}"
     )
+
+
+def limits(claim: Claim) -> list[str]:
+    """The limits that a testee declares and that are not the usual ones: `close_ms = 500`."""
+    usual = Limits()
+    return [
+        f"{name} = {value:g}"
+        for name in usual.__struct_fields__
+        if (value := getattr(claim.limits, name)) != getattr(usual, name)
+    ]
+
+
+def known(claim: Claim) -> list[str]:
+    """The failures that a testee declares."""
+    return [
+        f"{e.verdict} of {e.case}"
+        + (f" on {e.profile}" if e.profile else "")
+        + f" ({e.reason}{', ' + e.issue if e.issue else ''})"
+        for e in claim.expect
+    ]

@@ -169,6 +169,20 @@ def test_whoever_answers_everything_with_ok_is_refused(tmp_path: Path) -> None:
     assert "an unknown method was not refused" in verdict.reason
 
 
+def test_one_of_level_2_that_does_not_wait_for_start_is_refused(tmp_path: Path) -> None:
+    answer = (
+        "import json, threading\ndef answer():\n    for line in sys.stdin:\n"
+        "        time.sleep(1)\n"
+        '        error = {"code": -32601, "message": "unknown"}\n'
+        '        print(json.dumps({"jsonrpc":"2.0","id":json.loads(line)["id"],"error":error}), '
+        "flush=True)\nthreading.Thread(target=answer, daemon=True).start()\n"
+    )
+    verdict = judged(tmp_path, CLIENT + HELLO % 1 + answer + "asyncio.run(feed())\n", level=2)
+    assert verdict.verdict is Verdict.ERROR
+    assert "it connected before it was told to `start`" in verdict.reason
+    assert "or claim a lower `level`" in verdict.reason
+
+
 def test_whoever_does_not_answer_at_all_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -115,9 +115,35 @@ def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
         load(tmp_path)
 
 
-def test_a_command_line_is_a_testee_of_level_0() -> None:
-    testee = from_command(["node", "My Adapter.js"])
-    assert (testee.name, testee.level, testee.command[0]) == ("my-adapter", 0, "node")
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        (["node", "My Adapter.js"], "my-adapter"),
+        (["./build/my-adapter", "--depth", "5"], "my-adapter"),
+        (["python", "-u", "my_adapter.py", "--port", "5"], "my-adapter"),
+        (["python", "-m", "orderly.testee", "--fast"], "orderly-testee"),
+        (["java", "-jar", "/opt/orderly.jar", "spot"], "orderly"),
+        (["run"], "run"),
+        (["./---"], "testee"),
+    ],
+)
+def test_a_command_line_is_a_testee_of_level_0(command: list[str], name: str) -> None:
+    testee = from_command(command)
+    assert (testee.name, testee.level, testee.command) == (name, 0, command)
+
+
+def test_a_silence_longer_than_the_exchanges_own_is_refused_on_spot(tmp_path: Path) -> None:
+    limits = "[limits]\nstall_detect_ms = 600000\n"
+    assert load(write(tmp_path, f'{GOOD}profiles = ["usdm"]\n{limits}')).limits.stall_detect_ms
+    with pytest.raises(ConfigError, match=r"testee\.toml:6: stall_detect_ms.* at most 60000"):
+        load(write(tmp_path, GOOD + limits))
+
+
+def test_a_known_failure_may_be_that_of_one_profile(tmp_path: Path) -> None:
+    expect = '[[expect]]\ncase = "HB-03"\nverdict = "FAIL"\nreason = "x"\nprofile = "usdm"\n'
+    assert load(write(tmp_path, GOOD + expect)).expect[0].profile == "usdm"
+    with pytest.raises(ConfigError, match=r"testee\.toml:10: profile: 'usdm' .*expected spot"):
+        load(write(tmp_path, f'{GOOD}profiles = ["spot"]\n{expect}'))
 
 
 def test_our_own_testees_are_found_by_name_and_by_folder() -> None:

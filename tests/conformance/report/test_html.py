@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from mockex.server.journal import AnyEntry
+from mockex_conformance.description import Description, Expect, Limits
 from mockex_conformance.incident import Round, Rounds, compare, disagreements, paragraphs
 from mockex_conformance.report.chart import deliveries_over_time
 from mockex_conformance.report.html import Caught, Incident, Page, render, write_html
@@ -62,6 +63,23 @@ def page(verdicts: list[CaseVerdict], **more: object) -> Page:
 def test_the_head_says_on_which_ground_it_was_judged(make_verdict: MakeVerdict) -> None:
     document = render(page([make_verdict(ground="virtual")]))
     assert "<h1>On the virtual ground: 1 PASS. Every required case passes.</h1>" in document
+
+
+def test_the_page_says_what_a_testee_declares(make_verdict: MakeVerdict) -> None:
+    testees = [
+        Description(
+            name="orderly", command=["x"], home="https://example.org/orderly",
+            limits=Limits(close_ms=500),
+            expect=[Expect(case="HB-03", verdict="FAIL", reason="no watchdog", issue="#7")],
+        ),
+        Description(name="sly", command=["x"], home="javascript:alert(1)"),
+    ]  # fmt: skip
+    run = run_line(seed=7, command=["mockex"], testees=testees)
+    document = parsed(render(Page(run, outcome([make_verdict()]), 1.0)))
+    assert "close_ms = 500" in document.text
+    assert "FAIL of HB-03 (no watchdog, #7)" in document.text
+    assert "https://example.org/orderly" in document.links
+    assert not any("javascript" in link for link in document.links)
 
 
 def parsed(rendered: str) -> Balanced:

@@ -86,3 +86,12 @@ def test_counts_are_by_verdict(make_verdict: MakeVerdict) -> None:
         "PASS": 2,
         "FAIL": 1,
     }
+
+
+def test_what_is_expected_on_one_profile_is_not_on_the_other(make_verdict: MakeVerdict) -> None:
+    expect = Expect(case="CONN-01", verdict="FAIL", reason="not yet", profile="spot")
+    claims = [Claim(name="orderly", expect=[expect])]
+    verdicts = [make_verdict("FAIL", profile="spot"), make_verdict("PASS", profile="usdm")]
+    assert outcome(verdicts, claims).exit_code is ExitCode.OK
+    verdicts = [make_verdict("FAIL", profile="usdm")]
+    assert outcome(verdicts, claims).exit_code is ExitCode.FAILED
