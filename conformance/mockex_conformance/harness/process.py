@@ -24,13 +24,15 @@ from typing import IO, Any
 
 import psutil
 
+from mockex_conformance.description import Description
 from mockex_conformance.errors import CannotRun, ProtocolBroken
 from mockex_conformance.harness import protocol
 from mockex_conformance.observers.system import Observer, Ports
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
-_MOST_WRITTEN = 256 << 20  # bytes of a file that the testee writes itself, before it is cut
+_MOST_WRITTEN = 64 << 20  # bytes of a file that the testee writes itself, before it is cut
+_LAST_KEPT = 4096  # bytes of its end
 _NOT_RUNNING = (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE)
 _START_POLL_S = 0.005
 _LEFT_POLL_S = 0.02
@@ -89,6 +91,20 @@ def fill(text: str, values: Mapping[str, str]) -> str:
     return text
 
 
+def prepared(testee: Description, settings: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+    """Command and environment of a testee that is told `settings`, the variables of section 2."""
+    values = {
+        "ws_url": settings["MOCKEX_WS_URL"],
+        "rest_url": settings["MOCKEX_REST_URL"],
+        "streams": settings["MOCKEX_STREAMS"],
+        "profile": settings["MOCKEX_PROFILE"],
+        "ca_file": settings.get("MOCKEX_CA_FILE", ""),
+        "python": sys.executable,
+    }
+    own = {name: fill(value, values) for name, value in testee.env.items()}
+    return [fill(part, values) for part in testee.command], environment(os.environ, own, settings)
+
+
 def last_line(file: Path) -> str:
     """The last line of a file that says something; empty if there is none."""
     with suppress(OSError):
@@ -137,7 +153,7 @@ class _Lines(asyncio.Protocol):
 
 class Process:
     """One start of one testee. `told` gets notifications and responses as they come, `changed` is
-    called when it exits (`code`) or breaks the protocol (`broken`).
+    called when it exits (`code`) or breaks the protocol (`broken`). `stderr` None: it is ours.
 
     First `start`, then `listen`; `kill` and `close` at the end, whatever happened before.
     """
@@ -148,7 +164,7 @@ class Process:
         *,
         cwd: Path,
         env: Mapping[str, str],
-        stderr: Path,
+        stderr: Path | None,
         talks: bool,
         told: Callable[[protocol.Notification | protocol.Response], None],
         changed: Callable[[], None],
@@ -180,8 +196,11 @@ class Process:
         Raises:
             CannotRun: the program cannot be started; says why.
         """
-        self._stderr_path.parent.mkdir(parents=True, exist_ok=True)
-        self._stderr = self._stderr_path.open("ab")
+        if self._stderr_path is None:
+            self._stderr = os.fdopen(os.dup(2), "ab")
+        else:
+            self._stderr_path.parent.mkdir(parents=True, exist_ok=True)
+            self._stderr = self._stderr_path.open("ab")
         with lock.open("ab") as held:
             while True:
                 try:
@@ -253,9 +272,12 @@ class Process:
         """Keep the beginning only of a file that has grown huge. The testee appends to it, so it
         goes on at the new end."""
         if os.fstat(self._stderr.fileno()).st_size > _MOST_WRITTEN:
-            os.ftruncate(self._stderr.fileno(), protocol.MOST_PRINTED)
-            self._stderr.write(b"\nmockex: more output than is kept; here a part is missing\n")
-            self._stderr.flush()
+            self._cut(b"")
+
+    def _cut(self, end: bytes) -> None:
+        os.ftruncate(self._stderr.fileno(), protocol.MOST_PRINTED)
+        self._stderr.write(b"\nmockex: more output than is kept; here a part is missing\n" + end)
+        self._stderr.flush()
 
     def send(self, line: bytes) -> None:
         """Write to stdin; a testee that does not read is found by the answer that never comes."""
@@ -264,7 +286,7 @@ class Process:
 
     def last_words(self) -> str:
         """The last line of stderr."""
-        return last_line(self._stderr_path)
+        return "" if self._stderr_path is None else last_line(self._stderr_path)
 
     def observe(self, run: int, ports: Ports) -> Observer:
         """An observer of it. Ask before `listen`: until its end is found, the pid is its own."""
@@ -364,4 +386,10 @@ class Process:
         for transport in (self._stdin, self._stdout):
             if transport is not None:
                 transport.close()
+        # A hundred cases of one that floods are kept side by side.
+        size = os.fstat(self._stderr.fileno()).st_size
+        if size > protocol.MOST_PRINTED + 2 * _LAST_KEPT:
+            with self._stderr_path.open("rb") as file:
+                file.seek(size - _LAST_KEPT)
+                self._cut(file.read())
         self._stderr.close()

@@ -8,8 +8,6 @@ protocol).
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
@@ -54,7 +52,7 @@ from mockex_conformance.checks.recovery import EVENTLESS
 from mockex_conformance.description import Description
 from mockex_conformance.errors import ProtocolBroken
 from mockex_conformance.harness.charge import Charge
-from mockex_conformance.harness.process import environment, fill
+from mockex_conformance.harness.process import prepared
 from mockex_conformance.harness.times import Conditions, Times
 from mockex_conformance.observers.system import Ports
 
@@ -160,15 +158,7 @@ class CaseRun(Times):
         values = self._settings(ws_url)
         if lifetime_s is not None and self.testee.renews:
             values["MOCKEX_LIFETIME_S"] = f"{lifetime_s:g}"
-        placeholders = {
-            "ws_url": ws_url,
-            "rest_url": self.exchange.rest_url,
-            "streams": values["MOCKEX_STREAMS"],
-            "profile": self.profile.name,
-            "ca_file": "",
-            "python": sys.executable,
-        }
-        own = {name: fill(value, placeholders) for name, value in self.testee.env.items()}
+        command, env = prepared(self.testee, values)
         ports = Ports(
             frozenset(listener.port for listener in self.exchange.listeners),
             frozenset({self.exchange.rest_port}),
@@ -179,8 +169,8 @@ class CaseRun(Times):
         self._longest_lag_s = 0.0
         await charge.launch(
             self._conditions.ground,
-            [fill(part, placeholders) for part in self.testee.command],
-            environment(os.environ, own, values),
+            command,
+            env,
             stderr=self._stderr,
             start_lock=self._start_lock,
             ports=ports if observe else None,
