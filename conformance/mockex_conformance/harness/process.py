@@ -271,8 +271,12 @@ class Process:
     def cut_output(self) -> None:
         """Keep the beginning only of a file that has grown huge. The testee appends to it, so it
         goes on at the new end."""
-        if os.fstat(self._stderr.fileno()).st_size > _MOST_WRITTEN:
+        if self._stderr_path is not None and self._written > _MOST_WRITTEN:
             self._cut(b"")
+
+    @property
+    def _written(self) -> int:
+        return os.fstat(self._stderr.fileno()).st_size
 
     def _cut(self, end: bytes) -> None:
         os.ftruncate(self._stderr.fileno(), protocol.MOST_PRINTED)
@@ -386,10 +390,15 @@ class Process:
         for transport in (self._stdin, self._stdout):
             if transport is not None:
                 transport.close()
-        # A hundred cases of one that floods are kept side by side.
-        size = os.fstat(self._stderr.fileno()).st_size
-        if size > protocol.MOST_PRINTED + 2 * _LAST_KEPT:
-            with self._stderr_path.open("rb") as file:
-                file.seek(size - _LAST_KEPT)
+        if not self._stderr.closed:
+            self._keep_ends()
+            self._stderr.close()
+
+    def _keep_ends(self) -> None:
+        """Of a long output the beginning and the end stay: all cases of one that floods are kept
+        side by side."""
+        written, path = self._written, self._stderr_path
+        if path is not None and written > protocol.MOST_PRINTED + 2 * _LAST_KEPT:
+            with path.open("rb") as file:
+                file.seek(written - _LAST_KEPT)
                 self._cut(file.read())
-        self._stderr.close()

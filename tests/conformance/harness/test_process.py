@@ -191,6 +191,19 @@ async def test_a_file_that_it_floods_itself_is_cut_and_written_on(
     assert len(started.stderr()) < 1200
 
 
+async def test_of_a_long_output_the_beginning_and_the_end_are_kept(
+    started: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "MOST_PRINTED", 1000)
+    process = await started("print('first')\nprint('x' * 50000)\nprint('last')\n", talks=False)
+    assert await process.wait(10) == 0
+    process.close()
+    assert started.stderr().startswith("first\n")
+    assert "here a part is missing" in started.stderr()
+    assert started.stderr().endswith("last\n")
+    assert len(started.stderr()) < 1000 + 4096 + 100
+
+
 async def test_at_level_0_stdin_is_empty_and_stdout_is_kept(started: Started) -> None:
     process = await started("print(repr(sys.stdin.read()))\n", talks=False)
     assert await process.wait(10) == 0
