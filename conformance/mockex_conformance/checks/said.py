@@ -117,7 +117,8 @@ class LiveIsTrue(Check, frozen=True, tag="live_is_true"):
 
 
 class AnsweredInTime(Check, frozen=True, tag="answered_in_time"):
-    """A request to the testee was refused, or not answered within `within_s`."""
+    """A `subscribe` or `unsubscribe` was refused, or not answered within `within_s` (times the
+    deadline factor of the run: it is what must happen)."""
 
     within_s: float = 1.0
 
@@ -127,7 +128,7 @@ class AnsweredInTime(Check, frozen=True, tag="answered_in_time"):
         standstills = Standstills(recording.entries)
         for entry in recording.entries:
             for asked in open_.values():
-                until = asked.t + self.within_s
+                until = asked.t + self.within_s * recording.terms.deadline_factor
                 if entry.t > until and entry.t > until + standstills.between(asked.t, entry.t):
                     message = f"{asked.method!r} was not answered within {self.within_s:g} s"
                     return [finding(self, recording, message, until, method=asked.method)]

@@ -160,7 +160,7 @@ def test_an_answer_within_a_second_is_in_time() -> None:
 
 
 def test_a_late_answer_and_none_are_found_unless_it_is_our_own_lateness() -> None:
-    late: list[AnyEntry] = [asked(1.0, 1), Answered(t=2.2, run=1, id=1)]
+    late: list[AnyEntry] = [asked(1.0, 1), Answered(t=2.3, run=1, id=1)]
     told = ["'subscribe' was not answered within 1 s"]
     assert messages(AnsweredInTime(), *late) == told
     assert messages(AnsweredInTime(), asked(1.0, 1)) == told
