@@ -103,6 +103,11 @@ def test_a_stream_that_moves_to_the_other_route_is_found() -> None:
         f"{TRADES} was asked for at {HOST}/public (combined) on c3, which does not carry it; "
         f"before the loss it was {HOST}/market (combined)"
     ]
+    raw = connect(1, 9, "btcusdc@trade", mode="raw")
+    assert messages(SameEndpoint(), *BOTH, *raw, *LOST, *connect(3, 3, BOOK, mode="raw")) == [
+        f"{BOOK} was asked for at {HOST}/public (raw) on c3; "
+        f"before the loss it was {HOST}/public (combined)"
+    ]
     new_stream = connect(3, 3, "btcusdc@aggTrade")
     assert messages(SameEndpoint(), *BOTH, *LOST, *new_stream) == []
 
@@ -131,6 +136,8 @@ def test_whatever_the_testee_does_to_another_connection_is_found(
 def test_the_lost_one_and_its_replacement_are_the_testees_own() -> None:
     entries: list[AnyEntry] = [*connect(3, 3, BOOK), Closed(t=4, conn=3, by="client", code=1000)]
     assert messages(OthersUntouched(), *BOTH, *LOST, *entries) == []
+    answered = Closed(t=2.1, conn=1, by="client", code=1000)
+    assert messages(OthersUntouched(), *BOTH, INJECTED, SEEN, answered) == []
     assert messages(OthersUntouched(), *BOTH, Closed(t=1, conn=2, by="client", code=1000)) == []
 
 
