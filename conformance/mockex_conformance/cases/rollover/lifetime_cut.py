@@ -47,6 +47,7 @@ async def lifetime_cut(run: Run) -> None:
         await _back(run, "the lifetime")
     for cut in (LifetimeCut(), LifetimeCut(bare=True)):
         await run.until_stable()
+        await run.until_events(1)
         await run.cause(cut)
         await _back(run, "a bare drop" if cut.bare else "an early cut")
 

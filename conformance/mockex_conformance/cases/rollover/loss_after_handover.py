@@ -43,6 +43,7 @@ async def loss_after_handover(run: Run) -> None:
         await run.until_stable()
         await (ways[number % len(ways)] if ways else _cut)(run)
         await run.until_stable()
+        await run.until_events(1)
         await run.cause(Reset())
         await run.until_recovered()
 
