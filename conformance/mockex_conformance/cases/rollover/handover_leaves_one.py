@@ -32,7 +32,7 @@ async def handover_leaves_one(run: Run) -> None:
     oliver-zehentleitner/unicorn-binance-websocket-api#15.
     Causes: The new connection replaces a variable and nobody closes what was in it; both
     connections feed the consumer while they overlap, and nothing compares ids.
-    Look at: who ended the old connection, and when; the ids of events around the move.
+    Look at: Who ended the old connection, and when; the ids of events around the move.
     """
     announced = run.profile.name == "spot"
     if not announced and not run.testee.renews:

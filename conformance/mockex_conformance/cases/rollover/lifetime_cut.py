@@ -30,7 +30,7 @@ async def lifetime_cut(run: Run) -> None:
     binance/binance-connector-rust#96.
     Causes: A timer for the 24 hours and the handler of the close each open a connection; each
     renewal renews all that there are; the streams of the first URL are not asked for again.
-    Look at: the live deliveries from lifetime to lifetime: one more each time, or twice as many.
+    Look at: The live deliveries from lifetime to lifetime: one more each time, or twice as many.
     """
     lifetime = lifetime_s(run)
     once = DeliveriesAtMost(k=run.k, streams=run.streams)

@@ -29,7 +29,7 @@ async def loss_after_handover(run: Run) -> None:
     the next renewal (measured, and read in the source of a third).
     Causes: The handlers are attached where the first connection is made and not where a renewal
     makes its own; a flag that says *renewing* stays set.
-    Look at: whether any attempt follows the reset.
+    Look at: Whether any attempt follows the reset.
     """
     run.judged_by(*at_most_one_more(run), Recovered())
     ways: list[Callable[[Run], Awaitable[None]]] = []

@@ -28,7 +28,7 @@ async def notice_opens_new_first(run: Run) -> None:
     pladaria/reconnecting-websocket#137.
     Causes: The notice is dropped as an unknown event; only the form of the other API is known
     (`event.e`); the old connection is closed before the new one is subscribed.
-    Look at: whether anything was attempted between the notice and the close with 1001.
+    Look at: Whether anything was attempted between the notice and the close with 1001.
     """
     run.judged_by(NoGapInDeliveries(), Recovered())
     lead_ms = _LEAD_MS + round(run.limit_ms("reconnect_first_ms"))

@@ -40,7 +40,7 @@ async def renews_before_the_limit(run: Run) -> None:
     oliver-zehentleitner/unicorn-binance-websocket-api#15.
     Causes: Nothing looks at the age of a connection; the renewal closes before it opens, or never
     closes.
-    Look at: the age of the connection when its successor was opened, and who ended it.
+    Look at: The age of the connection when its successor was opened, and who ended it.
     """
     if not run.testee.renews:
         raise Unsupported("it does not renew: declare `renews = true` and honour MOCKEX_LIFETIME_S")

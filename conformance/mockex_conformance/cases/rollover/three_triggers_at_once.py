@@ -22,7 +22,7 @@ async def three_triggers_at_once(run: Run) -> None:
     independently); phoenixframework/phoenix#6600.
     Causes: The event, the handler of the close and the handler of the error each schedule a
     reconnect of their own.
-    Look at: how many connections were upgraded in the round, and how far apart.
+    Look at: How many connections were upgraded in the round, and how far apart.
     """
     run.judged_by(OneUpgradePerRound(), *at_most_one_more(run), Recovered())
     for apart_ms in _APART_MS:
