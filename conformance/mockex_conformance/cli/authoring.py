@@ -1,4 +1,4 @@
-"""`mockex init`, `mockex try`, `mockex schema`: for whoever writes a testee."""
+"""`mockex init`, `mockex try` and `mockex schema`, for whoever writes a testee."""
 
 from __future__ import annotations
 
@@ -6,8 +6,13 @@ import json
 from pathlib import Path
 
 import click
+import msgspec
 
 from mockex.cli import say
+from mockex.errors import ConfigError
+from mockex_conformance.cli.options import COMMAND, DEFAULT_SEED, TakesCommand
+from mockex_conformance.description import Description
+from mockex_conformance.harness.load import find_all, from_command
 from mockex_conformance.scaffold import LANGUAGES
 
 
@@ -47,3 +52,74 @@ def init(language: str, folder: Path) -> None:
     say(f"Judge it:    mockex conform {folder} --smoke")
     say(f"Talk to it:  mockex try {folder}")
     say("Then put your adapter in its place: docs/writing-a-shim.md")
+
+
+@click.command("try", cls=TakesCommand)
+@click.argument("testee", required=False, metavar="TESTEE | -- COMMAND…")
+@click.option(
+    "--profile", type=click.Choice(["spot", "usdm"]),
+    help="Default: the first of the testee's own.",
+)  # fmt: skip
+@click.option("--streams", default="", metavar="LIST", help="To hold from the start, with commas.")
+@click.option("--mode", type=click.Choice(["combined", "raw"]), help="Default: its first.")
+@click.option(
+    "--level", type=click.IntRange(0, 2),
+    help="What it is spoken to as. Default: what it declares; 2 for a COMMAND.",
+)  # fmt: skip
+@click.option(
+    "--hide", "hidden", multiple=True, metavar="METHOD",
+    help="Notifications that are not shown, `event` for example. Repeatable.",
+)  # fmt: skip
+@click.option(
+    "--for", "stay_s", type=click.FloatRange(0), default=0, metavar="SECONDS",
+    help="Stay so long after the end of the requests.",
+)  # fmt: skip
+@click.option("--seed", type=int, default=DEFAULT_SEED, show_default=True, help="Of the market.")
+@click.pass_context
+def try_(
+    ctx: click.Context,
+    testee: str | None,
+    profile: str | None,
+    streams: str,
+    mode: str | None,
+    level: int | None,
+    hidden: tuple[str, ...],
+    stay_s: float,
+    seed: int,
+) -> None:
+    """Talk to one testee by hand, against a healthy exchange.
+
+    Requests are read from the terminal or from a pipe: `subscribe ethusdc@aggTrade`, `reconnect`,
+    `status`, or a JSON object; `help` lists them. What the testee says (>), what it is told (<),
+    what happens at the exchange (~), prints (|) and what is wrong (!) is shown line by line. The
+    exit code is 1 if it said or did something wrong.
+    """
+    from mockex_conformance import trying
+
+    described = _meant(testee, ctx.meta.get(COMMAND))
+    if level is not None:
+        described = msgspec.structs.replace(described, level=level)
+    trial = trying.Trial(
+        testee=described,
+        profile=profile or described.profiles[0],
+        streams=[name for name in streams.split(",") if name],
+        mode=mode or described.modes[0],
+        hidden=hidden,
+        stay_s=stay_s,
+        seed=seed,
+    )
+    ctx.exit(trying.run(trial))
+
+
+def _meant(selector: str | None, command: list[str] | None) -> Description:
+    if (selector is None) == (command is None):
+        raise click.UsageError("Name a testee, or give a command line behind '--'.")
+    if command is not None:
+        if not command:
+            raise click.UsageError("There is no command line behind '--'.")
+        return msgspec.structs.replace(from_command(command), level=2)
+    found = find_all([selector or ""])
+    if len(found) > 1:
+        names = ", ".join(testee.name for testee in found[:3])
+        raise ConfigError("TESTEE", selector, f"one testee, not {len(found)} ({names} …)")
+    return found[0]
