@@ -150,9 +150,8 @@ class CaseRun(Times):
         for _ in range(n):
             charges.append(await self._launch(await self.exchange.listen_also(), observe=False))
             self._ports.append(self.exchange.listeners[-1].port)
-        ports = self._ports[-n:]
-        for charge, port in zip(charges, ports, strict=True):  # the next ones come up meanwhile
-            await charge.introduce(port)
+        for charge in charges:  # while one is introduced the next ones come up
+            await charge.introduce()
 
     async def _launch(self, ws_url: str, observe: bool, lifetime_s: float | None = None) -> Charge:
         values = self._settings(ws_url)
