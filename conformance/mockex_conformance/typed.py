@@ -32,7 +32,9 @@ def request(text: str, number: int) -> dict[str, Any]:
     """
     if text.lstrip().startswith("{"):
         return {"jsonrpc": "2.0", "id": number, **_object(text)}
-    method, *words = text.replace(",", " ").split()
+    method, *words = text.replace(",", " ").split() or [""]
+    if not method:
+        raise Untyped("expected a method; `help` lists them")
     params = _params(method, words)
     made: dict[str, Any] = {"jsonrpc": "2.0", "id": number, "method": method}
     return {**made, "params": params} if params else made
@@ -40,11 +42,9 @@ def request(text: str, number: int) -> dict[str, Any]:
 
 def _object(text: str) -> dict[str, Any]:
     try:
-        made = json.loads(text)
+        made: dict[str, Any] = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise Untyped(f"no JSON: {error}") from None
-    if not isinstance(made, dict):
-        raise Untyped("expected one JSON object")
     return made
 
 

@@ -1,0 +1,212 @@
+"""`mockex try` as a person or a script meets it: a process, its terminal or pipe, its end."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from mockex.cli import run as mockex
+
+MOCKEX = Path(sys.executable).parent / "mockex"
+TESTEE = """\
+import json, os, signal, sys
+def say(**message):
+    print(json.dumps({"jsonrpc": "2.0", **message}), flush=True)
+say(method="hello", params={"protocol": 1, "name": "x", "version": "", "supports": []})
+for line in sys.stdin:
+    asked = json.loads(line)
+    number, method = asked.get("id"), asked["method"]
+"""
+RIGHT = """\
+    if method not in ("start", "close", "subscribe", "quit"):
+        say(id=number, error={"code": -32601, "message": "unknown"})
+    else:
+        say(id=number, result={})
+    if method == "quit":
+        break
+"""
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Iterator[Callable[[str], list[str]]]:
+    """The command line of `mockex try` for a program; nothing of it is left at the end."""
+    file = tmp_path / "program.py"
+
+    def command(text: str, *options: str) -> list[str]:
+        file.write_text(text)
+        return [str(MOCKEX), "try", *options, "--", sys.executable, str(file)]
+
+    yield command
+    for process in psutil.process_iter(["cmdline", "status"]):
+        if str(file) in (process.info["cmdline"] or []):
+            assert process.info["status"] == psutil.STATUS_ZOMBIE, "the testee is left running"
+
+
+def talked(command: list[str], typed: str) -> tuple[list[str], int]:
+    """What is shown when `typed` comes from a pipe, and the exit code."""
+    done = subprocess.run(command, input=typed, capture_output=True, text=True, timeout=60)
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.stdout.splitlines(), done.returncode
+
+
+def test_both_directions_are_shown_and_a_request_waits_for_the_answer_before(
+    program: Callable[..., list[str]],
+) -> None:
+    lines, code = talked(program(TESTEE + RIGHT), "subscribe a@trade b@t\nnope\n")
+    assert lines[1:] == [
+        '< {"jsonrpc":"2.0","id":1,"method":"start"}',
+        '> {"jsonrpc": "2.0", "id": 1, "result": {}}',
+        '< {"jsonrpc":"2.0","id":2,"method":"subscribe","params":{"streams":["a@trade","b@t"]}}',
+        '> {"jsonrpc": "2.0", "id": 2, "result": {}}',
+        '< {"jsonrpc":"2.0","id":3,"method":"nope"}',
+        '> {"jsonrpc": "2.0", "id": 3, "error": {"code": -32601, "message": "unknown"}}',
+        '< {"jsonrpc":"2.0","id":4,"method":"quit"}',
+        '> {"jsonrpc": "2.0", "id": 4, "result": {}}',
+    ]
+    assert lines[0].startswith('> {"jsonrpc": "2.0", "method": "hello"')
+    assert code == 0
+
+
+@pytest.mark.parametrize(
+    ("said", "complaint"),
+    [
+        ('print("{oops", flush=True)', ["! testee protocol: no JSON", "!   line: {oops"]),
+        ('say(id=77, result={})', ["! testee protocol: an answer to no request"]),
+        (
+            'say(method="event", params={"stream": "a@trade", "id": "7"})',
+            [
+                "! testee protocol: bad 'event': Expected `int`, got `str` - at `$.id`",
+                "!   expected: params {stream, id, fields?}",
+                "!   messages: docs/writing-a-shim.md, or `mockex schema testee-says`",
+            ],
+        ),
+        ('print("loading", flush=True)', ["| loading"]),
+    ],
+)  # fmt: skip
+def test_a_bad_line_is_shown_with_what_was_expected_and_ends_nothing(
+    program: Callable[..., list[str]], said: str, complaint: list[str]
+) -> None:
+    lines, code = talked(program(TESTEE + f"    {said}\n" + RIGHT), "close\n")
+    for line in complaint:
+        assert any(shown.startswith(line) for shown in lines), lines
+    assert '> {"jsonrpc": "2.0", "id": 2, "result": {}}' in lines
+    assert code == (0 if complaint == ["| loading"] else 1)
+
+
+def test_what_is_typed_wrong_is_said_and_not_sent(program: Callable[..., list[str]]) -> None:
+    lines, code = talked(program(TESTEE + RIGHT), "subscribe\n{\nhelp\n\n")
+    assert "! 'subscribe' takes streams" in lines
+    assert any(line.startswith("! no JSON") for line in lines)
+    assert any(line.startswith("| subscribe STREAM") for line in lines)
+    assert [line for line in lines if line.startswith("<")] == [
+        '< {"jsonrpc":"2.0","id":1,"method":"start"}',
+        '< {"jsonrpc":"2.0","id":2,"method":"quit"}',
+    ]
+    assert code == 0
+
+
+def test_one_that_ends_by_itself_is_told(program: Callable[..., list[str]]) -> None:
+    lines, code = talked(program(TESTEE + "    sys.exit(3)\n"), "close\n")
+    assert lines[-1] == "! it ended by itself with exit code 3"
+    assert code == 1
+
+
+def test_one_that_is_deaf_is_ended_by_force(program: Callable[..., list[str]]) -> None:
+    deaf = "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + TESTEE.split("for line")[0]
+    started = time.monotonic()
+    lines, code = talked(
+        program("import signal, time\n" + deaf + "time.sleep(600)\n", "--level", "1"), ""
+    )
+    assert [line[:2] for line in lines] == ["> ", "< "]
+    assert code == 0
+    assert time.monotonic() - started < 30
+
+
+def test_the_end_of_the_exchange_is_shown_too_and_notifications_may_be_hidden(
+    tmp_path: Path,
+) -> None:
+    command = [str(MOCKEX), "try", "shim-python", "--hide", "gauge", "--hide", "event"]
+    lines, code = talked([*command, "--for", "1"], "reconnect\nclose\n")
+    assert "~ c1 opened /stream?streams=ethusdc@depth5@100ms" in lines
+    assert not [line for line in lines if '"event"' in line.split("supports")[0]]
+    assert code == 0
+
+
+def test_requests_may_come_from_a_file(program: Callable[..., list[str]], tmp_path: Path) -> None:
+    typed = tmp_path / "typed.txt"
+    typed.write_text("close")
+    with typed.open() as file:
+        done = subprocess.run(
+            program(TESTEE + RIGHT), stdin=file, capture_output=True, text=True, timeout=60
+        )
+    assert '< {"jsonrpc":"2.0","id":2,"method":"close"}' in done.stdout.splitlines()
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_tidily(program: Callable[..., list[str]], number: int) -> None:
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(program(TESTEE + RIGHT), stdin=pipe, stdout=pipe, text=True)
+    assert process.stdout is not None
+    while '"id": 1' not in process.stdout.readline():
+        pass
+    process.send_signal(number)
+    rest, _ = process.communicate(timeout=60)
+    assert rest.splitlines()[-1] == '> {"jsonrpc": "2.0", "id": 2, "result": {}}'
+    assert process.returncode == 0
+
+
+def test_on_a_terminal_it_is_in_colour_and_ends_with_the_input(
+    program: Callable[..., list[str]],
+) -> None:
+    ours, theirs = pty.openpty()
+    environ = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "CI")}
+    environ["TERM"] = "xterm"
+    process = subprocess.Popen(
+        program(TESTEE + RIGHT), stdin=theirs, stdout=theirs, stderr=theirs, env=environ
+    )
+    os.close(theirs)
+    shown = b""
+
+    def until(text: bytes) -> None:
+        nonlocal shown
+        while text not in shown:
+            shown += os.read(ours, 4096)
+
+    until(b"Ctrl-D ends.")
+    os.write(ours, b"close\n")
+    until(b'"id": 2, "result"')
+    os.write(ours, b"\x04")
+    until(b'"id": 3, "result"')
+    assert process.wait(30) == 0
+    os.close(ours)
+    plain = re.sub(rb"\x1b\[[0-9;]*m", b"", shown)
+    assert b"\x1b[36m< " in shown
+    assert b'< {"jsonrpc":"2.0","id":2,"method":"close"}' in plain
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["try"], "Name a testee, or give a command line"),
+        (["try", "reference", "--", "x"], "Name a testee, or give a command line"),
+        (["try", "--"], "no command line behind '--'"),
+        (["try", "mutants"], "one testee, not"),
+        (["try", "--", "/nonexistent/x"], "cannot start '/nonexistent/x'"),
+    ],
+)
+def test_wrong_usage_is_named(
+    args: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert mockex(args) != 0
+    assert message in capsys.readouterr().err

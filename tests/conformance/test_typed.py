@@ -1,0 +1,54 @@
+"""What a person types, made into requests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mockex_conformance.typed import Untyped, request
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("start", {"method": "start"}),
+        ("nope", {"method": "nope"}),
+        ("subscribe a@trade", {"method": "subscribe", "params": {"streams": ["a@trade"]}}),
+        (
+            "unsubscribe a@trade, b@trade",
+            {"method": "unsubscribe", "params": {"streams": ["a@trade", "b@trade"]}},
+        ),
+        ("book ETHUSDC", {"method": "book", "params": {"symbol": "ETHUSDC"}}),
+        ("consume 5", {"method": "consume", "params": {"delay_ms": 5}}),
+        (
+            "consume fail=2 delay_ms=-1",
+            {"method": "consume", "params": {"fail": 2, "delay_ms": -1}},
+        ),
+        ('{"method":"start","params":[1]}', {"method": "start", "params": [1]}),
+        ('{"id":9,"method":"start"}', {"id": 9, "method": "start"}),
+        ('{"jsonrpc":"1.0","odd":true}', {"jsonrpc": "1.0", "odd": True}),
+    ],
+)
+def test_words_and_objects_are_requests(text: str, meant: dict[str, Any]) -> None:
+    assert request(text, 3) == {"jsonrpc": "2.0", "id": 3, **meant}
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("subscribe", "'subscribe' takes streams"),
+        ("start now", "'start' takes nothing"),
+        ("book", "'book' takes symbol"),
+        ("consume speed=3", "'consume' takes delay_ms, block_ms, fail"),
+        ("consume 1 2 3 4", "'consume' takes delay_ms, block_ms, fail"),
+        ("nope a", "'nope' is no request of the protocol; type its params as JSON"),
+        (",", "expected a method; `help` lists them"),
+        ("{", "no JSON: "),
+        ('{"a":1} x', "no JSON: Extra data"),
+    ],
+)
+def test_what_is_none_is_refused_with_what_would_be_one(text: str, why: str) -> None:
+    with pytest.raises(Untyped) as error:
+        request(text, 3)
+    assert str(error.value).startswith(why)
