@@ -19,7 +19,8 @@ async def herd_is_spread(run: Run) -> None:
     own loop was too late to tell. If the waits before attempts 2, 3 and 4, or before three later
     ones in a row, each differ by less than 5 % of their median from process to process, the case
     fails. Waits are compared, not instants: the wake-ups of eight processes on a busy machine are
-    spread by themselves, by too much for delays that are scaled.
+    spread by themselves. Delays are not scaled: what such a machine adds to a wait would be more
+    than 5 % of it.
 
     Evidence: django/channels#568, rails/rails#40229, phoenixframework/phoenix#4045,
     nats-io/nats.ts#90.
