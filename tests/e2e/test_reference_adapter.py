@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from random import Random
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -132,6 +132,7 @@ ATTEMPTS: list[Fault] = [
     faults.SlowUpgrade(ms=200),
     faults.RefuseUpgrade(status=503, body="<html>", attempts=2),
     faults.RefuseUpgrade(status=429, headers={"Retry-After": "1"}),
+    *(faults.BadUpgrade(kind=kind) for kind in get_args(faults.BadUpgradeKind)),
     faults.AcceptThenClose(ms=500),
     faults.AcceptThenClose(ms=500, events=1),
 ]
