@@ -15,9 +15,9 @@ and lines (adapter-protocol, section 10), and `run_entry` makes a process of tha
         sys.exit(run_entry(main))
 
 Only the standard library is used, so that this file can be copied into a project. The methods of
-the object may be coroutines or plain functions; one it lacks is an unknown method to the suite.
-What they raise becomes the answer: `Refused` is -32000, `BadParams` -32602, anything else -32603,
-with the traceback on stderr.
+the object may be coroutines or plain functions. One it lacks is an unknown method to the suite,
+apart from `status`: that is then what was last reported and asked for. What they raise becomes the
+answer: `Refused` is -32000, `BadParams` -32602, anything else -32603, with the traceback on stderr.
 """
 
 from __future__ import annotations
@@ -112,6 +112,11 @@ class Report:
             self._state = (state, more)
             self.notify("state", state=state, **more)
 
+    @property
+    def last_state(self) -> str:
+        """The state that was said last; `closed` before the first."""
+        return "closed" if self._state is None else self._state[0]
+
 
 Make = Callable[[Settings, Report], Any]
 
@@ -138,8 +143,9 @@ async def serve(
     Returns the exit code. Requests are begun in the order in which they arrive, and a slow one
     keeps no other from its answer.
     """
-    report = Report(stdout)
-    adapter = make(Settings.read(environ), report)
+    report, settings = Report(stdout), Settings.read(environ)
+    adapter = make(settings, report)
+    served = _Served(adapter, report, dict.fromkeys(settings.streams))
     report.notify("hello", protocol=PROTOCOL, name=name, version=version, supports=list(supports))
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -153,7 +159,7 @@ async def serve(
                 if request["method"] == "quit":
                     stdout(_line(id=request["id"], result={}))
                     break
-                tasks.create_task(_answer(adapter, request, stdout))
+                tasks.create_task(_answer(served, request, stdout))
             raise _Ended
     except* _Ended:
         pass
@@ -238,9 +244,28 @@ def _read(line: str) -> dict[str, Any] | None:
     return request
 
 
-async def _answer(adapter: Any, request: dict[str, Any], stdout: Callable[[str], None]) -> None:
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """An adapter, and what is known of it without asking it."""
+
+    adapter: Any
+    report: Report
+    wanted: dict[str, None]
+
+    def status(self) -> dict[str, Any]:
+        return {"state": self.report.last_state, "wanted": list(self.wanted)}
+
+    def asked(self, method: str, streams: Sequence[str]) -> None:
+        if method == "subscribe":
+            self.wanted.update(dict.fromkeys(streams))
+        elif method == "unsubscribe":
+            for name in streams:
+                self.wanted.pop(name, None)
+
+
+async def _answer(served: _Served, request: dict[str, Any], stdout: Callable[[str], None]) -> None:
     try:
-        result = await _perform(adapter, request["method"], request.get("params", {}))
+        result = await _perform(served, request["method"], request.get("params", {}))
         stdout(_line(id=request["id"], result={} if result is None else result))
         return
     except _UnknownMethod as error:
@@ -259,10 +284,12 @@ class _UnknownMethod(Exception):
     pass
 
 
-async def _perform(adapter: Any, method: Any, params: Any) -> Any:
+async def _perform(served: _Served, method: Any, params: Any) -> Any:
     """Raises _UnknownMethod, BadParams, and whatever the adapter raises."""
     accepted = _PARAMS.get(method) if isinstance(method, str) else None
-    function = None if accepted is None else getattr(adapter, method, None)
+    function = None if accepted is None else getattr(served.adapter, method, None)
+    if method == "status" and function is None:
+        function = served.status
     if accepted is None or function is None:
         raise _UnknownMethod(f"unknown method {method!r}")
     if not isinstance(params, dict):
@@ -272,7 +299,9 @@ async def _perform(adapter: Any, method: Any, params: Any) -> Any:
         raise BadParams(f"{method} needs {', '.join(missing)}")
     if "streams" in accepted:
         _check_streams(params["streams"])
-    return await _call(function, **{name: params[name] for name in accepted if name in params})
+    result = await _call(function, **{name: params[name] for name in accepted if name in params})
+    served.asked(method, params.get("streams", ()))
+    return result
 
 
 def _check_streams(streams: Any) -> None:

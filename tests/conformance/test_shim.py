@@ -131,6 +131,21 @@ async def test_requests_reach_the_object_and_its_results_the_suite() -> None:
     await suite.ends()
 
 
+async def test_an_object_without_a_status_has_the_one_that_it_reported() -> None:
+    suite = Suite()
+    await suite.answer("start")
+    suite.adapter.status = None  # type: ignore[assignment, method-assign]
+    assert await suite.answer("status") == {"state": "connecting", "wanted": ["a@trade", "b@trade"]}
+    await suite.answer("subscribe", {"streams": ["c@trade", "a@trade"]})
+    assert await suite.answer("subscribe", {"streams": ["unknown@stream"]}) == -32602
+    suite.adapter.unsubscribe = lambda streams: None  # type: ignore[method-assign]
+    await suite.answer("unsubscribe", {"streams": ["b@trade", "d@trade"]})
+    suite.adapter.report.state("waiting", wait_ms=5)
+    assert await suite.answer("status") == {"state": "waiting", "wanted": ["a@trade", "c@trade"]}
+    await suite.answer("quit")
+    await suite.ends()
+
+
 @pytest.mark.parametrize(
     ("method", "params", "code"),
     [

@@ -6,7 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"regexp"
-	"sync"
+	"strconv"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -15,8 +15,14 @@ import (
 var (
 	public = regexp.MustCompile("@depth|ookTicker|@rpiDepth|@trade") // of usdm; the rest: /market
 	number = regexp.MustCompile(`"(?:u|lastUpdateId|a|t)":(\d+)`)
-	open   sync.Map // connections by stream
 )
+
+func seconds(s float64) time.Duration {
+	if scale, err := strconv.ParseFloat(os.Getenv("MOCKEX_TIME_SCALE"), 64); err == nil {
+		s *= scale
+	}
+	return time.Duration(s * float64(time.Second))
+}
 
 // hold keeps the connection of a stream until ctx ends. Nobody else dials.
 func hold(ctx context.Context, stream string) {
@@ -66,11 +72,9 @@ func session(ctx context.Context, stream string) error {
 }
 
 func url(stream string) string {
-	base := os.Getenv("MOCKEX_WS_URL")
-	if os.Getenv("MOCKEX_PROFILE") == "usdm" && public.MatchString(stream) {
-		base += "/public"
-	} else if os.Getenv("MOCKEX_PROFILE") == "usdm" {
-		base += "/market"
+	route := ""
+	if os.Getenv("MOCKEX_PROFILE") == "usdm" {
+		route = map[bool]string{true: "/public", false: "/market"}[public.MatchString(stream)]
 	}
-	return base + "/stream?streams=" + stream
+	return os.Getenv("MOCKEX_WS_URL") + route + "/stream?streams=" + stream
 }

@@ -4,20 +4,17 @@ package main
 import (
 	"context"
 	"os"
-	"strconv"
 	"strings"
-	"time"
+	"sync"
 
 	"github.com/gorilla/websocket"
 )
 
 var (
-	scale   = 1.0
 	started bool
 	wanted  = map[string]func(){} // by stream: ends what holds it; nil: nobody does
+	open    sync.Map              // connections by stream
 )
-
-func seconds(s float64) time.Duration { return time.Duration(s * scale * float64(time.Second)) }
 
 func start([]string) {
 	started = true
@@ -68,13 +65,15 @@ func stop([]string) {
 }
 
 func main() {
-	if text := os.Getenv("MOCKEX_TIME_SCALE"); text != "" {
-		scale, _ = strconv.ParseFloat(text, 64)
-	}
 	subscribe(strings.FieldsFunc(os.Getenv("MOCKEX_STREAMS"), func(r rune) bool { return r == ',' }))
 	Notify("hello", Object{"protocol": 1, "name": "shim-go", "version": "1.0.0", "supports": []string{"state", "event"}})
 	Serve(map[string]Call{
 		"start": start, "subscribe": subscribe, "unsubscribe": unsubscribe,
 		"reconnect": reconnect, "close": stop, "quit": stop,
+	}, func() (names []string) {
+		for stream := range wanted {
+			names = append(names, stream)
+		}
+		return names
 	})
 }

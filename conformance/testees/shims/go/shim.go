@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"regexp"
+	"slices"
 	"sync"
 )
 
@@ -16,7 +17,7 @@ type Call func(streams []string)
 var (
 	possible = regexp.MustCompile(`^(\w+@|!)\w+(@\w+)*$`) // names of streams
 	talking  sync.Mutex
-	lastSaid string
+	lastSaid = "closed"
 )
 
 // SetState says `connecting`, `live`, `waiting` (with `wait_ms`) or `closed`, when that changes.
@@ -39,7 +40,7 @@ func say(message Object) {
 }
 
 // Serve answers requests, one after the other, until `quit` or the end of the input.
-func Serve(calls map[string]Call) {
+func Serve(calls map[string]Call, wanted func() []string) {
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
 		var asked struct {
 			ID     int
@@ -48,15 +49,17 @@ func Serve(calls map[string]Call) {
 		}
 		err := json.Unmarshal(lines.Bytes(), &asked)
 		call, known := calls[asked.Method]
-		switch {
+		switch streams := asked.Params.Streams; {
+		case asked.Method == "status":
+			say(Object{"id": asked.ID, "result": Object{"state": lastState(), "wanted": wanted()}})
 		case !known:
 			refuse(asked.ID, -32601, "unknown method "+asked.Method)
 		case err != nil:
 			refuse(asked.ID, -32602, err.Error())
-		case impossible(asked.Params.Streams):
+		case slices.ContainsFunc(streams, func(s string) bool { return !possible.MatchString(s) }):
 			refuse(asked.ID, -32602, "no stream can be called that")
 		default:
-			call(asked.Params.Streams)
+			call(streams)
 			say(Object{"id": asked.ID, "result": Object{}})
 		}
 		if asked.Method == "quit" {
@@ -65,13 +68,10 @@ func Serve(calls map[string]Call) {
 	}
 }
 
-func impossible(streams []string) bool {
-	for _, name := range streams {
-		if !possible.MatchString(name) {
-			return true
-		}
-	}
-	return false
+func lastState() string {
+	talking.Lock()
+	defer talking.Unlock()
+	return lastSaid
 }
 
 func refuse(id, code int, message string) {
