@@ -94,15 +94,23 @@ class Recording:
         return Standstills(self.entries).between(start, end)
 
     def fault_before(self, t: float) -> str:
-        """The last fault that was seen at or before `t`, in words; empty if none."""
-        seen = [e for e in self.of(Faulted) if e.phase == "seen" and e.t <= t]
-        if not seen:
-            return ""
-        last = seen[-1]
-        names = [f"c{c}" for c in last.conns[:5]]
-        if len(last.conns) > 5:
-            names.append(f"{len(last.conns) - 5} more")
-        return " on ".join(filter(None, [last.kind, ", ".join(names)]))
+        """The last fault that was seen at or before `t`, in words; empty if none. An end that a
+        case has waited for (landmark `over`: `what`, `connections`) is one."""
+        told, conns = "", list[int]()
+        for entry in self.entries:
+            if entry.t > t:
+                continue
+            match entry:
+                case Faulted(phase="seen", kind=told, conns=conns):
+                    pass
+                case Noted(name="over", detail={"what": told, "connections": conns}):
+                    pass
+                case _:
+                    pass
+        names = [f"c{c}" for c in conns[:5]]
+        if len(conns) > 5:
+            names.append(f"{len(conns) - 5} more")
+        return " on ".join(filter(None, [told, ", ".join(names)]))
 
 
 def read_entries(path: Path) -> list[AnyEntry]:

@@ -469,6 +469,9 @@ class CaseRun(Times):
         )
         good = lasted_s >= self.scaled_s(self.limit_ms("stable_ms"))
         self._recovery_limit = "reconnect_first_ms" if good else "reconnect_cap_ms"
+        by = {c.ended_by for c in watched}
+        what = "an end by the exchange" if by == {"server"} else "an end by the testee"
+        self.note("over", what=what, connections=sorted(connections))
         return True
 
     async def until_moved(self, old: Collection[int], within_s: float) -> bool:

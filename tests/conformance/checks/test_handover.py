@@ -196,3 +196,13 @@ def test_each_round_begins_anew() -> None:
 def test_a_handshake_that_we_answered_late_may_have_been_given_up() -> None:
     late = a_round(cut(3, 1), connect(4, 2), Lagged(t=6, late_s=0.9), connect(7, 3))
     assert found(PER_ROUND, connect(1, 1), *late) == []
+
+
+def test_an_end_that_was_waited_for_stands_beside_what_follows() -> None:
+    over = note(3, "over", what="an end by the exchange", connections=[1])
+    before = connect(1, 1), noticed(2), cut(3, 1), over
+    (told,) = found(
+        NO_GAP, *before, connect(3.5, 2), note(4, "handover-over"), noticed(5), cut(6, 2)
+    )[1:]
+    assert told.fault == "an end by the exchange on c1"
+    assert found(NO_GAP, connect(1, 1), noticed(2), cut(2.5, 1), over)[0].fault == ""

@@ -171,7 +171,8 @@ def test_connections_are_over_when_the_last_has_ended_and_recovery_counts_from_t
         assert run.recovery_ms() == run.limit_ms("reconnect_first_ms")
         with pytest.raises(NotLive):
             await run.until_recovered(1_000)
-        (awaited,) = run.journal.of(Noted)
+        over, awaited = run.journal.of(Noted)
+        assert (over.name, over.detail["connections"]) == ("over", [1, 2])
         assert awaited.detail["since"] == pytest.approx(began + 29.9, abs=0.1)
 
         assert await run.until_over([1, 3], 1.0) is True
