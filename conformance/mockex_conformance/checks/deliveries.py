@@ -19,13 +19,14 @@ class DeliveriesAtMost(Check, frozen=True, tag="deliveries_at_most"):
     """More than `k` live deliveries of a stream for longer than `overlap_ms`.
 
     With `pending`, attempts that are not answered yet count as well, with a grace of 50 ms
-    (CONN-06).
+    (CONN-06). `moving`: `k` is what is right while a connection and its successor overlap.
     """
 
     k: int
     streams: list[str]
     overlap_ms: float = 0
     pending: bool = False
+    moving: bool = False
 
     def live(self, connections: Connections, entry: AnyEntry) -> bool:
         """At most `k` at any moment: nothing can take back one too many."""
@@ -92,10 +93,10 @@ class DeliveriesAtMost(Check, frozen=True, tag="deliveries_at_most"):
     ) -> Finding:
         what = "is delivered on" if not self.pending else "has"
         which = "live connections" if not self.pending else "connections, dialling or live,"
-        message = (
-            f"stream {stream} {what} {len(numbers)} {which} ({_named(numbers)}); "
-            f"exactly {self.k} is allowed"
-        )
+        allowed = f"exactly {self.k} is allowed"
+        if self.moving:
+            allowed = f"at most {self.k} are allowed, while one replaces another"
+        message = f"stream {stream} {what} {len(numbers)} {which} ({_named(numbers)}); {allowed}"
         growth = _growth([*counts, len(numbers)])
         return finding(
             self,

@@ -16,7 +16,12 @@ from mockex.server.journal import (
     Subscribed,
     Upgraded,
 )
-from mockex_conformance.checks import NoGapInDeliveries, OneUpgradePerRound, RenewedInTime
+from mockex_conformance.checks import (
+    DeliveriesAtMost,
+    NoGapInDeliveries,
+    OneUpgradePerRound,
+    RenewedInTime,
+)
 from mockex_conformance.checks.base import Check
 from mockex_conformance.recording import Recording, Terms
 from mockex_conformance.verdict import Finding
@@ -206,3 +211,16 @@ def test_an_end_that_was_waited_for_stands_beside_what_follows() -> None:
     )[1:]
     assert told.fault == "an end by the exchange on c1"
     assert found(NO_GAP, connect(1, 1), noticed(2), cut(2.5, 1), over)[0].fault == ""
+
+
+# --- deliveries while they move ---
+
+
+def test_two_are_right_while_one_replaces_another_and_three_are_not() -> None:
+    check = DeliveriesAtMost(k=2, streams=[S], moving=True)
+    assert found(check, connect(1, 1), connect(2, 2)) == []
+    (told,) = found(check, connect(1, 1), connect(2, 2), connect(3, 3))
+    assert told.message == (
+        f"stream {S} is delivered on 3 live connections (c1, c2, c3); at most 2 are allowed, while "
+        "one replaces another"
+    )

@@ -44,7 +44,7 @@ def at_most_one_more(run: Run) -> list[Check]:
     streams = run.streams
     return [
         DeliveriesAtMost(k=run.k, streams=streams, overlap_ms=overlap_s(run) * 1000),
-        DeliveriesAtMost(k=2 * run.k, streams=streams),
+        DeliveriesAtMost(k=2 * run.k, streams=streams, moving=True),
     ]
 
 
