@@ -146,6 +146,23 @@ def test_what_could_not_be_judged_is_exit_code_7(
     assert mockex_cli.run(["conform", str(testee), "--out", str(tmp_path / "o")]) == 7
 
 
+@pytest.mark.parametrize(("kind", "code"), [("FAIL", 0), ("PASS", 1)])
+def test_a_known_failure_is_green_until_it_is_none(
+    testee: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    kind: str,
+    code: int,
+) -> None:
+    judged_by(monkeypatch, lambda case: kind if case.number == "CONN-01" else "PASS")
+    with (testee / "testee.toml").open("a") as file:
+        file.write('[[expect]]\ncase = "CONN-01"\nverdict = "FAIL"\nreason = "not yet"\n')
+    assert mockex_cli.run(["conform", str(testee), "--out", str(tmp_path / "o")]) == code
+    said = "CONN-01 connection/one-delivery-after-reset: FAIL was expected (not yet) and it passed"
+    assert (said in capsys.readouterr().out) == bool(code)
+
+
 def test_nothing_selected_is_exit_code_5(testee: Path, tmp_path: Path, plans: list[Plan]) -> None:
     args = ["conform", str(testee), "--case", "SLOW-*", "--out", str(tmp_path / "o")]
     assert mockex_cli.run(args) == ExitCode.NOTHING

@@ -107,6 +107,34 @@ def test_exit_127_means_cannot_run_here(tmp_path: Path) -> None:
     assert "no libfoo here" in verdict.reason
 
 
+def test_exit_127_after_a_connection_is_a_finding(tmp_path: Path) -> None:
+    connect = "import socket\nhost, port = URL.split('/')[2].split(':')\n"
+    connect += "socket.create_connection((host, int(port))).close()\ntime.sleep(0.3)\n"
+    verdict = judged(tmp_path, CLIENT + connect + "sys.exit(127)\n")
+    assert verdict.verdict is Verdict.FAIL
+    assert "ended by itself with exit code 127" in verdict.findings[0].message
+
+
+def test_placeholders_are_filled_in_in_command_and_environment(tmp_path: Path) -> None:
+    seen = tmp_path / "seen.txt"
+    script = f"import os, sys\nopen({str(seen)!r}, 'w').write(' '.join(sys.argv[1:]) + ' '\n"
+    script += "    + os.environ['OWN'])\n"
+    program = tmp_path / "program.py"
+    arguments = ["{ws_url}", "{rest_url}", "{profile}", "{streams}", "{other}", "ca={ca_file}"]
+    judged(
+        tmp_path,
+        script,
+        command=["{python}", str(program), *arguments],
+        env={"OWN": "{profile}/{streams}"},
+    )
+    ws, rest, profile, streams, other, ca, own = seen.read_text().split()
+    assert ws.startswith("ws://127.0.0.1:")
+    assert rest.startswith("http://127.0.0.1:")
+    assert (profile, streams) == ("usdm", "ethusdc@depth5@100ms")
+    assert (other, ca) == ("{other}", "ca=")
+    assert own == f"{profile}/{streams}"
+
+
 def test_a_build_that_fails_is_shown(tmp_path: Path) -> None:
     verdict = judged(tmp_path, "", build=["sh", "-c", "echo wrong flag; exit 3"])
     assert verdict.verdict is Verdict.UNSUPPORTED
@@ -130,6 +158,22 @@ def test_level_1_without_hello_is_an_error_of_the_protocol(tmp_path: Path) -> No
     verdict = judged(tmp_path, script + "import time\ntime.sleep(60)\n", level=1)
     assert verdict.verdict is Verdict.ERROR
     assert "the first message was 'state'" in verdict.reason
+
+
+def test_level_1_that_says_nothing_is_an_error_and_not_unsupported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(charge, "HELLO_WITHIN_S", 0.5)
+    verdict = judged(tmp_path, CLIENT + "asyncio.run(feed())\n", level=1)
+    assert verdict.verdict is Verdict.ERROR
+    assert "no `hello` within 0.5 s of the start" in verdict.reason
+    assert "or `level = 0`" in verdict.reason
+
+
+def test_a_print_before_hello_is_no_message(tmp_path: Path) -> None:
+    script = CLIENT + 'print("starting", flush=True)\n' + HELLO % 1 + "asyncio.run(feed())\n"
+    verdict = judged(tmp_path, script, level=1)
+    assert verdict.verdict is Verdict.PASS, verdict
 
 
 def test_another_protocol_is_refused(tmp_path: Path) -> None:
