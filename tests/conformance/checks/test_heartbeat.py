@@ -241,6 +241,14 @@ def test_a_new_connection_that_the_exchange_ends_need_not_be_kept(ours: AnyEntry
     assert found(Kept(), *NEW, ours, *after) == []
 
 
+def test_what_else_happens_meanwhile_is_no_end() -> None:
+    events: list[AnyEntry] = [
+        Subscribed(t=6, conn=2, streams=[B], via="request"),
+        Closed(t=6.5, conn=1, by="client", code=1000),
+    ]
+    assert found(Kept(), *connected(0, 1, A), *NEW[3:], *events) == []
+
+
 def test_the_old_connection_may_go_and_the_new_one_after_the_window() -> None:
     old = closed(5.1, 1, "client")
     ours = closed(14, 2, "server")
