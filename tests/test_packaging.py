@@ -47,8 +47,12 @@ def test_testees_and_template_travel_and_what_was_built_does_not(names: list[str
     assert "mockex_conformance/testees/reference/testee.toml" in names
     assert "mockex_conformance/testees/mutants/mutants.py" in names
     assert "mockex_conformance/testees/incident/go/main.go" in names
+    for file in ("python/testee.py", "javascript/package-lock.json", "go/go.sum",
+                 "rust/src/main.rs", "java/Testee.java"):  # fmt: skip
+        assert f"mockex_conformance/testees/shims/{file}" in names
     assert any(name.endswith("report.html.j2") for name in names)
-    assert not [name for name in names if "/bin/" in name or "__pycache__" in name]
+    made = ("/bin/", "__pycache__", "/node_modules/", "Cargo.lock")
+    assert not [name for name in names if any(part in name for part in made)]
 
 
 def test_the_profiles_travel(names: list[str]) -> None:
@@ -61,5 +65,5 @@ def test_the_command_is_there() -> None:
         [Path(sys.executable).parent / "mockex", "--help"], capture_output=True, text=True
     )
     assert done.returncode == 0
-    for command in ("serve", "conform", "judge", "cases", "demo"):
+    for command in ("serve", "conform", "judge", "cases", "demo", "init", "try", "schema"):
         assert command in done.stdout
