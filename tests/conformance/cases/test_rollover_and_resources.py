@@ -60,6 +60,7 @@ def judged(
     noticed: str = "",
     gauge: dict[str, Any] | None = None,
     supports: list[str] | None = None,
+    case_limit_s: float | None = None,
     **more: Any,
 ) -> CaseVerdict:
     program = CLIENT.format(wait_s=wait_s, noticed=noticed, gauge=gauge, supports=supports)
@@ -69,14 +70,13 @@ def judged(
         command=["false"],
         entry="program:main",
         cwd=tmp_path,
-        limits=LIMITS,
         level=0 if supports is None else 1,
-        **more,
+        **{"limits": LIMITS, **more},
     )
     cases = [c for c in all_cases().values() if c.number == number]
     plan = Plan(
         testees=[testee], cases=cases, out=tmp_path / "out", profiles=[profile],
-        ground=Ground.VIRTUAL,
+        ground=Ground.VIRTUAL, case_limit_s=case_limit_s,
     )  # fmt: skip
     (verdict,) = batches.run(plan, lambda _: None)
     return verdict
@@ -140,6 +140,22 @@ def test_who_declares_that_he_renews_and_does_not_passes_nothing_of_it(tmp_path:
     assert verdict.verdict is Verdict.FAIL
     assert {f.check for f in verdict.findings} == {"renewed_in_time", "no_gap_in_deliveries"}
     assert told(tmp_path, verdict) == "15"
+
+
+@pytest.mark.parametrize("number", ["ROLL-01", "ROLL-02", "ROLL-03", "ROLL-06"])
+def test_limits_that_make_a_case_too_long_leave_it_unsupported(tmp_path: Path, number: str) -> None:
+    limits = Limits(stable_ms=60_000, overlap_ms=60_000, reconnect_first_ms=10_000)
+    verdict = judged(
+        tmp_path,
+        number,
+        "spot",
+        limits=limits,
+        renews=True,
+        modes=["raw", "combined"],
+        case_limit_s=180,
+    )
+    assert verdict.verdict is Verdict.UNSUPPORTED, verdict
+    assert verdict.reason.endswith("or raise `--case-limit` (now 180 s)")
 
 
 # --- resources ---

@@ -41,6 +41,9 @@ async def handover_leaves_one(run: Run) -> None:
             "declare `renews = true`"
         )
     run.judged_by(ClosedByTestee(), *at_most_one_more(run), OnceInOrder(), Recovered())
+    moves_ms = run.limit_ms("reconnect_first_ms") + run.limit_ms("overlap_ms")
+    renews_ms = lifetime_s(run) / run.scale * 1000 + moves_ms if run.testee.renews else 0.0
+    run.needs(run.limit_ms("stable_ms") + moves_ms + renews_ms, "overlap_ms")
     moved = announced and await _notice(run)
     if run.testee.renews:
         await run.stop()

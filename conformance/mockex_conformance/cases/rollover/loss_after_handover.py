@@ -37,6 +37,8 @@ async def loss_after_handover(run: Run) -> None:
         ways.append(_notice)
     if run.testee.renews:
         ways.append(_renewal)
+    lifetime_ms = lifetime_s(run) / run.scale * 1000
+    run.needs(_ROUNDS * (2 * run.limit_ms("stable_ms") + lifetime_ms), "stable_ms")
     await run.start(lifetime_s=lifetime_s(run))
     await run.until_live()
     for number in range(_ROUNDS):

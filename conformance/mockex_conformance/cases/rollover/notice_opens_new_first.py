@@ -32,7 +32,9 @@ async def notice_opens_new_first(run: Run) -> None:
     """
     run.judged_by(NoGapInDeliveries(), Recovered())
     lead_ms = _LEAD_MS + round(run.limit_ms("reconnect_first_ms"))
-    for mode in run.testee.modes:
+    modes = run.testee.modes
+    run.needs(len(modes) * (run.limit_ms("stable_ms") + lead_ms), "stable_ms")
+    for mode in modes:
         await run.stop()
         await run.start(mode=mode)
         await run.until_live()
