@@ -20,12 +20,16 @@ async def gather(run: Run) -> None:
         Unsupported: it holds several, whose waits cannot be told apart.
     """
     if run.k > 1:
-        raise Unsupported("the waits of one connection are measured: `deliveries_per_stream` > 1")
+        raise Unsupported(
+            "needs `deliveries_per_stream = 1`: the waits of one connection are measured"
+        )
     await run.start_others(PROCESSES - 1)
     await run.until_live()
     held = Counter(c.port for c in run.exchange.connections.live())
     if max(held.values()) > 1:
-        raise Unsupported("the waits of one connection are measured: it holds several for a stream")
+        raise Unsupported(
+            "needs one connection for one stream: its waits are measured, and it holds several"
+        )
 
 
 @asynccontextmanager
