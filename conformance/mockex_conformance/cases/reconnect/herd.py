@@ -20,16 +20,12 @@ async def gather(run: Run) -> None:
         Unsupported: it holds several, whose waits cannot be told apart.
     """
     if run.k > 1:
-        raise Unsupported(
-            "needs `deliveries_per_stream = 1`: the waits of one connection are measured"
-        )
+        raise Unsupported("needs `deliveries_per_stream = 1`: waits of one connection are measured")
     await run.start_others(PROCESSES - 1)
     await run.until_live()
     held = Counter(c.port for c in run.exchange.connections.live())
     if max(held.values()) > 1:
-        raise Unsupported(
-            "needs one connection for one stream: its waits are measured, and it holds several"
-        )
+        raise Unsupported("needs one connection for one stream: the waits of one are measured")
 
 
 @asynccontextmanager
