@@ -10,10 +10,13 @@ import pytest
 
 from mockex.server.journal import AnyEntry, Attempted, Ended, Lagged, Noted, Opened, Refused
 from mockex_adapter.backoff import Backoff
+from mockex_conformance.case import Case, Run
 from mockex_conformance.checks import DelaysGrow, HerdIsSpread, WaitsAsTold
 from mockex_conformance.checks.attempts import waits_of
 from mockex_conformance.checks.base import Check
+from mockex_conformance.judge import judge
 from mockex_conformance.recording import Recording, Terms
+from mockex_conformance.verdict import Level, Severity, Verdict
 
 TWO = {"processes": 2}
 
@@ -138,6 +141,18 @@ def test_where_the_first_wait_is_near_the_longest_nothing_has_room_to_grow() -> 
     why = unmet(DelaysGrow(**TWO), slow, again, cap_ms=22_400)
     assert why.startswith("the first wait is 4.5 s: below `reconnect_cap_ms` = 22400")
     assert len(says(DelaysGrow(**TWO), slow, again, cap_ms=22_500)) == 1
+
+
+async def _body(run: Run) -> None: ...
+
+
+def test_a_condition_that_was_never_met_leaves_the_case_inconclusive() -> None:
+    case = Case("x", "X-01", Severity.SHOULD, Level.L0, _body, requirement="", ends_dead=True)
+    played = recording(outage([1.0] * 6, [1.0] * 5))
+    outcome = {"checks": [{"check": "delays_grow", "processes": 2}], "ended": "finished"}
+    verdict, findings, reason = judge(Recording(played.entries, played.terms, outcome), case)
+    assert (verdict, findings) == (Verdict.INCONCLUSIVE, [])
+    assert reason == "not each of 2 processes made 6 attempts in time"
 
 
 # --- a herd ---
