@@ -24,6 +24,7 @@ from mockex_conformance.typed import Untyped, request
 HELLO_WITHIN_S = 10.0
 ANSWER_WITHIN_S = 10.0
 _QUIT_WITHIN_S = 2.0
+_MOST_SHOWN = 4000  # characters of a line
 _STYLES = {">": "green", "<": "cyan", "~": "dim", "|": "dim", "!": "bold red"}
 
 
@@ -38,6 +39,8 @@ class Screen:
         """One line; notifications of a hidden `method` are left out."""
         if method not in self._hidden or not method:
             for line in text.split("\n"):
+                if len(line) > _MOST_SHOWN:
+                    line = f"{line[:_MOST_SHOWN]}… ({len(line)} characters)"
                 shown = Text(f"{sign} ", style=_STYLES[sign]).append(line)
                 self._out.print(shown, soft_wrap=True)
 
@@ -69,6 +72,7 @@ class Conversation(Process):
     def _line(self, line: bytes) -> None:
         text = line.decode("utf-8", "replace").rstrip()
         try:
+            self._budget.count(line, asyncio.get_running_loop().time())
             message = protocol.read(line)
         except ProtocolBroken as broken:
             self._screen.show(">", text)

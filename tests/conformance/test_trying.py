@@ -90,6 +90,11 @@ def test_both_directions_are_shown_and_a_request_waits_for_the_answer_before(
                 "!   messages: docs/writing-a-shim.md, or `mockex schema testee-says`",
             ],
         ),
+        (
+            """say(method="mood", params={"text": "x" * 5000})
+    print("{" + "x" * (2 << 20), flush=True)""",
+            ["! testee protocol: a line longer than 1 MiB", "!   expected: one message a line"],
+        ),
         ('print("loading", flush=True)', ["| loading"]),
     ],
 )  # fmt: skip
@@ -100,6 +105,7 @@ def test_a_bad_line_is_shown_with_what_was_expected_and_ends_nothing(
     for line in complaint:
         assert any(shown.startswith(line) for shown in lines), lines
     assert '> {"jsonrpc": "2.0", "id": 2, "result": {}}' in lines
+    assert max(map(len, lines)) < 4100
     assert code == (0 if complaint == ["| loading"] else 1)
 
 
