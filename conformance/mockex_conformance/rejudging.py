@@ -111,7 +111,7 @@ def _run_again(path: Path, *, strict: bool) -> Again:
             kept += 1
             verdicts.append(old)
             continue
-        new = _judged(recording, file, old)
+        new = anew(recording, file, old)
         verdicts.append(new)
         if msgspec.json.encode(new) == line:
             same += 1
@@ -130,9 +130,9 @@ def _case_of(recording: Recording, path: Path) -> Case:
     return case
 
 
-def _judged(recording: Recording, path: Path, old: CaseVerdict) -> CaseVerdict:
-    """The line of the record, made anew of the recording: all of it but the duration and where
-    things are kept."""
+def anew(recording: Recording, path: Path, old: CaseVerdict) -> CaseVerdict:
+    """The line of the record, made anew of the recording that `path` holds: all of it but the
+    duration and where things are kept."""
     terms, case = recording.terms, _case_of(recording, path)
     verdict, findings, reason = judge(recording, case)
     made: dict[str, Any] = {"verdict": verdict, "findings": findings, "reason": reason}

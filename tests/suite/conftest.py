@@ -28,7 +28,7 @@ from mockex_conformance.harness.ground import Ground
 from mockex_conformance.harness.load import find
 from mockex_conformance.harness.plan import Cell, Plan
 from mockex_conformance.harness.scheduler import Started
-from mockex_conformance.rejudging import judge_again
+from mockex_conformance.rejudging import anew, read_recording
 from mockex_conformance.report.lines import run_line
 from mockex_conformance.report.record import RECORD, RecordWriter
 from mockex_conformance.verdict import CaseVerdict
@@ -112,14 +112,13 @@ class Judged:
         return [v for v in self.verdicts if v.testee in testees]
 
     def same_when_judged_again(self, some: Collection[CaseVerdict]) -> None:
-        """Assert that these recordings give their verdicts again, with the same findings."""
+        """Assert that these recordings give their lines of the record again, byte for byte."""
         judged = [v for v in some if v.journal]
         assert judged
         for v in judged:
-            (again,) = judge_again(self.out / v.journal).result.verdicts
-            assert (again.verdict, again.findings, again.reason, again.ground) == (
-                v.verdict, v.findings, v.reason, v.ground,
-            ), v  # fmt: skip
+            path = self.out / v.journal
+            again = anew(read_recording(path), path, v)
+            assert msgspec.json.encode(again) == msgspec.json.encode(v), v
 
 
 @dataclass(frozen=True, slots=True)
