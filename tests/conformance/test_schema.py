@@ -163,6 +163,13 @@ def test_schemas_are_listed_and_printed_as_json(capsys: pytest.CaptureFixture[st
         assert json.loads(capsys.readouterr().out) == schema.schema(name)
 
 
+@pytest.mark.parametrize("name", ["testee-says", "testee-hears"])
+def test_the_schemas_of_both_directions_in_the_docs_are_the_present_ones(name: str) -> None:
+    """`mockex schema NAME > docs/schema/NAME.json` makes one anew."""
+    published = Path(__file__).parents[2] / "docs" / "schema" / f"{name}.json"
+    assert json.loads(published.read_text()) == schema.schema(name)
+
+
 def test_a_schema_that_does_not_exist_is_refused_with_those_that_do(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
