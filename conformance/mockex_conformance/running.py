@@ -122,7 +122,10 @@ def _first_line(plan: Plan, command: Sequence[str], strict: bool, wish: Wish | N
 
 
 def _weighed(verdicts: Sequence[CaseVerdict], run: RunLine) -> Outcome:
-    return outcome(settled(verdicts, run), run.testees, strict=run.strict)
+    result = outcome(settled(verdicts, run), run.testees, strict=run.strict)
+    if run.shard and not verdicts:  # nothing falls into this part, and that is no failure
+        return replace(result, exit_code=ExitCode.OK)
+    return result
 
 
 class _Sitting:
@@ -165,8 +168,6 @@ class _Sitting:
                     progress.say(f"Go on with: mockex conform --resume {plan.out}")
                 raise
         result = _weighed(self._verdicts, self._first)
-        if plan.shard and not self._verdicts:
-            result = replace(result, exit_code=ExitCode.OK)  # nothing falls into this part
         end = self._end(result.exit_code, result.counts)
         writer.end(end)
         return Finished(

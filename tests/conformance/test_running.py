@@ -108,6 +108,7 @@ def test_a_part_into_which_nothing_falls_is_no_failure_and_is_merged(tmp_path: P
     judged = sorted(len(read_record(tmp_path / str(n)).verdicts) for n in (1, 2))
     assert judged == [0, 1]
     folders = [str(tmp_path / str(n)) for n in (1, 2)]
+    assert [cli.run(["conform", "--resume", folder]) for folder in folders] == codes
     assert cli.run(["report", "merge", *folders, "--out", str(tmp_path / "one")]) == ExitCode.OK
 
 
