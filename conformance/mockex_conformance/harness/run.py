@@ -459,9 +459,7 @@ class CaseRun(Times):
     async def until_over(self, connections: Collection[int], within_s: float) -> bool:
         """None of these connections is live any more; recovery then counts from the last end."""
         watched = [self.exchange.connections.all[number] for number in connections]
-        try:
-            await self.until(lambda: not any(c.live for c in watched), within_s, "the end")
-        except NotLive:
+        if not await self._is(lambda: not any(c.live for c in watched), within_s):
             return False
         self._fault_at = max((c.closing_at or 0.0 for c in watched), default=self._now())
         lasted_s = min(
@@ -476,11 +474,12 @@ class CaseRun(Times):
 
     async def until_moved(self, old: Collection[int], within_s: float) -> bool:
         """Every wanted stream flows on connections that are none of `old`."""
-        try:
-            await self.until(lambda: self._flowing(-1.0, but=old), within_s, "a new connection")
-        except NotLive:
-            return False
-        return True
+        return await self._is(lambda: self._flowing(-1.0, but=old), within_s)
+
+    async def _is(self, met: Callable[[], bool], within_s: float) -> bool:
+        with suppress(NotLive):
+            await self.until(met, within_s, "nothing that must happen")
+        return met()  # it may have become so in the beat behind the deadline
 
     async def suspend(self, seconds: float) -> None:
         """Stop the newest process, and let it go on. Raises Unseen."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mockex.faults import LifetimeCut
 from mockex_conformance.case import Run, Unseen
 from mockex_conformance.checks import DeliveriesAtMost
 from mockex_conformance.checks.base import Check
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from mockex_conformance.harness.times import Times
 
 _LEAST_S = 6.0
-_ROOM_S = 0.5  # for a handshake and the first event, which no scale makes shorter
+_ROOM_S = 1.0  # for a handshake and the first event, which no scale makes shorter
 
 
 def lifetime_s(times: Times | Run) -> float:
@@ -46,6 +47,13 @@ def at_most_one_more(run: Run) -> list[Check]:
         DeliveriesAtMost(k=run.k, streams=streams, overlap_ms=overlap_s(run) * 1000),
         DeliveriesAtMost(k=2 * run.k, streams=streams, moving=True),
     ]
+
+
+async def cut(run: Run, old: list[int]) -> None:
+    """The exchange's end of what is left of `old`: close 1001, empty reason."""
+    for number in old:
+        if run.exchange.connections.all[number].live:
+            await run.cause(LifetimeCut(connection=number))
 
 
 async def until_left(run: Run, old: list[int], after: str) -> None:

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from mockex.faults import ServerShutdown
 from mockex_conformance.case import Run, case
+from mockex_conformance.cases.rollover.moving import cut, holders
 from mockex_conformance.checks import NoGapInDeliveries, Recovered
 from mockex_conformance.verdict import Severity
 
 _LEAD_MS = 5_000
+_NEVER_MS = 86_400_000  # the case ends the connections itself
 
 
 @case(
@@ -31,7 +33,7 @@ async def notice_opens_new_first(run: Run) -> None:
     Look at: Whether anything was attempted between the notice and the close with 1001.
     """
     run.judged_by(NoGapInDeliveries(), Recovered())
-    lead_ms = _LEAD_MS + round(run.limit_ms("reconnect_first_ms"))
+    lead_ms = _LEAD_MS + run.limit_ms("reconnect_first_ms")
     modes = run.testee.modes
     run.needs(len(modes) * (run.limit_ms("stable_ms") + lead_ms), "stable_ms")
     for mode in modes:
@@ -39,8 +41,19 @@ async def notice_opens_new_first(run: Run) -> None:
         await run.start(mode=mode)
         await run.until_live()
         await run.until_stable()
+        old = holders(run)
         run.note("handover", after=f"the notice on a {mode} connection")
-        notice = await run.cause(ServerShutdown(lead_ms=lead_ms))
-        await run.until_ended(notice)
+        await run.cause(ServerShutdown(lead_ms=_NEVER_MS))
+        await _lead(run, old, run.deadline_s(lead_ms))
+        await cut(run, old)
         await run.until_recovered()
         run.note("handover-over")
+
+
+async def _lead(run: Run, old: list[int], lead_s: float) -> None:
+    """The time between the notice and the close, which is the testee's deadline: it is as much
+    longer as our own loop stood still."""
+    began = run.exchange.loop_time()
+    await run.until_moved(old, lead_s)
+    left_s = began + lead_s - run.exchange.loop_time()
+    await run.until_over(old, max(0.0, left_s))
