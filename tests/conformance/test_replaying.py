@@ -46,6 +46,8 @@ def test_a_recording_is_run_again_on_the_same_terms_to_the_last_byte(
     again = tmp_path / "again" / journal
     assert (terms(again).seed, terms(again).quiet_factor) == (11, 1.5)
     assert again.read_bytes() == (folder / journal).read_bytes()
+    assert cli.run(["conform", "--resume", str(tmp_path / "again")]) == ExitCode.USAGE
+    assert "expected a run of `mockex conform`" in capsys.readouterr().err
 
 
 def test_of_a_run_what_did_not_pass_is_run_again(folder: Path, tmp_path: Path) -> None:
