@@ -38,6 +38,7 @@ _KEY = """
 | `R` | the same on real sockets alone: the case looks at what only a machine has, or the testee runs there only |
 | `x` | fails too, for a reason that is listed below |
 | `~` | may fail: a race, or a matter of time scale; the reason is listed below |
+| `o` | INCONCLUSIVE: the condition of the case is never met (no mutant may have this) |
 | `.` | passes |
 | `-` | not judged: about the other profile, about what only a machine has, or about what the testee does not declare |
 """  # noqa: E501 - a row of a table is a line
@@ -86,7 +87,7 @@ class KillTable:
         mutants = sorted((t for t in self.testees if t.must_fail), key=lambda t: t.name)
         others = sorted(
             (t for t in self.testees if not t.must_fail),
-            key=lambda t: (any(cells[t.name, n] == "x" for n in self.numbers), t.name),
+            key=lambda t: (any(cells[t.name, n] in "xo" for n in self.numbers), t.name),
         )
         parts = [
             "# The kill table",
@@ -137,7 +138,9 @@ def _letter(testee: Description, number: str, seen: Mapping[str, Collection[Verd
         return "x"
     if found == {Verdict.PASS}:
         return "."
-    return "?" if testee.must_fail else "x"
+    if testee.must_fail:
+        return "?"
+    return "x" if Verdict.FAIL in found else "o"
 
 
 def _group(number: str) -> str:
