@@ -126,7 +126,7 @@ def test_what_was_judged_stands_and_the_rest_is_run_later(
     selection = [word for case in CASES for word in ("--case", case)]
     args = [testee, *selection, "--jobs", 1, "--ground", ground, "--seed", 5, "--out", out]
     if ground == "virtual":
-        args += ["--repeat", 60]  # else it would be over before anybody can interrupt it
+        args += ["--repeat", 20]  # else it would be over before anybody can interrupt it
     run = conform(*args)
     until_judged(run, out, 1)
     run.send_signal(number)
@@ -148,7 +148,7 @@ def test_what_was_judged_stands_and_the_rest_is_run_later(
     assert after.run == before.run
     assert after.lines[: len(before.lines)] == before.lines, "not a byte is another"
     assert len({key(v) for v in after.verdicts}) == len(after.verdicts)
-    assert len(after.verdicts) == len(CASES) * (60 if ground == "virtual" else 1)
+    assert len(after.verdicts) == len(CASES) * (20 if ground == "virtual" else 1)
     assert {v.number for v in after.verdicts} == set(CASES)
     judged = judge_again(out)
     assert (judged.differences, judged.same) == ([], len(after.verdicts))
