@@ -15,7 +15,7 @@ from mockex.server.journal import AnyEntry
 from mockex_conformance.description import CEILINGS, Expect, Limits
 from mockex_conformance.harness import messages
 from mockex_conformance.harness.load import MutantTable, TesteeTable
-from mockex_conformance.report.record import Line
+from mockex_conformance.report.lines import Line
 from mockex_conformance.verdict import CaseVerdict
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
