@@ -71,12 +71,18 @@ class NoticedSilence(Check, frozen=True, tag="noticed_silence"):
 class Kept(Check, frozen=True, tag="kept"):
     """Within a landmark `keep` (`conn`, `window_s`, `why`) the testee ended that connection, or
     dialled another one. `why` says why it was to be kept, in words for the finding. One that the
-    exchange ended is nobody's to keep any more."""
+    exchange ended is nobody's to keep any more, and neither is one whose handshake was given up
+    because our own loop stood still and answered it late."""
 
     def judge(self, recording: Recording) -> list[Finding]:
         """One finding at most."""
         keep: Noted | None = None
+        patience_s = recording.terms.limits["handshake_timeout_ms"] / 1000 * recording.terms.scale
+        standstills = Standstills(recording.entries)
+        dialled: dict[int, float] = {}
         for entry in recording.entries:
+            if isinstance(entry, Attempted):
+                dialled[entry.conn] = entry.t
             if isinstance(entry, Noted) and entry.name == "keep":
                 keep = entry
             if keep is None or entry.t > keep.t + keep.detail["window_s"]:
@@ -94,6 +100,10 @@ class Kept(Check, frozen=True, tag="kept"):
                     | HalfClosed(conn=conn, by="client")
                     | Ended(conn=conn, by="client")
                 ) if conn == kept:
+                    began = dialled.get(kept, keep.t)
+                    still_s = standstills.between(began - patience_s, entry.t)
+                    if still_s >= patience_s / 2 and entry.t - began <= patience_s + still_s:
+                        return []
                     message = f"the testee ended c{kept} when it was {after_s:.2f} s old"
                 case Attempted(conn=conn):
                     message = f"a new connection (c{conn}) when c{kept} was {after_s:.2f} s old"

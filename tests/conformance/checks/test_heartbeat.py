@@ -41,7 +41,7 @@ A, B = "a@bookTicker", "b@bookTicker"
 def found(check: Check, *entries: AnyEntry, scale: float = 1.0) -> list[str]:
     terms = Terms(
         case="x", number="X-01", testee="t", version="1", profile="usdm", mode="combined",
-        level=2, k=1, scale=scale, seed=7, streams=[], limits={},
+        level=2, k=1, scale=scale, seed=7, streams=[], limits={"handshake_timeout_ms": 1000},
     )  # fmt: skip
     opened = Opened(
         t=0.0, version="", profile="usdm", dated="", seed=7, epoch_ms=0, speed=1.0, ws_port=1,
@@ -254,6 +254,13 @@ def test_the_old_connection_may_go_and_the_new_one_after_the_window() -> None:
     ours = closed(14, 2, "server")
     late = closed(15.1, 2, "client")
     assert found(Kept(), *connected(0, 1, A), *NEW[3:], old, ours, late) == []
+
+
+def test_whoever_gave_up_a_handshake_that_we_answered_late_has_kept_nothing() -> None:
+    late, gone = Lagged(t=5.2, late_s=0.6), closed(6.4, 2, "client")
+    assert found(Kept(), *NEW, late, gone) == []
+    assert len(found(Kept(), *NEW, Lagged(t=5.2, late_s=0.4), gone)) == 1
+    assert len(found(Kept(), *NEW, late, closed(6.7, 2, "client"))) == 1
 
 
 # --- after a pause ---
