@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mockex.cli import run as mockex
+from mockex_conformance.explore import Step, play
 from mockex_conformance.harness.load import load, own_testees
 from mockex_conformance.report.record import read_record
 from mockex_conformance.verdict import Verdict
@@ -72,6 +73,15 @@ def test_the_python_shim_passes_whatever_is_required(tmp_path: Path) -> None:
     assert mockex(args) == 0
     passed = [v for v in read_record(tmp_path).verdicts if v.verdict is Verdict.PASS]
     assert len(passed) > 30
+
+
+def test_the_notice_of_a_shutdown_is_no_event_of_a_stream() -> None:
+    steps = [
+        Step(0, "subscribe", {"streams": ["btcusdc@depth5@100ms"]}),
+        Step(1, "ServerShutdown", {"lead_ms": 0}),
+    ]
+    verdict = play("shim-python", profile="spot", seed=194729, step_ms=100, steps=steps)
+    assert not verdict.findings, verdict.findings
 
 
 def test_a_missing_toolchain_is_named_with_what_to_install(

@@ -54,7 +54,7 @@ function present(text) {
     return console.error(`no JSON: ${text}`);
   }
   const id = ["u", "lastUpdateId", "a", "t", "E"].find((key) => Number.isInteger(event.data?.[key]));
-  if (id === undefined) return;
+  if (id === undefined || !env.MOCKEX_STREAMS.split(",").includes(event.stream)) return;
   change("live");
   say("event", { stream: event.stream, id: event.data[id] });
 }

@@ -37,7 +37,7 @@ class Adapter:
                 url = f"{self.settings.ws_url}{route}/stream?streams={name}"
                 async with connect(url, **timers) as self.open[name]:
                     async for text in self.open[name]:
-                        self.present(json.loads(text))
+                        self.present(name, **json.loads(text))
             except Exception as lost:  # whatever it was, the next turn replaces it
                 sys.stderr.write(f"{name}: {lost!r}\n")
             tries = 0 if now() - began > 10 * self.second else tries + 1
@@ -45,11 +45,11 @@ class Adapter:
             self.report.state("waiting", wait_ms=round(wait * 1000))
             await asyncio.sleep(wait)
 
-    def present(self, message):
-        if "stream" in message:
+    def present(self, name, /, stream=None, data=None, **_):
+        if stream == name and isinstance(data, dict):
             self.report.state("live")
-            ids = (message["data"].get(key) for key in ("u", "lastUpdateId", "a", "t", "E"))
-            self.report.event(message["stream"], next(n for n in ids if isinstance(n, int)))
+            ids = (data.get(key) for key in ("u", "lastUpdateId", "a", "t", "E"))
+            self.report.event(name, next((n for n in ids if isinstance(n, int)), 0))
 
     async def end(self, names):
         ended = [self.owners.pop(name) for name in names if name in self.owners]

@@ -60,7 +60,7 @@ fn session(route: &str, streams: &str) -> Result<(), Box<dyn error::Error>> {
 }
 
 fn present(event: &Value) {
-    let keys = ["u", "lastUpdateId", "a", "t", "E"];
+    let keys = ["u", "lastUpdateId", "a", "t"];
     if let Some(id) = keys.iter().find_map(|key| event["data"][key].as_u64()) {
         say("event", json!({"stream": event["stream"], "id": id}));
     }
