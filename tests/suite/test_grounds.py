@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.suite, pytest.mark.timeout(1500)]
 # Three that do several things at one instant; and what is dear of them: thousands of connections.
 SEVERAL_AT_ONCE = ("two-owners", "dials-twice", "incident-python-bug")
 DEAR = "RECON-03"
-WITHOUT_ENTRY = {"thread-per-reconnect"}
+WITHOUT_ENTRY = {"spins-on-error", "thread-per-reconnect"}
 
 
 def test_both_grounds_agree(real: Judged, virtual: Judged, ours: Ours) -> None:
