@@ -7,6 +7,8 @@ from pathlib import Path
 
 import msgspec
 
+MAX_STREAMS = 1024  # that a testee holds unless it says otherwise: what one connection carries
+
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[limits]` (catalogue, section 3): ms and MiB, unscaled. None: the default of the profile,
@@ -71,7 +73,7 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     profiles: list[str] = msgspec.field(default_factory=lambda: ["spot", "usdm"])
     modes: list[str] = msgspec.field(default_factory=lambda: ["combined"])
     streams: list[str] = []
-    max_streams: int = 1024
+    max_streams: int = MAX_STREAMS
     keeps_books: bool = False
     tls: str = "either"
     deliveries_per_stream: int = 1

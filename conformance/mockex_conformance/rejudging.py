@@ -50,6 +50,7 @@ class Again:
     kept: int = 0
     unfinished: bool = False
     of_a_run: bool = False  # there is a record to differ from
+    folder: Path = Path()  # of the run
 
 
 def read_recording(path: Path) -> Recording:
@@ -119,7 +120,10 @@ def _run_again(path: Path, *, strict: bool) -> Again:
             differences += _differences(old, new)
     claims = record.run.testees
     result = outcome(settled(verdicts, record.run), claims, strict=strict or record.run.strict)
-    return Again(result, claims, differences, same, kept, not record.complete, of_a_run=True)
+    return Again(
+        result, claims, differences, same, kept, not record.complete, of_a_run=True,
+        folder=record.folder,
+    )  # fmt: skip
 
 
 def _case_of(recording: Recording, path: Path) -> Case:
@@ -203,7 +207,7 @@ def _differences(old: CaseVerdict, new: CaseVerdict) -> list[str]:
 def show(again: Again, *, only_failed: bool = False) -> None:
     """Print the same table as the run did, and the differences."""
     out = console(sys.stdout)
-    show_result(out, again.result, again.claims, only_failed=only_failed)
+    show_result(out, again.result, again.claims, only_failed=only_failed, folder=again.folder)
     if again.same:
         out.print(Text(f"{again.same} verdicts are those of the record, byte for byte."))
     if again.kept:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from mockex.errors import ConfigError
 from mockex_conformance.harness import batches, scheduler
 from mockex_conformance.harness.ground import Ground
 from mockex_conformance.harness.plan import Plan
-from mockex_conformance.harness.scheduler import Started
+from mockex_conformance.harness.scheduler import Building, Event, Started
 from mockex_conformance.planning import plan_of
 from mockex_conformance.rejudging import NoRecording, read_recording
 from mockex_conformance.report.chart import Steps, deliveries_over_time
@@ -148,11 +149,13 @@ class _Sitting:
             if self._verdicts:
                 progress.say(f"{len(self._verdicts)} verdicts of {plan.out} stand")
 
-            def on_event(event: Started | CaseVerdict) -> None:
+            def on_event(event: Event) -> None:
                 if isinstance(event, CaseVerdict):
                     self._verdicts.append(event)
                     writer.add(event)
                     progress.ended(_what(event, event.number), event)
+                elif isinstance(event, Building):
+                    progress.say(f"Building {event.testee}: {shlex.join(event.command)}")
                 else:
                     progress.started(_what(event, self._numbers[event.case]))
 
@@ -240,6 +243,7 @@ def show(finished: Finished, *, only_failed: bool = False) -> None:
         finished.result,
         finished.run.testees,
         only_failed=only_failed,
+        folder=out,
         where=f"Record {out / RECORD}, page {out / 'report.html'}, JUnit {out / 'junit.xml'}",
         took=_took(finished),
     )

@@ -28,7 +28,7 @@ from mockex_conformance.harness import batches, scheduler
 from mockex_conformance.harness.ground import Ground
 from mockex_conformance.harness.load import find
 from mockex_conformance.harness.plan import Cell, Plan
-from mockex_conformance.harness.scheduler import Started
+from mockex_conformance.harness.scheduler import Event
 from mockex_conformance.rejudging import anew, read_recording
 from mockex_conformance.report.lines import run_line
 from mockex_conformance.report.record import RECORD, RecordWriter
@@ -206,7 +206,7 @@ def _run(out: Path, ours: Ours, ground: Ground, cells: Collection[Cell]) -> Judg
     first = run_line(seed=plan.seed, command=["pytest", "-m", "suite"], cases=ours.cases)
     with RecordWriter(out / RECORD, first) as record:
 
-        def add(event: Started | CaseVerdict) -> None:
+        def add(event: Event) -> None:
             if isinstance(event, CaseVerdict):
                 record.add(event)
 

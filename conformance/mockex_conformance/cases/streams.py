@@ -77,5 +77,8 @@ def choose(run: Run, streams: list[str]) -> list[str]:
     if run.testee.streams:
         raise Unsupported("its streams are fixed: take MOCKEX_STREAMS and leave `streams` out")
     if run.testee.max_streams < len(streams):
-        raise Unsupported(f"needs {len(streams)} streams; it declares `max_streams` below that")
+        raise Unsupported(
+            f"needs {len(streams)} streams; `max_streams` is {run.testee.max_streams}: declare "
+            "more if it can hold more"
+        )
     return streams

@@ -17,6 +17,7 @@ from mockex.server.journal import (
 )
 from mockex.server.views import Connections, Deliveries
 from mockex_conformance.checks.base import Check, finding
+from mockex_conformance.checks.clues import clue
 from mockex_conformance.recording import Recording, Standstills
 from mockex_conformance.verdict import Finding
 
@@ -100,10 +101,13 @@ class Recovered(Check, frozen=True, tag="recovered"):
         shown = ", ".join(behind[:3]) + (f" and {len(behind) - 3} more" if len(behind) > 3 else "")
         what = "never went live" if waiting.name == "awaiting-live" else "not recovered"
         after = "the start" if waiting.name == "awaiting-live" else "the fault"
+        awaited = {name.partition(" ")[0] for name in behind}  # of whichever process
+        why = clue(recording, awaited, since, since + within_s)
         return finding(
             self,
             recording,
-            f"{what}: no events of {shown} within {within_s:.1f} s of {after}",
+            f"{what}: no events of {shown} within {within_s:.1f} s of {after}"
+            + (f"; {why}" if why else ""),
             since + within_s,
             streams=behind,
             limit_ms=waiting.detail.get("limit_ms"),

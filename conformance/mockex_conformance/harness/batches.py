@@ -32,7 +32,7 @@ from mockex_conformance.harness.patience import Patience, bounded, limit_by_kern
 from mockex_conformance.harness.plan import Plan
 from mockex_conformance.harness.probe import PROBE
 from mockex_conformance.harness.process import die_with_parent
-from mockex_conformance.harness.scheduler import Started, last_words, unlived
+from mockex_conformance.harness.scheduler import Event, last_words, unlived
 from mockex_conformance.harness.virtual import load_entry
 from mockex_conformance.harness.worker import Job, be_quiet, unsupported, verdict_of, work
 from mockex_conformance.verdict import CaseVerdict, Verdict
@@ -55,7 +55,7 @@ class _Batch:
 
 def run(
     plan: Plan,
-    on_event: Callable[[Started | CaseVerdict], None],
+    on_event: Callable[[Event], None],
     *,
     patience: Patience | None = None,
 ) -> list[CaseVerdict]:

@@ -20,7 +20,14 @@ import msgspec
 
 from mockex.errors import ConfigError
 from mockex.profile import SPOT
-from mockex_conformance.description import CEILINGS, SPOT_STALL_MS, Description, Expect, Limits
+from mockex_conformance.description import (
+    CEILINGS,
+    MAX_STREAMS,
+    SPOT_STALL_MS,
+    Description,
+    Expect,
+    Limits,
+)
 from mockex_conformance.errors import DescriptionError
 
 _NAME = re.compile(r"[a-z0-9-]+")
@@ -42,7 +49,7 @@ class TesteeTable(msgspec.Struct, forbid_unknown_fields=True):
     profiles: list[str] = msgspec.field(default_factory=lambda: ["spot", "usdm"])
     modes: list[str] = msgspec.field(default_factory=lambda: ["combined"])
     streams: list[str] = []
-    max_streams: int = 1024
+    max_streams: int = MAX_STREAMS
     keeps_books: bool = False
     tls: str = "either"
     deliveries_per_stream: int = 1
@@ -184,7 +191,7 @@ class _Reader:
             found = re.search(r"`\$\.?(\w*)", str(error)) or re.search(r"field `(\w+)`", str(error))
             key = (found[1] if found else "") or table
             shown = value.get(key) if isinstance(value, dict) else value
-            what = str(error).split(" - at ")[0]
+            what = str(error).split(" - at ")[0].removeprefix("Expected ")
             raise DescriptionError(self.where(table, key, number), key, shown, what) from None
 
     def check(self, testee: TesteeTable, limits: Limits, expect: list[Expect]) -> None:

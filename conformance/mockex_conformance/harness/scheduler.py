@@ -43,6 +43,14 @@ _LAST_WORDS = 2000  # characters of a worker's stderr
 
 
 @dataclass(frozen=True, slots=True)
+class Building:
+    """The build of a testee began."""
+
+    testee: str
+    command: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
     """A case began."""
 
@@ -75,13 +83,16 @@ class _Group:
     jobs: list[Job] = field(default_factory=list)
 
 
+Event = Building | Started | CaseVerdict
+
+
 def _now() -> float:
     return wall_clock_ms() / 1000
 
 
 def run(
     plan: Plan,
-    on_event: Callable[[Started | CaseVerdict], None],
+    on_event: Callable[[Event], None],
     *,
     on_processor: Callable[[float], None] = lambda _: None,
 ) -> list[CaseVerdict]:
@@ -101,7 +112,7 @@ class _Scheduler:
     def __init__(
         self,
         plan: Plan,
-        on_event: Callable[[Started | CaseVerdict], None],
+        on_event: Callable[[Event], None],
         on_processor: Callable[[float], None],
         interrupts: Interrupts,
     ) -> None:
@@ -162,6 +173,7 @@ class _Scheduler:
         command = [fill(part, {"python": sys.executable}) for part in testee.build]
         log = self._plan.out / "stderr" / f"{testee.name}-build.txt"
         log.parent.mkdir(parents=True, exist_ok=True)
+        self._tell(Building(testee.name, command))
         try:
             with log.open("wb") as output, self._interrupts.at_once():
                 done = subprocess.run(  # noqa: S603 - what the testee's author asks for
@@ -180,9 +192,7 @@ class _Scheduler:
             return f"its build failed: {error}"
         if done.returncode == 0:
             return ""
-        text = log.read_text("utf-8", "replace")
-        last = next((line for line in reversed(text.splitlines()) if line.strip()), "")
-        why = f"its build failed with {done.returncode}: {last or 'no output'}; see {log}"
+        why = f"its build failed with {done.returncode}: {telling_line(log)}; see {log}"
         if not os.access(testee.cwd, os.W_OK):
             why += f"; {testee.cwd} is read-only: copy it (a shim: `mockex init --lang …`)"
         return why
@@ -318,6 +328,13 @@ def unlived(probe: CaseVerdict, job: Job) -> CaseVerdict:
         journal=probe.journal,
         stderr=probe.stderr,
     )
+
+
+def telling_line(log: Path) -> str:
+    """The line of a build's output that says why: the first with an error, else the last."""
+    lines = [line.strip() for line in log.read_text("utf-8", "replace").splitlines()]
+    errors = (line for line in lines if "error" in line.lower())
+    return next(errors, next(filter(None, reversed(lines)), "no output"))
 
 
 def last_words(log: Path) -> str:

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 import msgspec
 
 from mockex.clock import wall_clock_ms
-from mockex_conformance.description import Description, Expect, Limits
+from mockex_conformance.description import MAX_STREAMS, Description, Expect, Limits
 from mockex_conformance.verdict import CaseVerdict
 from mockex_conformance.wish import Wish
 
@@ -26,7 +26,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     profiles: list[str] = []
     modes: list[str] = []
     streams: list[str] = []
-    max_streams: int = 1024
+    max_streams: int = MAX_STREAMS
     keeps_books: bool = False
     tls: str = "either"
     deliveries_per_stream: int = 1

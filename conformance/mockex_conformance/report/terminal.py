@@ -12,6 +12,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
@@ -132,9 +133,9 @@ class Progress:
 # --- the result -----------------------------------------------------------------------------------
 
 
-def show_findings(out: Console, verdicts: Iterable[CaseVerdict]) -> None:
+def show_findings(out: Console, verdicts: Iterable[CaseVerdict], folder: Path = Path()) -> None:
     """The findings of each verdict that is not a PASS: sentence, rule, moment, fault, seed,
-    command to replay; or the reason why there is none."""
+    command to replay; or the reason why there is none. `folder` is that of the run."""
     for verdict in verdicts:
         if verdict.verdict is Verdict.PASS:
             continue
@@ -143,7 +144,7 @@ def show_findings(out: Console, verdicts: Iterable[CaseVerdict]) -> None:
         out.print(line.append("  " + text.title(verdict), style="bold"))
         for finding in verdict.findings:
             out.print(Text("  " + finding.message))
-            for name, value in text.facts(verdict, finding):
+            for name, value in text.facts(verdict, finding, folder):
                 out.print(Text(f"    {name:<8}", style="dim").append(value, style="not dim"))
         if verdict.reason:
             out.print(Text("  " + verdict.reason))
@@ -159,19 +160,18 @@ def show_result(
     claims: Sequence[Claim] = (),
     *,
     only_failed: bool = False,
+    folder: Path = Path(),
     where: str = "",
     took: str = "",
 ) -> None:
-    """The table, the findings and the sentence at the end."""
-    shown = result.verdicts
-    if only_failed:
-        shown = [v for v in shown if v.verdict not in (Verdict.PASS, Verdict.UNSUPPORTED)]
+    """The table, the findings and the sentence at the end. `folder` is that of the run."""
+    shown = [v for v in result.verdicts if not only_failed or v.verdict is not Verdict.PASS]
     for table in matrix(shown, out.width):
         out.print(table)
         out.print()
     _show_claims(out, claims)
     unsupported = [v for v in shown if v.verdict is Verdict.UNSUPPORTED]
-    show_findings(out, [v for v in shown if v.verdict is not Verdict.UNSUPPORTED])
+    show_findings(out, [v for v in shown if v.verdict is not Verdict.UNSUPPORTED], folder)
     _show_unsupported(out, unsupported)
     for verdict in result.mended:
         expect = expectation(verdict, claims)
@@ -192,12 +192,7 @@ def show_result(
 def _show_claims(out: Console, claims: Sequence[Claim]) -> None:
     """What each testee declares that differs from the defaults: it is part of the claim."""
     for claim in claims:
-        parts = [f"level {claim.level}"]
-        if claim.deliveries_per_stream != 1:
-            parts.append(f"{claim.deliveries_per_stream} deliveries per stream")
-        if claim.scales_time:
-            parts.append("scales time")
-        parts += text.limits(claim)
+        parts = [*text.abilities(claim), *text.limits(claim)]
         parts += [f"expects {failure}" for failure in text.known(claim)]
         version = f" {claim.version}" if claim.version else ""
         out.print(Text(f"{claim.name}{version} declares: {', '.join(parts)}", style="dim"))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
-from mockex_conformance.description import Limits
+from mockex_conformance.description import MAX_STREAMS, Limits
 from mockex_conformance.report.lines import Claim, RunLine
 from mockex_conformance.verdict import CaseVerdict, Finding
 
@@ -19,16 +20,16 @@ def moment(finding: Finding) -> str:
     return f"{finding.at_s:.3f} s into the case"
 
 
-def facts(verdict: CaseVerdict, finding: Finding) -> list[tuple[str, str]]:
-    """What stands below the sentence of a finding: rule, moment, fault, seed and the command that
-    replays it. Facts that are not known are left out."""
+def facts(verdict: CaseVerdict, finding: Finding, folder: Path = Path()) -> list[tuple[str, str]]:
+    """What stands below the sentence of a finding: rule, moment, fault, seed, the command that
+    replays it and its recording, in the run's `folder`. Facts that are not known are left out."""
     rows = [
         ("rule", f"{verdict.severity}: {verdict.requirement}"),
         ("moment", moment(finding)),
         ("fault", finding.fault or "none before it"),
         ("seed", str(verdict.seed)),
         ("replay", verdict.replay),
-        ("journal", verdict.journal),
+        ("journal", verdict.journal and str(folder / verdict.journal)),
     ]
     return [(name, value) for name, value in rows if value]
 
@@ -64,6 +65,24 @@ def machine(run: RunLine) -> str:
         f"{versions}; {on.get('system', '?')} {on.get('machine', '')}, "
         f"{on.get('cores', '?')} cores; seed {run.seed}"
     )
+
+
+def abilities(claim: Claim) -> list[str]:
+    """What a testee says of itself beyond its limits: `level 2`, and what is not the usual."""
+    parts = [f"level {claim.level}"]
+    if claim.deliveries_per_stream != 1:
+        parts.append(f"{claim.deliveries_per_stream} deliveries per stream")
+    if claim.scales_time:
+        parts.append("scales time")
+    if claim.renews:
+        parts.append("renews")
+    if claim.keeps_books:
+        parts.append("keeps books")
+    if claim.streams:
+        parts.append(f"streams are fixed ({len(claim.streams)})")
+    elif claim.max_streams != MAX_STREAMS:
+        parts.append(f"at most {claim.max_streams} streams")
+    return parts
 
 
 def limits(claim: Claim) -> list[str]:

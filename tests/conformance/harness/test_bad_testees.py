@@ -15,7 +15,7 @@ from mockex_conformance.case import all_cases
 from mockex_conformance.description import Description, Limits
 from mockex_conformance.harness import charge, protocol
 from mockex_conformance.harness.plan import Plan
-from mockex_conformance.harness.scheduler import Started, run
+from mockex_conformance.harness.scheduler import Event, run
 from mockex_conformance.recording import read_entries
 from mockex_conformance.verdict import CaseVerdict, Verdict
 
@@ -63,7 +63,7 @@ def judged(
     )
     found: list[CaseVerdict] = []
 
-    def keep(event: Started | CaseVerdict) -> None:
+    def keep(event: Event) -> None:
         if isinstance(event, CaseVerdict):
             found.append(event)
 
@@ -139,6 +139,12 @@ def test_a_build_that_fails_is_shown(tmp_path: Path) -> None:
     verdict = judged(tmp_path, "", build=["sh", "-c", "echo wrong flag; exit 3"])
     assert verdict.verdict is Verdict.UNSUPPORTED
     assert "its build failed with 3: wrong flag" in verdict.reason
+
+
+def test_of_a_long_output_the_first_error_is_shown(tmp_path: Path) -> None:
+    output = "echo cc x.c; echo 'x.c:3: error: no such type'; echo 'make: *** Error 1'; exit 2"
+    verdict = judged(tmp_path, "", build=["sh", "-c", output])
+    assert "its build failed with 2: x.c:3: error: no such type; see" in verdict.reason
 
 
 def test_a_build_tool_that_is_missing_is_named(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def test_every_table_is_read(tmp_path: Path) -> None:
     ("text", "line", "says"),
     [
         (GOOD + '[limits]\nname = "x"\n', 6, "one of ack_timeout_ms"),
-        (GOOD + "[testee.env]\nPORT = 5\n", 5, "Expected `str`"),
+        (GOOD + "[testee.env]\nPORT = 5\n", 5, "expected `str`"),
         (GOOD + 'profiles = ["spot", "spot"]\n', 5, "each once"),
         (GOOD + 'streams = ["eth usdc@trade"]\n', 5, "stream names"),
         (GOOD + "nam = 1\n[limits]\n", 5, "'name' (the nearest)"),
@@ -67,7 +67,7 @@ def test_every_table_is_read(tmp_path: Path) -> None:
         (GOOD + '[may_fail]\nHB-30 = "why"\n', 6, "'HB-03' (the nearest)"),
         (GOOD + "scale_time = true\n", 5, "'scales_time' (the nearest)"),
         (GOOD + "[limit]\nclose_ms = 5\n", 5, "'limits' (the nearest)"),
-        (GOOD + '[limits]\nclose_ms = "5"\n', 6, "Expected `float"),
+        (GOOD + '[limits]\nclose_ms = "5"\n', 6, "expected `float"),
         (GOOD + "[limits]\nclose_ms = 60000\n", 6, "above 0, at most 15000"),
         (GOOD.replace("level = 2", "level = 3"), 4, "0, 1 or 2"),
         (GOOD.replace("orderly", "Order Ly", 1), 2, "[a-z0-9-]+"),

@@ -18,7 +18,7 @@ from mockex_conformance.harness import run as run_module
 from mockex_conformance.harness import scheduler, times
 from mockex_conformance.harness.plan import Plan
 from mockex_conformance.harness.room import Room
-from mockex_conformance.harness.scheduler import Started, run
+from mockex_conformance.harness.scheduler import Event, Started, run
 from mockex_conformance.recording import read_entries
 from mockex_conformance.rejudging import read_recording
 from mockex_conformance.verdict import CaseVerdict, Level, Severity, Verdict
@@ -68,8 +68,8 @@ def plan(folder: Path, *cases: Case, script: str = CLIENT, **more: object) -> Pl
     )
 
 
-def judged(what: Plan) -> tuple[list[CaseVerdict], list[Started | CaseVerdict]]:
-    events: list[Started | CaseVerdict] = []
+def judged(what: Plan) -> tuple[list[CaseVerdict], list[Event]]:
+    events: list[Event] = []
     verdicts = run(what, events.append)
     assert [event for event in events if isinstance(event, CaseVerdict)] == verdicts
     assert not running(what), "nothing of the testee is left"

@@ -29,7 +29,7 @@ from mockex_conformance.harness import batches, protocol
 from mockex_conformance.harness.ground import Ground
 from mockex_conformance.harness.patience import Patience
 from mockex_conformance.harness.plan import Plan
-from mockex_conformance.harness.scheduler import Started
+from mockex_conformance.harness.scheduler import Event
 from mockex_conformance.harness.virtual import Prints
 from mockex_conformance.recording import read_entries
 from mockex_conformance.rejudging import judge_again
@@ -78,7 +78,7 @@ def judged(
     testee = Description(name="bad", command=["false"], limits=LIMITS, **values)
     found: list[CaseVerdict] = []
 
-    def keep(event: Started | CaseVerdict) -> None:
+    def keep(event: Event) -> None:
         if isinstance(event, CaseVerdict):
             found.append(event)
 

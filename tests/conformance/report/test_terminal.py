@@ -6,6 +6,7 @@ import io
 import os
 import pty
 import threading
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -70,6 +71,34 @@ def test_only_failed_shows_what_did_not_pass_and_still_counts_all(
     output = shown([make_verdict(testee="good"), make_verdict("FAIL")], only_failed=True)
     assert "good" not in output
     assert "1 PASS, 1 FAIL" in output
+
+
+def test_only_failed_still_says_what_to_declare(make_verdict: MakeVerdict) -> None:
+    output = shown([make_verdict("UNSUPPORTED", reason="declare `level = 2`")], only_failed=True)
+    assert "declare `level = 2`" in output
+
+
+def test_a_testee_is_shown_with_what_it_declares(make_verdict: MakeVerdict) -> None:
+    claims = [
+        Claim(name="plain"),
+        Claim(name="able", level=2, renews=True, keeps_books=True, max_streams=12,
+              deliveries_per_stream=2, scales_time=True),
+        Claim(name="fixed", streams=["ethusdc@trade"]),
+    ]  # fmt: skip
+    output = shown([make_verdict()], claims)
+    assert "plain declares: level 0\n" in output
+    assert (
+        "able declares: level 2, 2 deliveries per stream, scales time, renews, keeps books, "
+        "at most 12 streams\n" in output
+    )
+    assert "fixed declares: level 0, streams are fixed (1)\n" in output
+
+
+def test_a_recording_is_named_by_a_path_that_can_be_pasted(make_verdict: MakeVerdict) -> None:
+    stream = io.StringIO()
+    result = outcome([make_verdict("FAIL", journal="journal/x.jsonl")])
+    terminal.show_result(terminal.console(stream), result, folder=Path("out/today"))
+    assert "    journal out/today/journal/x.jsonl\n" in stream.getvalue()
 
 
 def test_unsupported_is_said_once_for_each_reason(make_verdict: MakeVerdict) -> None:
