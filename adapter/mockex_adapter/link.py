@@ -76,7 +76,7 @@ class Link:
         self._pacer = Pacer(self.rules.messages_per_s - _ROOM_FOR_PONGS)
         self._work = asyncio.Event()
         self._work.set()
-        self._again: set[str] = set()
+        self._again: dict[str, None] = {}  # in the order of asking
         self._loop = asyncio.get_running_loop()
 
     @asynccontextmanager
@@ -123,7 +123,7 @@ class Link:
 
     def ask_again(self, name: str) -> None:
         """Unsubscribe and subscribe `name`."""
-        self._again.add(name)
+        self._again[name] = None
         self._work.set()
 
     def lasted(self, now: float) -> bool:
@@ -183,7 +183,8 @@ class Link:
     def _next_request(self) -> Request | None:
         now = self._loop.time()
         while self._again:
-            name = self._again.pop()
+            name = next(iter(self._again))
+            del self._again[name]
             if name in self.owner.wanted:
                 return self._ledger.again(name, now)
         return self._ledger.next_request(self.owner.wanted, self.owner.suspects, now)
