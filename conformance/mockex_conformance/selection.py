@@ -14,6 +14,7 @@ _WILD = frozenset("*?[")
 # `--smoke`: the cases that catch most of our mutants for their time, each about something else,
 # and none that waits for a long timer of the testee's.
 SMOKE: dict[str, str] = {
+    "CONN-05": "each stream on the route that carries it",
     "CONN-06": "one owner of the connection",
     "SUB-02": "streams are back after five kinds of loss",
     "SUB-04": "inside the message limit",

@@ -10,10 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 import mockex
 from mockex.faults import Reset
+from mockex_conformance.description import CEILINGS, Limits
+from mockex_conformance.harness import load
 
 PAGE = Path(__file__).parents[2] / "docs" / "point-your-adapter.md"
 STREAM = "ethusdc@depth5@100ms"
@@ -118,3 +121,36 @@ def test_the_client_is_pinned_to_the_version_that_its_description_names() -> Non
     pins = (client / "requirements.txt").read_text().splitlines()
     assert f"python-binance=={version}" in pins
     assert all("==" in pin for pin in pins)
+
+
+def rows(heading: str) -> dict[str, list[str]]:
+    """The rows of the table that begins with `heading`, by the name in their first cell."""
+    lines = PAGE.read_text().split(f"| {heading} |", 1)[1].splitlines()[2:]
+    cells = [[c.strip() for c in line.strip("|").split("|")] for line in _until_empty(lines)]
+    return {first.strip("`"): rest for first, *rest in cells}
+
+
+def _until_empty(lines: list[str]) -> list[str]:
+    return lines[: lines.index("")]
+
+
+def test_the_page_has_every_key_with_its_default() -> None:
+    told = {name: cells[0].strip("`") for name, cells in rows("key").items()}
+    fields = {f.name: f.default for f in msgspec.structs.fields(load.TesteeTable)}
+    assert told.keys() == fields.keys()
+    for name, default in fields.items():
+        if not isinstance(default, str | int | bool):
+            continue
+        assert told[name] == json.dumps(default), name
+
+
+def test_the_page_has_every_limit_with_its_default_and_its_ceiling() -> None:
+    told = rows("limit")
+    usual = Limits()
+    assert list(told) == list(usual.__struct_fields__)
+    for name, (default, ceiling, _) in told.items():
+        value = getattr(usual, name)
+        if value is not None:
+            assert default == f"{value:g}", name
+        if name != "stall_detect_ms":
+            assert ceiling == f"{CEILINGS[name]:g}", name
