@@ -257,4 +257,6 @@ def _took(finished: Finished) -> str:
     if finished.processor_s and finished.sitting_s:
         share = finished.processor_s / finished.sitting_s
         said += f"; the suite itself used {share:.2f} of a core, the testees not counted"
+    if finished.run.repeat > 1:
+        said += f"; each case was judged {finished.run.repeat} times"
     return said + "."

@@ -70,7 +70,7 @@ class DeliveriesAtMost(Check, frozen=True, tag="deliveries_at_most"):
     ) -> None:
         numbers = [c.number for c in view.delivering(stream)]
         if self.pending:
-            numbers += [c.number for c in view.pending()]
+            numbers = sorted([*numbers, *(c.number for c in view.pending())])
         if len(numbers) <= self.k:
             since, were = over.pop(stream, (now, []))
             if were and now - since > self._allowed_s(recording, since, now):

@@ -144,14 +144,20 @@ def show_findings(out: Console, verdicts: Iterable[CaseVerdict], folder: Path = 
         out.print(line.append("  " + text.title(verdict), style="bold"))
         for finding in verdict.findings:
             out.print(Text("  " + finding.message))
-            for name, value in text.facts(verdict, finding, folder):
-                out.print(Text(f"    {name:<8}", style="dim").append(value, style="not dim"))
+            _show_facts(out, text.facts(verdict, finding, folder))
         if verdict.reason:
             out.print(Text("  " + verdict.reason))
+        if not verdict.findings:
+            _show_facts(out, text.where(verdict, folder))
         if verdict.expected:
             out.print(Text("  known: " + verdict.expected))
         for note in verdict.notes:
             out.print(Text("  note: " + note))
+
+
+def _show_facts(out: Console, facts: Iterable[tuple[str, str]]) -> None:
+    for name, value in facts:
+        out.print(Text(f"    {name:<8}", style="dim").append(value, style="not dim"))
 
 
 def show_result(

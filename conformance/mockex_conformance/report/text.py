@@ -28,6 +28,13 @@ def facts(verdict: CaseVerdict, finding: Finding, folder: Path = Path()) -> list
         ("moment", moment(finding)),
         ("fault", finding.fault or "none before it"),
         ("seed", str(verdict.seed)),
+    ]
+    return rows + where(verdict, folder)
+
+
+def where(verdict: CaseVerdict, folder: Path = Path()) -> list[tuple[str, str]]:
+    """How a case is run again, and its recording."""
+    rows = [
         ("replay", verdict.replay),
         ("journal", verdict.journal and str(folder / verdict.journal)),
     ]

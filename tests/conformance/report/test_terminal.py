@@ -94,6 +94,12 @@ def test_a_testee_is_shown_with_what_it_declares(make_verdict: MakeVerdict) -> N
     assert "fixed declares: level 0, streams are fixed (1)\n" in output
 
 
+def test_what_could_not_be_judged_can_be_run_again(make_verdict: MakeVerdict) -> None:
+    lines = shown([make_verdict("INCONCLUSIVE", reason="Stall was not seen")]).splitlines()
+    line = "    replay  mockex conform orderly --case CONN-01 --profile usdm --seed 7"
+    assert lines[lines.index("  Stall was not seen") + 1] == line
+
+
 def test_a_recording_is_named_by_a_path_that_can_be_pasted(make_verdict: MakeVerdict) -> None:
     stream = io.StringIO()
     result = outcome([make_verdict("FAIL", journal="journal/x.jsonl")])
