@@ -9,11 +9,20 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from typing import Any
 
 from rich.text import Text
 
-from mockex.server.journal import AnyEntry, Ended, Refused, Subscribed, Unsubscribed, Upgraded
+from mockex.server.journal import (
+    AnyEntry,
+    Closed,
+    Ended,
+    Refused,
+    Subscribed,
+    Unsubscribed,
+    Upgraded,
+)
 from mockex_conformance.description import Description
 from mockex_conformance.errors import ProtocolBroken
 from mockex_conformance.harness import protocol
@@ -25,6 +34,7 @@ HELLO_WITHIN_S = 10.0
 ANSWER_WITHIN_S = 10.0
 _QUIT_WITHIN_S = 2.0
 _MOST_SHOWN = 4000  # characters of a line
+_WHO = {"client": "testee", "server": "exchange"}
 _STYLES = {">": "green", "<": "cyan", "~": "dim", "|": "dim", "!": "bold red"}
 
 
@@ -46,10 +56,16 @@ class Screen:
 
 
 class Conversation(Process):
-    """A testee that a person talks to: every line is shown, and a bad one ends nothing."""
+    """A testee that a person talks to: every line is shown, and a bad one ends nothing. `granted`
+    gets each request that was answered without an error, and when it was sent, in loop time."""
 
     def __init__(
-        self, testee: Description, command: list[str], env: dict[str, str], screen: Screen
+        self,
+        testee: Description,
+        command: list[str],
+        env: dict[str, str],
+        screen: Screen,
+        granted: Callable[[dict[str, Any], float], None],
     ) -> None:
         self.over = asyncio.Event()  # it has ended, or the person has had enough
         super().__init__(
@@ -61,8 +77,10 @@ class Conversation(Process):
             told=self._heard,
             changed=self.over.set,
         )
+        self._level = testee.level
         self._screen = screen
-        self._asked: dict[int, str] = {}
+        self._granted = granted
+        self._asked: dict[int, tuple[dict[str, Any], float]] = {}
         self._told_last = ""
         self._numbers = 0
         self._greeted = asyncio.Event()
@@ -70,6 +88,8 @@ class Conversation(Process):
         self.wrong = 0  # lines that are no valid message
 
     def _line(self, line: bytes) -> None:
+        if self._level == 0:
+            return self._print(line)  # of which nobody asks a protocol
         text = line.decode("utf-8", "replace").rstrip()
         try:
             self._budget.count(line, asyncio.get_running_loop().time())
@@ -88,14 +108,16 @@ class Conversation(Process):
             self._screen.show("|", text)
 
     def _complain(self, broken: ProtocolBroken) -> None:
-        self.wrong += 1
-        self._screen.show("!", str(broken))
+        self.miss(str(broken))
 
     def _heard(self, message: protocol.Notification | protocol.Response) -> None:
         if isinstance(message, protocol.Response):
-            method = self._asked.pop(message.id, None)
+            asked, at = self._asked.pop(message.id, (None, 0.0))
             self._answered.set()
+            method = None if asked is None else str(asked.get("method"))
             protocol.check_result(method, message)
+            if asked is not None and message.error is None:
+                self._granted(asked, at)
         elif not self._greeted.is_set():
             self._greeted.set()
             if message.method != "hello" or message.params["protocol"] != protocol.PROTOCOL:
@@ -105,7 +127,7 @@ class Conversation(Process):
 
     async def greeted(self) -> None:
         """Wait for the first message; complain if there is none in time."""
-        if not await self._seen(self._greeted, HELLO_WITHIN_S):
+        if not await self.until(self._greeted, HELLO_WITHIN_S):
             self._complain(
                 ProtocolBroken(
                     f"no `hello` within {HELLO_WITHIN_S:g} s of the start",
@@ -122,7 +144,7 @@ class Conversation(Process):
             return False
         if isinstance(number := message["id"], int):
             self._numbers = max(self._numbers, number)
-            self._asked[number] = str(message.get("method"))
+            self._asked[number] = (message, asyncio.get_running_loop().time())
         self._told_last = str(message.get("method"))
         line = json.dumps(message, separators=(",", ":"))
         self._screen.show("<", line)
@@ -132,15 +154,19 @@ class Conversation(Process):
 
     async def answered(self) -> None:
         """Wait for an answer to the last request; complain if none comes in time."""
-        if not await self._seen(self._answered, ANSWER_WITHIN_S):
-            self.wrong += 1
-            self._screen.show("!", f"no answer within {ANSWER_WITHIN_S:g} s")
+        if not await self.until(self._answered, ANSWER_WITHIN_S):
+            self.miss(f"no answer within {ANSWER_WITHIN_S:g} s")
 
     async def stay(self, seconds: float) -> None:
         """Go on listening for so long."""
-        await self._seen(self.over, seconds)
+        await self.until(self.over, seconds)
 
-    async def _seen(self, event: asyncio.Event, within_s: float) -> bool:
+    def miss(self, what: str) -> None:
+        """Say what did not come about; the testee is wrong."""
+        self.wrong += 1
+        self._screen.show("!", what)
+
+    async def until(self, event: asyncio.Event, within_s: float) -> bool:
         """Whether `event` came in time; that it is over is good, too."""
         waits = [asyncio.create_task(awaited.wait()) for awaited in (event, self.over)]
         done, _ = await asyncio.wait(waits, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
@@ -149,13 +175,12 @@ class Conversation(Process):
         return bool(done)
 
     async def end(self, close_s: float) -> None:
-        """`quit`, SIGTERM, SIGKILL, each if the one before did not do; nothing is left."""
-        if self.code is None:
+        """`quit` at level 2, SIGTERM, SIGKILL, each if that before did not do."""
+        if self.code is None and self._level > 1:
             self.ask("quit")
             await self.wait(_QUIT_WITHIN_S)
-        elif self._told_last != "quit":
-            self.wrong += 1
-            self._screen.show("!", f"it ended by itself with exit code {self.code}")
+        elif self.code is not None and self._told_last != "quit":
+            self.miss(f"it ended by itself with exit code {self.code}")
         self.signal(signal.SIGTERM)
         await self.wait(close_s)
         if left := await self.wait_for_rest(close_s):
@@ -163,18 +188,41 @@ class Conversation(Process):
         await self.kill()
 
 
-def happened(entry: AnyEntry) -> str:
-    """What a person wants to know of the exchange; empty for the rest."""
-    match entry:
-        case Upgraded(conn=conn, target=target):
-            return f"c{conn} opened {target}"
-        case Refused(conn=conn, status=status, reason=reason):
-            return f"c{conn} refused with {status}: {reason}"
-        case Subscribed(conn=conn, streams=streams, silent=silent, via="request"):
-            never = f"; never sent: {', '.join(silent)}" if silent else ""
-            return f"c{conn} subscribed {', '.join(streams)}{never}"
-        case Unsubscribed(conn=conn, streams=streams):
-            return f"c{conn} unsubscribed {', '.join(streams)}"
-        case Ended(conn=conn, by=by, how=how):
-            return f"c{conn} ended by the {by} ({how})"
-    return ""
+class Happenings:
+    """What a person wants to know of the exchange, in words."""
+
+    def __init__(self) -> None:
+        self._closed: dict[int, list[Closed]] = {}
+
+    def told(self, entry: AnyEntry) -> str:
+        """One entry in words; empty for those that nobody misses."""
+        match entry:
+            case Upgraded(conn=conn, target=target):
+                return f"c{conn} opened {target}"
+            case Refused(conn=conn, status=status, reason=reason):
+                return f"c{conn} refused with {status}: {reason}"
+            case Subscribed(conn=conn, streams=streams, silent=silent, via="request"):
+                never = f"; never sent: {', '.join(silent)}" if silent else ""
+                return f"c{conn} subscribed {', '.join(streams)}{never}"
+            case Unsubscribed(conn=conn, streams=streams):
+                return f"c{conn} unsubscribed {', '.join(streams)}"
+            case Closed(conn=conn):
+                self._closed.setdefault(conn, []).append(entry)
+            case Ended(conn=conn):
+                return self._ended(entry, self._closed.pop(conn, []))
+        return ""
+
+    def _ended(self, entry: Ended, frames: list[Closed]) -> str:
+        """Who began: after an orderly close it is the exchange that hangs up, whoever began."""
+        if not frames:
+            how = f"{entry.how.upper()} without a close frame"
+            return f"c{entry.conn} ended by the {_WHO[entry.by]}: {how}"
+        first, *answers = frames
+        code = "without a code" if first.code is None else str(first.code)
+        reason = f" ({first.reason})" if first.reason else ""
+        answered = "answered" if answers else "not answered"
+        reset = f"; reset by the {_WHO[entry.by]}" if entry.how == "rst" else ""
+        return (
+            f"c{entry.conn} closed by the {_WHO[first.by]}: close frame {code}{reason}, "
+            f"{answered}{reset}"
+        )

@@ -1,7 +1,8 @@
 """`mockex try`: one testee against a healthy exchange, both directions on the terminal, requests
 from whoever types.
 
-From a pipe each request waits for the answer to the one before. What is shown: `conversation`.
+From a pipe each request waits for the answer to the one before. What is shown: `conversation`;
+what may be typed: `typed`.
 """
 
 from __future__ import annotations
@@ -15,30 +16,97 @@ import tempfile
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 import mockex
 from mockex.cli import ExitCode
+from mockex.server.exchange import Exchange
 from mockex.server.journal import AnyEntry
 from mockex_conformance.cases.streams import SYMBOLS, default_streams
-from mockex_conformance.conversation import Conversation, Screen, happened
+from mockex_conformance.conversation import Conversation, Happenings, Screen
 from mockex_conformance.description import Description
 from mockex_conformance.errors import CannotRun
 from mockex_conformance.harness.process import adopt_orphans, fill, prepared
 from mockex_conformance.report.terminal import console
-from mockex_conformance.typed import HELP
+from mockex_conformance.typed import HELP, Untyped, Wait, wait
+
+_ANYWAY = "--level 2 to speak to it anyway"
+_SHOWN = (
+    "what the exchange sees (~) and what it prints (|)",
+    "what it says (>), what the exchange sees (~) and what it prints (|)",
+    "what it says (>), what it is told (<), what the exchange sees (~) and what it prints (|)",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """What the person wants to see."""
+    """What the person wants to see. `level` is what the testee is spoken to as: below 2 it takes
+    no requests, at 0 it says nothing either."""
 
     testee: Description
+    level: int
     profile: str
     mode: str
     streams: Sequence[str] = ()  # none: those of a case
     seed: int = 7
     stay_s: float = 0.0  # after the last request
     hidden: Collection[str] = ()  # notifications that are not shown
+    starts: bool = True  # `start` is sent before anything that is typed
+
+    @property
+    def claim(self) -> str:
+        """Which level, and who says so."""
+        declared = self.testee.file is not None and self.level == self.testee.level
+        return f"{self.testee.name} {'declares' if declared else 'is taken as'} level {self.level}"
+
+
+class Flow:
+    """Whether every wanted stream flows, as the exchange sees it."""
+
+    def __init__(self, exchange: Exchange, streams: Sequence[str]) -> None:
+        self._exchange = exchange
+        self._reconnect_at = 0.0
+        self._since = 0.0
+        self.wanted = set(streams)
+        self.live = asyncio.Event()
+
+    def granted(self, request: dict[str, Any], at: float) -> None:
+        """The testee agreed to a request that was sent `at`."""
+        match request:
+            case {"method": "subscribe", "params": {"streams": [*streams]}}:
+                self.wanted.update(map(str, streams))
+            case {"method": "unsubscribe", "params": {"streams": [*streams]}}:
+                self.wanted.difference_update(map(str, streams))
+            case {"method": "reconnect"}:
+                self._reconnect_at = at
+
+    def await_anew(self) -> None:
+        """From now on `live` tells of what is delivered from now on."""
+        self.live.clear()
+        self._since = asyncio.get_running_loop().time()
+        self.look()
+
+    def look(self) -> None:
+        """Something happened at the exchange."""
+        if self._since and not self.live.is_set() and self._replaced and not self.missing():
+            self.live.set()
+
+    @property
+    def _replaced(self) -> bool:
+        """What is left of the time before a `reconnect` may go on flowing for a while."""
+        opened = (c.upgraded_at or 0.0 for c in self._exchange.connections.live())
+        return any(at >= self._reconnect_at for at in opened)
+
+    def missing(self) -> list[str]:
+        """Streams that have not been delivered since the wait began."""
+        return sorted(name for name in self.wanted if not self._flows(name))
+
+    def _flows(self, name: str) -> bool:
+        last_at = self._exchange.deliveries.last_at
+        delivering = self._exchange.connections.delivering(name)
+        return any((last_at(c.number, name) or 0.0) >= self._since for c in delivering)
 
 
 def run(trial: Trial) -> ExitCode:
@@ -70,14 +138,17 @@ def build(testee: Description) -> None:
 
 
 async def _talk(trial: Trial, screen: Screen) -> ExitCode:
-    testee = trial.testee
+    testee = msgspec.structs.replace(trial.testee, level=trial.level)
     streams = trial.streams or testee.streams or default_streams(trial.profile)
+    happenings = Happenings()
 
     def look(entry: AnyEntry) -> None:
-        if words := happened(entry):
+        if words := happenings.told(entry):
             screen.show("~", words)
+        flow.look()
 
     async with mockex.serve(trial.profile, seed=trial.seed, symbols=SYMBOLS) as exchange:
+        flow = Flow(exchange, streams)
         exchange.journal.listen(look, replay=False)
         command, env = prepared(
             testee,
@@ -89,36 +160,75 @@ async def _talk(trial: Trial, screen: Screen) -> ExitCode:
                 "MOCKEX_STREAMS": ",".join(streams),
             },
         )
-        conversation = Conversation(testee, command, env, screen)
+        conversation = Conversation(testee, command, env, screen, flow.granted)
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, conversation.over.set)
         with tempfile.TemporaryDirectory() as folder:
             await conversation.start(Path(folder, "lock"))
         try:
             await conversation.listen()
-            await _ask_all(conversation, trial, screen)
+            await _Talk(trial, screen, conversation, flow).to_the_end()
         finally:
-            await conversation.end((testee.limits.close_ms) / 1000)
+            await conversation.end(testee.limits.close_ms / 1000)
             conversation.close()
     return ExitCode.FAILED if conversation.wrong else ExitCode.OK
 
 
-async def _ask_all(conversation: Conversation, trial: Trial, screen: Screen) -> None:
-    if trial.testee.level > 0:
-        await conversation.greeted()
-    if trial.testee.level > 1 and not conversation.over.is_set():
-        conversation.ask("start")
-        await conversation.answered()
-    by_hand = sys.stdin.isatty()
-    if by_hand:
-        print("Type a request, or `help`; Ctrl-D ends.", file=sys.stderr)  # noqa: T201 - for people
-    async for text in typed_lines(conversation.over):
-        if text == "help":
-            screen.show("|", HELP)
-        elif text and conversation.ask(text) and not by_hand:
+@dataclass(frozen=True, slots=True)
+class _Talk:
+    """The person's part of it."""
+
+    trial: Trial
+    screen: Screen
+    conversation: Conversation
+    flow: Flow
+
+    async def to_the_end(self) -> None:
+        """All that is typed, and what is sent without being typed."""
+        trial, conversation = self.trial, self.conversation
+        by_hand = sys.stdin.isatty()
+        _to_person(f"{trial.claim}; shown: {_SHOWN[trial.level]}.")
+        if trial.level > 0:
+            await conversation.greeted()
+        if trial.level > 1 and trial.starts and not conversation.over.is_set():
+            conversation.ask("start")
             await conversation.answered()
-    if trial.stay_s:
-        await conversation.stay(trial.stay_s)
+        if by_hand:
+            _to_person("Type a request, or `help`; Ctrl-D ends.")
+        async for text in typed_lines(conversation.over):
+            await self._obey(text, by_hand=by_hand)
+        if trial.stay_s:
+            await conversation.stay(trial.stay_s)
+
+    async def _obey(self, text: str, *, by_hand: bool) -> None:
+        try:
+            waits = wait(text)
+        except Untyped as why:
+            self.screen.show("!", str(why))
+            return
+        if waits is not None:
+            await self._wait(waits)
+        elif text == "help":
+            self.screen.show("|", HELP)
+        elif text and self.trial.level < 2:
+            self.screen.show("!", f"{self.trial.claim} and takes no requests; {_ANYWAY}")
+        elif text and self.conversation.ask(text) and not by_hand:
+            await self.conversation.answered()
+
+    async def _wait(self, waits: Wait) -> None:
+        if not waits.live:
+            await self.conversation.stay(waits.seconds)
+            return
+        self.flow.await_anew()
+        if not await self.conversation.until(self.flow.live, waits.seconds):
+            missing = ", ".join(self.flow.missing()) or "nothing was connected anew"
+            self.conversation.miss(f"not live within {waits.seconds:g} s: {missing}")
+        elif self.flow.live.is_set():
+            self.screen.show("~", f"live: {', '.join(sorted(self.flow.wanted))}")
+
+
+def _to_person(text: str) -> None:
+    print(text, file=sys.stderr)  # noqa: T201 - for people
 
 
 async def typed_lines(over: asyncio.Event) -> AsyncIterator[str]:

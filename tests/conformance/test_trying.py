@@ -12,10 +12,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
 from mockex.cli import run as mockex
+from mockex.server.journal import AnyEntry, Closed, Ended
+from mockex_conformance.conversation import Happenings
 
 MOCKEX = Path(sys.executable).parent / "mockex"
 TESTEE = """\
@@ -109,6 +112,141 @@ def test_a_bad_line_is_shown_with_what_was_expected_and_ends_nothing(
     assert code == (0 if complaint == ["| loading"] else 1)
 
 
+BELOW = """\
+import json, sys, time
+print(json.dumps({"jsonrpc": "2.0", "method": "hello", "params": {
+    "protocol": 1, "name": "x", "version": "", "supports": []}}), flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize(
+    ("level", "sign", "shown"),
+    [
+        (0, "|", "what the exchange sees (~) and what it prints (|)"),
+        (1, ">", "what it says (>), what the exchange sees (~) and what it prints (|)"),
+    ],
+)
+def test_below_level_2_a_request_is_refused_at_once_and_nothing_is_sent(
+    tmp_path: Path, level: int, sign: str, shown: str
+) -> None:
+    (tmp_path / "program.py").write_text(BELOW)
+    (tmp_path / "testee.toml").write_text(
+        f'[testee]\nname = "beast"\ncommand = ["{{python}}", "program.py"]\nlevel = {level}\n'
+    )
+    started = time.monotonic()
+    done = subprocess.run(
+        [str(MOCKEX), "try", str(tmp_path)],
+        input="wait 1\nstatus\n", capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert time.monotonic() - started < 9, "no answer was waited for"
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith(f'{sign} {{"jsonrpc": "2.0", "method": "hello"')
+    assert lines[1:] == [
+        f"! beast declares level {level} and takes no requests; --level 2 to speak to it anyway"
+    ]
+    assert done.stderr.startswith(f"beast declares level {level}; shown: {shown}.")
+    assert done.returncode == 0, "it has done nothing wrong"
+
+
+def test_what_a_level_0_prints_is_no_message_whatever_it_looks_like(
+    program: Callable[..., list[str]],
+) -> None:
+    text = 'print("{oops", flush=True)\nimport time; time.sleep(600)'
+    lines, code = talked(program(text, "--level", "0"), "wait 1\nnope\n")
+    assert lines == [
+        "| {oops",
+        "! program is taken as level 0 and takes no requests; --level 2 to speak to it anyway",
+    ]
+    assert code == 0
+
+
+def test_start_may_be_left_to_the_person(program: Callable[..., list[str]]) -> None:
+    lines, code = talked(program(TESTEE + RIGHT, "--no-start"), "subscribe 'a b'\nstart\n")
+    assert [line for line in lines if line.startswith("<")] == [
+        '< {"jsonrpc":"2.0","id":1,"method":"subscribe","params":{"streams":["a b"]}}',
+        '< {"jsonrpc":"2.0","id":2,"method":"start"}',
+        '< {"jsonrpc":"2.0","id":3,"method":"quit"}',
+    ]
+    assert code == 0
+
+
+def test_a_line_may_wait_until_everything_flows_and_flows_anew_after_a_reconnect() -> None:
+    typed = "wait live\nsubscribe btcusdc@aggTrade\nwait live\nreconnect\nwait live\nstatus\n"
+    lines, code = talked(
+        [str(MOCKEX), "try", "shim-python", "--hide", "event", "--hide", "gauge"], typed
+    )
+    kinds = [
+        word
+        for line in lines
+        for word in ("opened", '"subscribe"', '"reconnect"', "live: ", '"status"')
+        if word in line and not line.startswith(">")
+    ]
+    at = {word: kinds.index(word) for word in ('"subscribe"', '"reconnect"', '"status"')}
+    live = [number for number, word in enumerate(kinds) if word == "live: "]
+    assert len(live) == 3, lines
+    assert kinds[0] == "opened"
+    assert live[0] < at['"subscribe"'] < live[1] < at['"reconnect"'] < live[2] < at['"status"']
+    assert "opened" in kinds[at['"reconnect"'] : live[2]], "not what flowed before"
+    assert "~ live: btcusdc@aggTrade, ethusdc@depth5@100ms" in lines
+    assert code == 0
+
+
+def test_what_does_not_flow_in_time_is_named(
+    program: Callable[..., list[str]],
+) -> None:
+    lines, code = talked(
+        program(TESTEE + RIGHT, "--streams", "ethusdc@aggTrade"),
+        "subscribe a@trade\nwait live 1\n",
+    )
+    assert "! not live within 1 s: a@trade, ethusdc@aggTrade" in lines
+    assert code == 1
+
+
+def test_a_wait_ends_with_the_testee(program: Callable[..., list[str]]) -> None:
+    dying = TESTEE + RIGHT + "    if method == 'close':\n        sys.exit(3)\n"
+    started = time.monotonic()
+    lines, code = talked(program(dying), "close\nwait live\n")
+    assert lines[-1] == "! it ended by itself with exit code 3"
+    assert not [line for line in lines if "not live" in line]
+    assert time.monotonic() - started < 25
+    assert code == 1
+
+
+ORDERLY = Closed(t=1, conn=1, by="client", code=1000)
+ANSWER = Closed(t=2, conn=1, by="server", code=1000)
+NOTICE = Closed(t=1, conn=1, by="server", code=1008, reason="Too many requests")
+
+
+@pytest.mark.parametrize(
+    ("entries", "words"),
+    [
+        ([ORDERLY, ANSWER, Ended(t=3, conn=1, by="server", how="fin")],
+         "c1 closed by the testee: close frame 1000, answered"),
+        ([ORDERLY, Ended(t=3, conn=1, by="client", how="rst")],
+         "c1 closed by the testee: close frame 1000, not answered; reset by the testee"),
+        ([Closed(t=1, conn=1, by="client", code=None), Ended(t=3, conn=1, by="client", how="fin")],
+         "c1 closed by the testee: close frame without a code, not answered"),
+        ([NOTICE, ORDERLY, Ended(t=3, conn=1, by="server", how="fin")],
+         "c1 closed by the exchange: close frame 1008 (Too many requests), answered"),
+        ([NOTICE, Ended(t=3, conn=1, by="server", how="rst")],
+         "c1 closed by the exchange: close frame 1008 (Too many requests), not answered; "
+         "reset by the exchange"),
+        ([Ended(t=3, conn=1, by="client", how="fin")],
+         "c1 ended by the testee: FIN without a close frame"),
+        ([Ended(t=3, conn=1, by="server", how="rst")],
+         "c1 ended by the exchange: RST without a close frame"),
+        ([msgspec.structs.replace(ORDERLY, conn=2), Ended(t=3, conn=1, by="client", how="fin")],
+         "c1 ended by the testee: FIN without a close frame"),
+    ],
+)  # fmt: skip
+def test_an_end_is_told_with_who_began_it(entries: list[AnyEntry], words: str) -> None:
+    happenings = Happenings()
+    *before, last = [happenings.told(entry) for entry in entries]
+    assert last == words
+    assert not any(before)
+
+
 def test_what_is_typed_wrong_is_said_and_not_sent(program: Callable[..., list[str]]) -> None:
     lines, code = talked(program(TESTEE + RIGHT), "subscribe\n{\nhelp\n\n")
     assert "! 'subscribe' takes streams" in lines
@@ -133,7 +271,7 @@ def test_one_that_is_deaf_is_ended_by_force(program: Callable[..., list[str]]) -
     lines, code = talked(
         program("import signal, time\n" + deaf + "time.sleep(600)\n", "--level", "1"), ""
     )
-    assert [line[:2] for line in lines] == ["> ", "< "]
+    assert [line[:2] for line in lines] == ["> "]
     assert code == 0
     assert time.monotonic() - started < 30
 
@@ -142,8 +280,10 @@ def test_the_end_of_the_exchange_is_shown_too_and_notifications_may_be_hidden(
     tmp_path: Path,
 ) -> None:
     command = [str(MOCKEX), "try", "shim-python", "--hide", "gauge", "--hide", "event"]
-    lines, code = talked([*command, "--for", "1"], "reconnect\nclose\n")
+    lines, code = talked([*command, "--for", "1"], "wait live\nclose\n")
     assert "~ c1 opened /stream?streams=ethusdc@depth5@100ms" in lines
+    closed = re.compile(r"~ c1 closed by the testee: close frame 10\d\d, answered")
+    assert list(filter(closed.fullmatch, lines)), lines
     assert not [line for line in lines if '"event"' in line.split("supports")[0]]
     assert code == 0
 

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import click
-import msgspec
 
 from mockex.cli import say
 from mockex.errors import ConfigError
@@ -66,6 +65,7 @@ def init(language: str, folder: Path) -> None:
     "--level", type=click.IntRange(0, 2),
     help="What it is spoken to as. Default: what it declares; 2 for a COMMAND.",
 )  # fmt: skip
+@click.option("--no-start", is_flag=True, help="Leave `start` to who types (level 2).")
 @click.option(
     "--hide", "hidden", multiple=True, metavar="METHOD",
     help="Notifications that are not shown, `event` for example. Repeatable.",
@@ -83,6 +83,7 @@ def try_(
     streams: str,
     mode: str | None,
     level: int | None,
+    no_start: bool,
     hidden: tuple[str, ...],
     stay_s: float,
     seed: int,
@@ -90,23 +91,26 @@ def try_(
     """Talk to one testee by hand, against a healthy exchange.
 
     Requests are read from the terminal or from a pipe: `subscribe ethusdc@aggTrade`, `reconnect`,
-    `status`, or a JSON object; `help` lists them. What the testee says (>), what it is told (<),
-    what happens at the exchange (~), prints (|) and what is wrong (!) is shown line by line. The
-    exit code is 1 if it said or did something wrong.
+    `status`, or a JSON object; `wait live` and `wait 2` hold up what follows; `help` lists them.
+    What the testee says (>), what it is told (<), what happens at the exchange (~), prints (|) and
+    what is wrong (!) is shown line by line. The exit code is 1 if it said or did something wrong.
     """
     from mockex_conformance import trying
 
-    described = _meant(testee, ctx.meta.get(COMMAND))
-    if level is not None:
-        described = msgspec.structs.replace(described, level=level)
+    command = ctx.meta.get(COMMAND)
+    described = _meant(testee, command)
+    if level is None:
+        level = described.level if command is None else 2
     trial = trying.Trial(
         testee=described,
+        level=level,
         profile=profile or described.profiles[0],
         streams=[name for name in streams.split(",") if name],
         mode=mode or described.modes[0],
         hidden=hidden,
         stay_s=stay_s,
         seed=seed,
+        starts=not no_start,
     )
     ctx.exit(trying.run(trial))
 
@@ -117,7 +121,7 @@ def _meant(selector: str | None, command: list[str] | None) -> Description:
     if command is not None:
         if not command:
             raise click.UsageError("There is no command line behind '--'.")
-        return msgspec.structs.replace(from_command(command), level=2)
+        return from_command(command)
     found = find_all([selector or ""])
     if len(found) > 1:
         names = ", ".join(testee.name for testee in found[:3])
