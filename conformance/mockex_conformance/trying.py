@@ -16,20 +16,19 @@ import tempfile
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 import mockex
 from mockex.cli import ExitCode
-from mockex.server.exchange import Exchange
 from mockex.server.journal import AnyEntry
 from mockex_conformance.cases.streams import SYMBOLS, default_streams
-from mockex_conformance.conversation import Conversation, Happenings, Screen
+from mockex_conformance.conversation import Conversation, Screen
 from mockex_conformance.description import Description
 from mockex_conformance.errors import CannotRun
 from mockex_conformance.harness.process import adopt_orphans, fill, prepared
 from mockex_conformance.report.terminal import console
+from mockex_conformance.sightings import Flow, Happenings
 from mockex_conformance.typed import HELP, Untyped, Wait, wait
 
 _ANYWAY = "--level 2 to speak to it anyway"
@@ -60,53 +59,6 @@ class Trial:
         """Which level, and who says so."""
         declared = self.testee.file is not None and self.level == self.testee.level
         return f"{self.testee.name} {'declares' if declared else 'is taken as'} level {self.level}"
-
-
-class Flow:
-    """Whether every wanted stream flows, as the exchange sees it."""
-
-    def __init__(self, exchange: Exchange, streams: Sequence[str]) -> None:
-        self._exchange = exchange
-        self._reconnect_at = 0.0
-        self._since = 0.0
-        self.wanted = set(streams)
-        self.live = asyncio.Event()
-
-    def granted(self, request: dict[str, Any], at: float) -> None:
-        """The testee agreed to a request that was sent `at`."""
-        match request:
-            case {"method": "subscribe", "params": {"streams": [*streams]}}:
-                self.wanted.update(map(str, streams))
-            case {"method": "unsubscribe", "params": {"streams": [*streams]}}:
-                self.wanted.difference_update(map(str, streams))
-            case {"method": "reconnect"}:
-                self._reconnect_at = at
-
-    def await_anew(self) -> None:
-        """From now on `live` tells of what is delivered from now on."""
-        self.live.clear()
-        self._since = asyncio.get_running_loop().time()
-        self.look()
-
-    def look(self) -> None:
-        """Something happened at the exchange."""
-        if self._since and not self.live.is_set() and self._replaced and not self.missing():
-            self.live.set()
-
-    @property
-    def _replaced(self) -> bool:
-        """What is left of the time before a `reconnect` may go on flowing for a while."""
-        opened = (c.upgraded_at or 0.0 for c in self._exchange.connections.live())
-        return any(at >= self._reconnect_at for at in opened)
-
-    def missing(self) -> list[str]:
-        """Streams that have not been delivered since the wait began."""
-        return sorted(name for name in self.wanted if not self._flows(name))
-
-    def _flows(self, name: str) -> bool:
-        last_at = self._exchange.deliveries.last_at
-        delivering = self._exchange.connections.delivering(name)
-        return any((last_at(c.number, name) or 0.0) >= self._since for c in delivering)
 
 
 def run(trial: Trial) -> ExitCode:
@@ -148,7 +100,7 @@ async def _talk(trial: Trial, screen: Screen) -> ExitCode:
         flow.look()
 
     async with mockex.serve(trial.profile, seed=trial.seed, symbols=SYMBOLS) as exchange:
-        flow = Flow(exchange, streams)
+        flow = Flow(streams, exchange.connections, exchange.deliveries)
         exchange.journal.listen(look, replay=False)
         command, env = prepared(
             testee,
@@ -219,7 +171,7 @@ class _Talk:
         if not waits.live:
             await self.conversation.stay(waits.seconds)
             return
-        self.flow.await_anew()
+        self.flow.await_anew(asyncio.get_running_loop().time())
         if not await self.conversation.until(self.flow.live, waits.seconds):
             missing = ", ".join(self.flow.missing()) or "nothing was connected anew"
             self.conversation.miss(f"not live within {waits.seconds:g} s: {missing}")
