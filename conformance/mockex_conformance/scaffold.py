@@ -17,6 +17,11 @@ LANGUAGES = {
     "rust": "rust",
     "java": "java",
 }
+OTHER = "other"  # any language: a description alone
+OTHER_MUST = """\
+Your program connects to MOCKEX_WS_URL, holds the streams of MOCKEX_STREAMS and ends at SIGTERM.
+From level 1 on it writes `hello` and what happens to stdout, one JSON message a line; at level 2 it
+answers requests on stdin. Messages: `mockex schema testee-says`, docs/writing-a-shim.md"""
 _MADE = ("bin", "node_modules", "__pycache__", "Cargo.lock")  # by builds and runs, not by us
 
 
@@ -28,8 +33,12 @@ def write(language: str, folder: Path) -> list[Path]:
         ConfigError: one of them is there already, or the folder cannot be written to. Nothing is
             written then.
     """
-    shim = own_testees() / "shims" / LANGUAGES[language]
-    files = {folder / f.relative_to(shim): _named(f, shim, folder) for f in _files(shim)}
+    shims = own_testees() / "shims"
+    if language == OTHER:
+        files = {folder / "testee.toml": _named(shims / "other.toml", OTHER, folder)}
+    else:
+        shim = shims / LANGUAGES[language]
+        files = {folder / f.relative_to(shim): _named(f, shim.name, folder) for f in _files(shim)}
     for file in files:
         if file.exists():
             raise ConfigError("DIR", str(folder), f"a folder without {file.name!r}")
@@ -60,7 +69,7 @@ def _files(shim: Path) -> list[Path]:
     return sorted(files, key=lambda file: (file.name != "testee.toml", file))
 
 
-def _named(file: Path, shim: Path, folder: Path) -> str:
+def _named(file: Path, shim: str, folder: Path) -> str:
     """The text of a file, with the name of the new testee."""
     stem = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-")
-    return file.read_text(encoding="utf-8").replace(f"shim-{shim.name}", stem or "my-adapter")
+    return file.read_text(encoding="utf-8").replace(f"shim-{shim}", stem or "my-adapter")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -85,7 +86,60 @@ def test_a_language_that_we_have_no_shim_for_is_refused_with_those_that_we_have(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert mockex(["init", "--lang", "cobol"]) == 4
-    assert "'python', 'node', 'go', 'rust', 'java'" in capsys.readouterr().err
+    assert "'python', 'node', 'go', 'rust', 'java', 'other'" in capsys.readouterr().err
+
+
+def test_for_another_language_a_description_alone_is_written_and_the_program_is_described(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert mockex(["init", "--lang", "other", "my-adapter"]) == 0
+    assert [file.name for file in Path("my-adapter").iterdir()] == ["testee.toml"]
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == f"Wrote testee.toml into {tmp_path / 'my-adapter'}"
+    assert len(said) == 6
+    must = " ".join(said[1:4])
+    for word in (
+        "MOCKEX_WS_URL", "MOCKEX_STREAMS", "SIGTERM", "`hello`",
+        "mockex schema testee-says", "docs/writing-a-shim.md",
+    ):  # fmt: skip
+        assert word in must, word
+    assert said[4:] == [
+        "Judge it:    mockex conform my-adapter --smoke",
+        "Talk to it:  mockex try my-adapter",
+    ]
+    assert mockex(["init", "--lang", "other", "my-adapter"]) == 4, "nothing is overwritten"
+
+
+def test_the_description_for_another_language_declares_nothing_but_defaults(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "My Adapter"
+    scaffold.write("other", folder)
+    written = load(folder)
+    assert (written.name, written.command) == ("my-adapter", ["./my-adapter"])
+    (folder / "testee.toml").write_text('[testee]\nname = "my-adapter"\ncommand = ["./my-adapter"]')
+    assert written == load(folder)
+
+
+def test_the_description_for_another_language_explains_each_key_to_decide(tmp_path: Path) -> None:
+    scaffold.write("other", tmp_path)
+    text = (tmp_path / "testee.toml").read_text()
+    explained = re.findall(r"^# .*\.\n(?:# )?(\[?\w+\]?)(?: = .*)?$", text, re.MULTILINE)
+    assert explained == [
+        "[testee]", "command", "build", "level", "profiles", "modes", "scales_time",
+        "[limits]", "reconnect_first_ms", "reconnect_cap_ms", "handshake_timeout_ms",
+        "stall_detect_ms",
+    ]  # fmt: skip
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_a_description_whose_program_is_not_there_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scaffold.write("other", tmp_path / "mine")
+    assert mockex(["try", str(tmp_path / "mine")]) != 0
+    assert "cannot start './mine' in" in capsys.readouterr().err
 
 
 @pytest.mark.suite

@@ -12,7 +12,7 @@ from mockex.errors import ConfigError
 from mockex_conformance.cli.options import COMMAND, DEFAULT_SEED, TakesCommand
 from mockex_conformance.description import Description
 from mockex_conformance.harness.load import find_all, from_command
-from mockex_conformance.scaffold import LANGUAGES
+from mockex_conformance.scaffold import LANGUAGES, OTHER
 
 
 @click.command()
@@ -30,8 +30,8 @@ def schema(name: str | None) -> None:
 
 @click.command()
 @click.option(
-    "--lang", "language", required=True, type=click.Choice(list(LANGUAGES)),
-    help="What the testee is written in.",
+    "--lang", "language", required=True, type=click.Choice([*LANGUAGES, OTHER]),
+    help=f"What the testee is written in; `{OTHER}`: anything else.",
 )  # fmt: skip
 @click.argument(
     "folder", default=".", type=click.Path(file_okay=False, path_type=Path), metavar="[DIR]"
@@ -39,18 +39,22 @@ def schema(name: str | None) -> None:
 def init(language: str, folder: Path) -> None:
     """Write a testee to begin with into DIR: a testee.toml and a small adapter.
 
-    DIR is made if it is not there; nothing in it is overwritten.
+    For `other` it is the testee.toml alone. DIR is made if it is not there; nothing in it is
+    overwritten.
     """
     from mockex_conformance import scaffold
 
     files = scaffold.write(language, folder)
     names = ", ".join(str(file.relative_to(folder)) for file in files)
     say(f"Wrote {names} into {folder.resolve()}")
+    if language == OTHER:
+        say(scaffold.OTHER_MUST)
     for tool in scaffold.missing_tools(folder):
         say(f"Install {tool}: it is not on PATH")
     say(f"Judge it:    mockex conform {folder} --smoke")
     say(f"Talk to it:  mockex try {folder}")
-    say("Then put your adapter in its place: docs/writing-a-shim.md")
+    if language != OTHER:
+        say("Then put your adapter in its place: docs/writing-a-shim.md")
 
 
 @click.command("try", cls=TakesCommand)
