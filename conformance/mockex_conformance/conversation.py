@@ -71,7 +71,7 @@ class Conversation(Process):
         self._screen = screen
         self._granted = granted
         self._asked: dict[int, tuple[dict[str, Any], float]] = {}
-        self._told_last = ""
+        self._told_to_quit = False
         self._numbers = 0
         self._greeted = asyncio.Event()
         self._answered = asyncio.Event()
@@ -135,7 +135,7 @@ class Conversation(Process):
         if isinstance(number := message["id"], int):
             self._numbers = max(self._numbers, number)
             self._asked[number] = (message, asyncio.get_running_loop().time())
-        self._told_last = str(message.get("method"))
+        self._told_to_quit |= message.get("method") == "quit"
         line = json.dumps(message, separators=(",", ":"))
         self._screen.show("<", line)
         self._answered.clear()
@@ -169,7 +169,7 @@ class Conversation(Process):
         if self.code is None and self._level > 1:
             self.ask("quit")
             await self.wait(_QUIT_WITHIN_S)
-        elif self.code is not None and self._told_last != "quit":
+        elif self.code is not None and not self._told_to_quit:
             self.miss(f"it ended by itself with exit code {self.code}")
         self.signal(signal.SIGTERM)
         await self.wait(close_s)

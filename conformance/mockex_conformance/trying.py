@@ -148,6 +148,8 @@ class _Talk:
         if by_hand:
             _to_person("Type a request, or `help`; Ctrl-D ends.")
         async for text in typed_lines(conversation.over):
+            if conversation.over.is_set():
+                return
             await self._obey(text, by_hand=by_hand)
         if trial.stay_s:
             await conversation.stay(trial.stay_s)

@@ -228,6 +228,16 @@ def test_one_that_ends_by_itself_is_told(program: Callable[..., list[str]]) -> N
     assert code == 1
 
 
+def test_after_its_end_nothing_more_is_sent_and_a_quit_that_was_typed_is_no_end_by_itself(
+    program: Callable[..., list[str]],
+) -> None:
+    lines, code = talked(program(TESTEE + RIGHT), "quit\nstatus\nwait 20\nstatus\n")
+    assert not [line for line in lines if "by itself" in line]
+    told = [line for line in lines if line.startswith("<")]
+    assert len([line for line in told if '"status"' in line]) < 2, "the second comes too late"
+    assert code == 0
+
+
 def test_one_that_is_deaf_is_ended_by_force(program: Callable[..., list[str]]) -> None:
     deaf = "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + TESTEE.split("for line")[0]
     started = time.monotonic()
