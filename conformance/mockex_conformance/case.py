@@ -257,6 +257,7 @@ class Case:
     settings: Callable[[Times], dict[str, object]] | None = None  # of the profile
     market: str = "steady"
     step_ms: int = 100  # of the market: shorter steps make a burst on the streams in real time
+    takes_s: int = 10  # about, on a testee that scales time: the longest are started first
     real_only: str = ""  # what it looks at that only a machine has
 
 
@@ -277,6 +278,7 @@ def case(
     settings: Callable[[Times], dict[str, object]] | None = None,
     market: str = "steady",
     step_ms: int = 100,
+    takes_s: int = 10,
     real_only: str = "",
 ) -> Callable[[CaseBody], CaseBody]:
     """Register the decorated function as the case `id`, `number` in the catalogue."""
@@ -298,6 +300,7 @@ def case(
             settings=settings,
             market=market,
             step_ms=step_ms,
+            takes_s=takes_s,
             real_only=real_only,
         )
         return body

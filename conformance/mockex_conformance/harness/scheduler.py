@@ -125,7 +125,7 @@ class _Scheduler:
         self._room = Room()
         self._workers: dict[int, _Worker] = {}
         self._groups: dict[tuple[str, str], _Group] = {}
-        self._ready: deque[Job] = deque()
+        self._ready: list[Job] = []
         self._alone: deque[Job] = deque()
         # What was a child of ours before is not ours to end.
         self._strangers = {child.pid for child in psutil.Process().children()}
@@ -200,7 +200,7 @@ class _Scheduler:
     def _start_some(self) -> None:
         while self._ready and self._may_start():
             self._interrupts.check()
-            self._fork(self._ready.popleft())
+            self._fork(self._ready.pop(0))
         # A case that measures waits for a machine of its own; nothing else is started beside it.
         if self._alone and not self._ready and not self._workers:
             self._fork(self._alone.popleft())
@@ -274,6 +274,7 @@ class _Scheduler:
         if verdict.verdict is Verdict.PASS:
             for job in group.jobs:
                 (self._alone if job.case.alone else self._ready).append(job)
+            self._ready.sort(key=_turn)
             return
         for job in group.jobs:
             self._done(unlived(verdict, job))
@@ -328,6 +329,12 @@ def unlived(probe: CaseVerdict, job: Job) -> CaseVerdict:
         journal=probe.journal,
         stderr=probe.stderr,
     )
+
+
+def _turn(job: Job) -> tuple[bool, int]:
+    """Probes first, for cases wait for them; then the longest, or one of them is alone at the end
+    and a core idles."""
+    return job.case is not PROBE, -job.case.takes_s
 
 
 def telling_line(log: Path) -> str:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -106,6 +107,16 @@ def test_a_verdict_has_what_replays_it_and_where_it_is_recorded(tmp_path: Path) 
         "client-usdm-CONN-01.txt",
         "client-usdm-PROBE.txt",
     ]
+
+
+def test_the_longest_cases_begin_first_and_others_in_the_order_of_the_catalogue(
+    tmp_path: Path,
+) -> None:
+    takes = {1: 10, 2: 40, 3: 10, 4: 20}
+    cases = [replace(case(nothing, number), takes_s=s) for number, s in takes.items()]
+    _, events = judged(plan(tmp_path, *cases, jobs=1))
+    begun = [event.case for event in events if isinstance(event, Started)]
+    assert begun == [f"test/case-{number}" for number in (2, 4, 1, 3)]
 
 
 def test_one_that_never_goes_live_fails_everything_after_one_start(

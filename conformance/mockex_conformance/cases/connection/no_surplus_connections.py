@@ -11,7 +11,7 @@ _ALONE_S = 1.0
 _PATIENCE_S = 2.0  # after a recovery; after a notice the overlap that is declared
 
 
-@case("connection/no-surplus-connections", "CONN-08")
+@case("connection/no-surplus-connections", "CONN-08", takes_s=15)
 async def no_surplus_connections(run: Run) -> None:
     """Connections that carry no stream are counted too: after losses and renewals the testee holds
     as many connections of any kind as before.

@@ -18,7 +18,7 @@ _TIMERS = (
 )  # fmt: skip
 
 
-@case("connection/one-loss-then-nothing", "CONN-09")
+@case("connection/one-loss-then-nothing", "CONN-09", takes_s=65)
 async def one_loss_then_nothing(run: Run) -> None:
     """One loss, one reconnect, and then nothing for a minute.
 

@@ -8,7 +8,7 @@ from mockex_conformance.checks.base import Check
 _PARTS = (0.5, 0.95, 1.0, 1.05, 1.5)
 
 
-@case("heartbeat/stall-then-resume", "HB-06")
+@case("heartbeat/stall-then-resume", "HB-06", takes_s=25)
 async def stall_then_resume(run: Run) -> None:
     """A stall that ends by itself leaves K deliveries, whoever was faster.
 

@@ -7,7 +7,7 @@ from mockex_conformance.checks import AttemptRate, Recovered
 _PHASE_MS = 6_000
 
 
-@case("reconnect/flapping-server-backs-off", "RECON-03", least_scale=0.5)
+@case("reconnect/flapping-server-backs-off", "RECON-03", least_scale=0.5, takes_s=30)
 async def flapping_server_backs_off(run: Run) -> None:
     """A handshake that succeeds is not yet a good connection: the delay starts over only later.
 

@@ -7,7 +7,7 @@ from mockex_conformance.checks import DeliveriesAtMost, Recovered, Stays
 _QUIET_S = 2.0
 
 
-@case("reconnect/recovers-and-stays", "RECON-01")
+@case("reconnect/recovers-and-stays", "RECON-01", takes_s=25)
 async def recovers_and_stays(run: Run) -> None:
     """After any kind of loss data flow again in the declared time, and are then left alone.
 

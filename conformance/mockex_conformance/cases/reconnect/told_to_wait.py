@@ -10,7 +10,7 @@ _BANNED_MS = 6_000
 _PAGE = "<html><body><h1>403 Forbidden</h1></body></html>"
 
 
-@case("reconnect/told-to-wait", "RECON-07", severity=Severity.SHOULD)
+@case("reconnect/told-to-wait", "RECON-07", severity=Severity.SHOULD, takes_s=15)
 async def told_to_wait(run: Run) -> None:
     """A handshake refused with 429 or 418 and `Retry-After` is not repeated before that time.
 

@@ -10,7 +10,14 @@ _DIFF = "ethusdc@depth@100ms"
 _PER_RECONNECT_KIB = 64
 
 
-@case("resources/memory", "RES-04", severity=Severity.SHOULD, starts=False, real_only="memory")
+@case(
+    "resources/memory",
+    "RES-04",
+    severity=Severity.SHOULD,
+    starts=False,
+    real_only="memory",
+    takes_s=40,
+)
 async def memory(run: Run) -> None:
     """Memory does not grow with the number of reconnects.
 

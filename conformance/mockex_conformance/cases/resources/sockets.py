@@ -5,7 +5,7 @@ from mockex_conformance.cases.resources.losses_run import LOSSES, thirty_five_lo
 from mockex_conformance.checks import Flat, Recovered
 
 
-@case("resources/sockets", "RES-01")
+@case("resources/sockets", "RES-01", takes_s=35)
 async def sockets(run: Run) -> None:
     """After 30 reconnects the testee holds the sockets it held before.
 

@@ -7,7 +7,7 @@ from mockex_conformance.checks import Flat, Recovered
 from mockex_conformance.verdict import Level
 
 
-@case("resources/tasks", "RES-03", level=Level.L1)
+@case("resources/tasks", "RES-03", level=Level.L1, takes_s=35)
 async def tasks(run: Run) -> None:
     """Goroutines, tasks, timers and listeners stay flat.
 

@@ -5,7 +5,12 @@ from mockex_conformance.cases.resources.losses_run import LOSSES, thirty_five_lo
 from mockex_conformance.checks import Flat, Recovered
 
 
-@case("resources/threads-and-descriptors", "RES-02", real_only="threads and file descriptors")
+@case(
+    "resources/threads-and-descriptors",
+    "RES-02",
+    real_only="threads and file descriptors",
+    takes_s=35,
+)
 async def threads_and_descriptors(run: Run) -> None:
     """Threads and file descriptors stay flat.
 

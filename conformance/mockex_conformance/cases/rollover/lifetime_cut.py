@@ -15,6 +15,7 @@ _LATE_S = 2.0
     "ROLL-01",
     starts=False,
     settings=lambda times: {"lifetime_s": lifetime_s(times)},
+    takes_s=20,
 )
 async def lifetime_cut(run: Run) -> None:
     """Being cut at the connection's lifetime is survived again and again.
