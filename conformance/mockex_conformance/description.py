@@ -60,15 +60,11 @@ class Expect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     profile: str = ""
 
 
-class Description(msgspec.Struct, frozen=True, kw_only=True):
-    """A testee as its author describes it. `file` is None for a one-line command."""
+class Declared(msgspec.Struct, frozen=True, kw_only=True):
+    """What a testee says of itself: in `testee.toml`, and in the record of a run."""
 
     name: str
-    command: list[str]
     version: str = ""
-    entry: str = ""
-    build: list[str] = []
-    cwd: Path = Path()
     level: int = 0
     profiles: list[str] = msgspec.field(default_factory=lambda: ["spot", "usdm"])
     modes: list[str] = msgspec.field(default_factory=lambda: ["combined"])
@@ -80,6 +76,15 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     scales_time: bool = False
     renews: bool = False
     home: str = ""
+
+
+class Description(Declared, frozen=True, kw_only=True):
+    """A testee as its author describes it. `file` is None for a one-line command."""
+
+    command: list[str]
+    entry: str = ""
+    build: list[str] = []
+    cwd: Path = Path()
     env: dict[str, str] = {}
     limits: Limits = Limits()
     expect: list[Expect] = []

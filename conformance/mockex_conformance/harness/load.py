@@ -22,8 +22,8 @@ from mockex.errors import ConfigError
 from mockex.profile import SPOT
 from mockex_conformance.description import (
     CEILINGS,
-    MAX_STREAMS,
     SPOT_STALL_MS,
+    Declared,
     Description,
     Expect,
     Limits,
@@ -38,25 +38,14 @@ _EXPECTED = ("FAIL", "INCONCLUSIVE", "UNSUPPORTED")
 _HEADER = re.compile(r"""^\s*\[\[?\s*["']?([\w.-]+)["']?\s*\]""")
 
 
-class TesteeTable(msgspec.Struct, forbid_unknown_fields=True):
-    name: str
+class TesteeTable(Declared, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[testee]`, as it stands in the file."""
+
     command: list[str]
-    version: str = ""
     entry: str = ""
-    build: list[str] = []
+    build: list[str] = msgspec.field(default_factory=list)
     cwd: str = "."
-    level: int = 0
-    profiles: list[str] = msgspec.field(default_factory=lambda: ["spot", "usdm"])
-    modes: list[str] = msgspec.field(default_factory=lambda: ["combined"])
-    streams: list[str] = []
-    max_streams: int = MAX_STREAMS
-    keeps_books: bool = False
-    tls: str = "either"
-    deliveries_per_stream: int = 1
-    scales_time: bool = False
-    renews: bool = False
-    home: str = ""
-    env: dict[str, str] = {}
+    env: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class MutantTable(msgspec.Struct, forbid_unknown_fields=True):

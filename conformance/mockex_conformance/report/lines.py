@@ -11,30 +11,17 @@ from importlib.metadata import PackageNotFoundError, version
 import msgspec
 
 from mockex.clock import wall_clock_ms
-from mockex_conformance.description import MAX_STREAMS, Description, Expect, Limits
+from mockex_conformance.description import Declared, Description, Expect, Limits
 from mockex_conformance.verdict import CaseVerdict
 from mockex_conformance.wish import Wish
 
 
-class Claim(msgspec.Struct, frozen=True, kw_only=True):
+class Claim(Declared, frozen=True, kw_only=True):
     """What a testee declares: part of the claim, so printed beside its verdicts
     (adapter-protocol, 9.4)."""
 
-    name: str
-    version: str = ""
-    level: int = 0
-    profiles: list[str] = []
-    modes: list[str] = []
-    streams: list[str] = []
-    max_streams: int = MAX_STREAMS
-    keeps_books: bool = False
-    tls: str = "either"
-    deliveries_per_stream: int = 1
-    scales_time: bool = False
-    renews: bool = False
-    home: str = ""
     limits: Limits = Limits()  # None: the default of the profile
-    expect: list[Expect] = []
+    expect: list[Expect] = msgspec.field(default_factory=list)
     digest: str = ""  # of the whole description
 
     @classmethod
