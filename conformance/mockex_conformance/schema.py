@@ -26,6 +26,9 @@ Schema = dict[str, Any]
 
 def _of(types: Iterable[Any]) -> tuple[list[Schema], dict[str, Any]]:
     made, parts = msgspec.json.schema_components(types, ref_template=_REF)
+    for part in parts.values():
+        if "description" in part:  # of a docstring, whose lines 3.13 indents otherwise than 3.11
+            part["description"] = " ".join(part["description"].split())
     return list(made), parts
 
 
