@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from contextlib import suppress
+
 from mockex.faults import CloseWith, Fault, Fin, Reset
-from mockex_conformance.case import Run, case
+from mockex_conformance.case import NotLive, Run, case
 from mockex_conformance.cases.losses import describe, lose, settled
 from mockex_conformance.cases.streams import books, choose
 from mockex_conformance.checks import LiveIsTrue, Recovered, SubscriptionsEqual
@@ -36,8 +38,16 @@ async def late_streams_survive(run: Run) -> None:
     await run.request("unsubscribe", streams=[a])
     run.streams = [b, c]
     await run.until_live()
+    # It may wait its turn: the exchange counts messages.
+    asked_s = run.deadline_s(run.limit_ms("ack_timeout_ms"))
+    with suppress(NotLive):  # the check finds it
+        await run.until(lambda: not _delivered(run, a), asked_s, f"{a} to be unsubscribed")
     for fault in _LOSSES:
         await lose(run, fault)
         await run.until_recovered()
         await settled(run)
         run.note("subscriptions", streams=run.streams, after=describe(fault))
+
+
+def _delivered(run: Run, stream: str) -> bool:
+    return bool(run.exchange.connections.delivering(stream))
