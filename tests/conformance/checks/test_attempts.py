@@ -8,29 +8,22 @@ from random import Random
 
 import pytest
 
-from mockex.server.journal import AnyEntry, Attempted, Ended, Lagged, Noted, Opened, Refused
+from mockex.server.journal import AnyEntry, Attempted, Ended, Lagged, Noted, Refused
 from mockex_adapter.backoff import Backoff
 from mockex_conformance.case import Case, Run
 from mockex_conformance.checks import DelaysGrow, HerdIsSpread, WaitsAsTold
 from mockex_conformance.checks.attempts import waits_of
 from mockex_conformance.checks.base import Check
 from mockex_conformance.judge import judge
-from mockex_conformance.recording import Recording, Terms
+from mockex_conformance.recording import Recording
 from mockex_conformance.verdict import Level, Severity, Verdict
+from tests.conformance.checks.made import made
 
 TWO = {"processes": 2}
 
 
 def recording(entries: Sequence[AnyEntry], *, cap_ms: float = 30_000.0) -> Recording:
-    terms = Terms(
-        case="x", number="X-01", testee="t", version="1", profile="usdm", mode="combined",
-        level=2, k=1, scale=0.5, seed=7, streams=[], limits={"reconnect_cap_ms": cap_ms},
-    )  # fmt: skip
-    opened = Opened(
-        t=0.0, version="", profile="usdm", dated="", seed=7, epoch_ms=0, speed=1.0, ws_port=1,
-        rest_port=2,
-    )  # fmt: skip
-    return Recording([opened, *entries], terms)
+    return made(*entries, scale=0.5, limits={"reconnect_cap_ms": cap_ms})
 
 
 def outage(*processes: Sequence[float], at: float = 100.0, end: bool = True) -> list[AnyEntry]:

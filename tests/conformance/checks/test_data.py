@@ -9,10 +9,11 @@ import pytest
 from mockex.market.instruments import instruments
 from mockex.market.walk import Market
 from mockex.profile import profile_named
-from mockex.server.journal import AnyEntry, Asked, Exited, Noted, Opened, Said, Signalled
+from mockex.server.journal import AnyEntry, Asked, Exited, Noted, Said, Signalled
 from mockex_conformance.checks import BookEqualsTruth, NothingLeft, OnceInOrder
 from mockex_conformance.checks.base import Check
-from mockex_conformance.recording import Recording, Terms
+from mockex_conformance.recording import Recording
+from tests.conformance.checks.made import made
 
 TRADES = "ethusdc@aggTrade"
 BOOKS = "ethusdc@depth5@100ms"
@@ -20,15 +21,8 @@ SEED = 7
 
 
 def recording(*entries: AnyEntry, profile: str = "usdm") -> Recording:
-    terms = Terms(
-        case="x", number="X-01", testee="t", version="1", profile=profile, mode="combined",
-        level=2, k=1, scale=1.0, seed=SEED, streams=[TRADES], limits={},
-    )  # fmt: skip
-    opened = Opened(
-        t=0.0, version="", profile=profile, dated="", seed=SEED, epoch_ms=0, speed=1.0, ws_port=1,
-        rest_port=2,
-    )  # fmt: skip
-    return Recording([opened, *entries, Noted(t=10.0, name="end")], terms)
+    end = Noted(t=10.0, name="end")
+    return made(*entries, end, profile=profile, seed=SEED, streams=[TRADES])
 
 
 def event(number: int, stream: str = TRADES) -> Said:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,7 +17,6 @@ from mockex.server.journal import (
     Joined,
     Lagged,
     Noted,
-    Opened,
     Said,
     Subscribed,
     Upgraded,
@@ -24,24 +24,17 @@ from mockex.server.journal import (
 from mockex_conformance.case import Case, Run
 from mockex_conformance.checks import NoSilentEnd
 from mockex_conformance.judge import judge
-from mockex_conformance.recording import Recording, Terms
+from mockex_conformance.recording import Recording
 from mockex_conformance.verdict import Level, Severity, Verdict
+from tests.conformance.checks.made import made
 
 S = "ethusdc@depth5@100ms"
-TERMS = Terms(
-    case="x", number="X-01", testee="t", version="1", profile="usdm", mode="combined",
-    level=2, k=1, scale=1.0, seed=7, streams=[S], limits={},
-)  # fmt: skip
-OPENED = Opened(
-    t=0.0, version="", profile="usdm", dated="", seed=7, epoch_ms=0, speed=1.0, ws_port=1,
-    rest_port=2,
-)  # fmt: skip
 WELL = Noted(t=100.0, name="well-again", detail={"within_s": 10.0})
 LONG_AFTER = Noted(t=120.0, name="body-over")
 
 
 def recording(*entries: AnyEntry) -> Recording:
-    return Recording([OPENED, *entries, LONG_AFTER], TERMS)
+    return made(*entries, LONG_AFTER, streams=[S])
 
 
 def live(t: float) -> list[AnyEntry]:
@@ -117,5 +110,4 @@ async def _body(run: Run) -> None: ...
 def test_an_end_that_is_told_is_not_found_by_the_usual_check(code: int, verdict: Verdict) -> None:
     case = Case("x", "X-01", Severity.MUST, Level.L0, body=_body, requirement="", ends_dead=True)
     outcome = {"checks": [{"check": "no_silent_end"}], "ended": "finished"}
-    entries: list[AnyEntry] = [OPENED, exited(code), LONG_AFTER]
-    assert judge(Recording(entries, TERMS, outcome), case)[0] is verdict
+    assert judge(replace(recording(exited(code)), outcome=outcome), case)[0] is verdict

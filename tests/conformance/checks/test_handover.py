@@ -12,7 +12,6 @@ from mockex.server.journal import (
     HalfClosed,
     Lagged,
     Noted,
-    Opened,
     Subscribed,
     Upgraded,
 )
@@ -23,8 +22,8 @@ from mockex_conformance.checks import (
     RenewedInTime,
 )
 from mockex_conformance.checks.base import Check
-from mockex_conformance.recording import Recording, Terms
 from mockex_conformance.verdict import Finding
+from tests.conformance.checks.made import made
 
 S, OTHER = "ethusdc@depth5@100ms", "btcusdc@depth5@100ms"
 NO_GAP = NoGapInDeliveries()
@@ -32,20 +31,11 @@ IN_TIME = RenewedInTime(lifetime_s=6)
 
 
 def found(check: Check, *entries: AnyEntry | list[AnyEntry], k: int = 1) -> list[Finding]:
-    terms = Terms(
-        case="x", number="X-01", testee="t", version="1", profile="spot", mode="combined",
-        level=0, k=k, scale=1.0, seed=7, streams=[S, OTHER],
-        limits={"handshake_timeout_ms": 1000.0},
-    )  # fmt: skip
-    told: list[AnyEntry] = [
-        Opened(
-            t=0.0, version="", profile="spot", dated="", seed=7, epoch_ms=0, speed=1.0, ws_port=1,
-            rest_port=2,
-        )
-    ]  # fmt: skip
+    told: list[AnyEntry] = []
     for entry in entries:
         told += entry if isinstance(entry, list) else [entry]
-    return check.judge(Recording(told, terms))
+    terms: dict[str, Any] = {"streams": [S, OTHER], "limits": {"handshake_timeout_ms": 1000.0}}
+    return check.judge(made(*told, profile="spot", level=0, k=k, **terms))
 
 
 def connect(t: float, conn: int, *streams: str) -> list[AnyEntry]:

@@ -15,7 +15,6 @@ from mockex.server.journal import (
     HalfClosed,
     Lagged,
     Noted,
-    Opened,
     Pinged,
     Ponged,
     Received,
@@ -33,21 +32,14 @@ from mockex_conformance.checks import (
 )
 from mockex_conformance.checks.base import Check
 from mockex_conformance.checks.heartbeat import slowest_pong_s
-from mockex_conformance.recording import Recording, Terms
+from tests.conformance.checks.made import OVER, made
 
 A, B = "a@bookTicker", "b@bookTicker"
 
 
 def found(check: Check, *entries: AnyEntry, scale: float = 1.0) -> list[str]:
-    terms = Terms(
-        case="x", number="X-01", testee="t", version="1", profile="usdm", mode="combined",
-        level=2, k=1, scale=scale, seed=7, streams=[], limits={"handshake_timeout_ms": 1000},
-    )  # fmt: skip
-    opened = Opened(
-        t=0.0, version="", profile="usdm", dated="", seed=7, epoch_ms=0, speed=1.0, ws_port=1,
-        rest_port=2,
-    )  # fmt: skip
-    recording = Recording([opened, *entries, Noted(t=100.0, name="body-over")], terms)
+    limits = {"handshake_timeout_ms": 1000}
+    recording = made(*entries, OVER, scale=scale, limits=limits)
     return [one.message for one in check.judge(recording)]
 
 

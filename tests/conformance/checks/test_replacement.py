@@ -11,15 +11,13 @@ from mockex.server.journal import (
     Ended,
     Faulted,
     HalfClosed,
-    Noted,
-    Opened,
     Subscribed,
     Unsubscribed,
     Upgraded,
 )
 from mockex_conformance.checks import OthersUntouched, SameEndpoint
 from mockex_conformance.checks.base import Check
-from mockex_conformance.recording import Recording, Terms
+from tests.conformance.checks.made import OVER, made
 
 BOOK, TRADES = "ethusdc@depth5@100ms", "ethusdc@aggTrade"
 HOST = "127.0.0.1:9443"
@@ -28,16 +26,7 @@ SEEN = Faulted(t=2, fault=1, kind="Reset", phase="seen", conns=[1])
 
 
 def messages(check: Check, *entries: AnyEntry) -> list[str]:
-    terms = Terms(
-        case="x", number="X-01", testee="t", version="1", profile="usdm", mode="combined",
-        level=2, k=1, scale=1.0, seed=7, streams=[], limits={},
-    )  # fmt: skip
-    opened = Opened(
-        t=0.0, version="", profile="usdm", dated="", seed=7, epoch_ms=0, speed=1.0, ws_port=1,
-        rest_port=2,
-    )  # fmt: skip
-    recording = Recording([opened, *entries, Noted(t=100.0, name="body-over")], terms)
-    return [found.message for found in check.judge(recording)]
+    return [found.message for found in check.judge(made(*entries, OVER))]
 
 
 def connect(

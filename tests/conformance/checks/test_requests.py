@@ -14,7 +14,6 @@ from mockex.server.journal import (
     Faulted,
     Lagged,
     Noted,
-    Opened,
     Pinged,
     Ponged,
     Received,
@@ -32,22 +31,14 @@ from mockex_conformance.checks import (
 )
 from mockex_conformance.checks.base import Check
 from mockex_conformance.checks.requests import names_in
-from mockex_conformance.recording import Recording, Terms
+from tests.conformance.checks.made import made
 
 A, B = "a@depth", "b@depth"
 RATE = MessageRate(limit=5)
 
 
 def messages(check: Check, *entries: AnyEntry, k: int = 1) -> list[str]:
-    terms = Terms(
-        case="x", number="X-01", testee="t", version="1", profile="spot", mode="combined",
-        level=2, k=k, scale=1.0, seed=7, streams=[], limits={},
-    )  # fmt: skip
-    opened = Opened(
-        t=0.0, version="", profile="spot", dated="", seed=7, epoch_ms=0, speed=1.0, ws_port=1,
-        rest_port=2,
-    )  # fmt: skip
-    return [found.message for found in check.judge(Recording([opened, *entries], terms))]
+    return [found.message for found in check.judge(made(*entries, profile="spot", k=k))]
 
 
 def texts(*times: float, conn: int = 1) -> list[AnyEntry]:

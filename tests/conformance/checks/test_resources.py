@@ -7,26 +7,18 @@ from typing import Any
 
 import pytest
 
-from mockex.server.journal import AnyEntry, Noted, Opened, Said, Sampled
+from mockex.server.journal import AnyEntry, Noted, Said, Sampled
 from mockex_conformance.checks import CpuAtMost, Flat, Slope
 from mockex_conformance.checks.base import Check
 from mockex_conformance.checks.resources import theil_sen
-from mockex_conformance.recording import Recording, Terms
 from mockex_conformance.verdict import Finding
+from tests.conformance.checks.made import made
 
 MIB = 2**20
 
 
 def found(check: Check, *entries: AnyEntry) -> list[Finding]:
-    terms = Terms(
-        case="x", number="X-01", testee="t", version="1", profile="usdm", mode="combined",
-        level=1, k=1, scale=1.0, seed=7, streams=[], limits={},
-    )  # fmt: skip
-    opened = Opened(
-        t=0.0, version="", profile="usdm", dated="", seed=7, epoch_ms=0, speed=1.0, ws_port=1,
-        rest_port=2,
-    )  # fmt: skip
-    return check.judge(Recording([opened, *entries], terms))
+    return check.judge(made(*entries, level=1))
 
 
 def sampled(

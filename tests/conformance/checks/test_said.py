@@ -16,7 +16,6 @@ from mockex.server.journal import (
     HalfClosed,
     Lagged,
     Noted,
-    Opened,
     Said,
     Subscribed,
     Unsubscribed,
@@ -24,22 +23,13 @@ from mockex.server.journal import (
 )
 from mockex_conformance.checks import AnsweredInTime, LiveIsTrue, SilenceTold, Undisturbed
 from mockex_conformance.checks.base import Check
-from mockex_conformance.recording import Recording, Terms
+from tests.conformance.checks.made import OVER, made
 
 A, B = "a@depth", "b@depth"
 
 
 def messages(check: Check, *entries: AnyEntry, k: int = 1) -> list[str]:
-    terms = Terms(
-        case="x", number="X-01", testee="t", version="1", profile="usdm", mode="combined",
-        level=2, k=k, scale=1.0, seed=7, streams=[A], limits={},
-    )  # fmt: skip
-    opened = Opened(
-        t=0.0, version="", profile="usdm", dated="", seed=7, epoch_ms=0, speed=1.0, ws_port=1,
-        rest_port=2,
-    )  # fmt: skip
-    over = Noted(t=100.0, name="body-over")
-    return [found.message for found in check.judge(Recording([opened, *entries, over], terms))]
+    return [found.message for found in check.judge(made(*entries, OVER, k=k, streams=[A]))]
 
 
 def said(t: float, method: str, **params: Any) -> Said:

@@ -12,7 +12,6 @@ from mockex.server.journal import (
     HalfClosed,
     Lagged,
     Noted,
-    Opened,
     Sampled,
     Subscribed,
     Upgraded,
@@ -20,19 +19,12 @@ from mockex.server.journal import (
 from mockex.server.views import Connections
 from mockex_conformance.checks import ClosedByTestee, NoSurplus, SocketsAtMost
 from mockex_conformance.checks.base import Check
-from mockex_conformance.recording import Recording, Terms
+from mockex_conformance.recording import Recording
+from tests.conformance.checks.made import OVER, made
 
 
 def recording(*entries: AnyEntry) -> Recording:
-    terms = Terms(
-        case="x", number="X-01", testee="t", version="1", profile="usdm", mode="combined",
-        level=2, k=1, scale=1.0, seed=7, streams=[], limits={},
-    )  # fmt: skip
-    opened = Opened(
-        t=0.0, version="", profile="usdm", dated="", seed=7, epoch_ms=0, speed=1.0, ws_port=1,
-        rest_port=2,
-    )  # fmt: skip
-    return Recording([opened, *entries, Noted(t=100.0, name="body-over")], terms)
+    return made(*entries, OVER)
 
 
 def messages(check: Check, *entries: AnyEntry) -> list[str]:
