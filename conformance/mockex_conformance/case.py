@@ -333,6 +333,11 @@ _GROUPS = (
 )
 
 
+def group_of(number: str) -> str:
+    """`CONN` of `CONN-03`."""
+    return number.partition("-")[0]
+
+
 def place(number: str) -> tuple[int, int]:
     """Where a number stands in the catalogue."""
     group, _, index = number.partition("-")

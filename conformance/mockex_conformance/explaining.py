@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
-from mockex_conformance.case import Case
+from mockex_conformance.case import Case, group_of
 
 LABELS = ("Evidence", "Causes", "Look at")
 _LABEL = re.compile(rf"^({'|'.join(LABELS)}):\s*", re.MULTILINE)
@@ -87,7 +87,7 @@ def terms(case: Case) -> list[str]:
 def page(cases: Iterable[Case]) -> str:
     """`docs/cases.md`: the whole catalogue, in its order."""
     parts = [_PREFACE]
-    for group, some in groupby(cases, lambda case: case.number.partition("-")[0]):
+    for group, some in groupby(cases, lambda case: group_of(case.number)):
         about = _GROUPS.get(group, "")
         parts.append(f"## {group}: {about}\n" if about else f"## {group}\n")
         parts += [_section(case) for case in some]

@@ -60,6 +60,13 @@ class Standstills:
         first, behind = bisect_left(self._ends, start), bisect_right(self._begins, end)
         return max(0.0, self._sums[behind] - self._sums[first])
 
+    def overdue(self, since: float, until: float, now: float) -> bool:
+        """Whether what was due by `until`, awaited from `since` on, is late at `now`.
+
+        Every deadline of what must happen is later by so much as our own loop stood still
+        meanwhile: on a machine that starves us the testee starves too, at each step anew."""
+        return now > until and now > until + self.between(since, now)
+
 
 @dataclass(frozen=True, slots=True)
 class Recording:
@@ -86,12 +93,6 @@ class Recording:
         """The largest lag of our own loop recorded in the window: every tolerance of what must not
         happen is the stated one plus this (catalogue, section 3)."""
         return max((e.late_s for e in self.of(Lagged) if start <= e.t <= end + e.late_s), default=0)
-
-    def stood_still_s(self, start: float, end: float) -> float:
-        """How long our own loop stood still in the window, in all. Every deadline of what must
-        happen is later by so much: on a machine that starves us, the testee starves too, at each
-        step of a recovery anew."""
-        return Standstills(self.entries).between(start, end)
 
     def fault_before(self, t: float) -> str:
         """The last fault that was seen at or before `t`, in words; empty if none. An end that a

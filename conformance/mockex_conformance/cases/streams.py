@@ -51,9 +51,7 @@ def of_each_route(run: Run) -> list[str]:
     Raises:
         Unsupported: it declares that it holds fewer.
     """
-    if run.testee.streams:
-        return list(run.testee.streams)
-    return choose(run, [DEFAULT, MARKET] if run.profile.carried_by else [DEFAULT])
+    return _of_both_routes(run, or_else=[DEFAULT])
 
 
 def on_two_connections(run: Run) -> list[str]:
@@ -63,9 +61,13 @@ def on_two_connections(run: Run) -> list[str]:
     Raises:
         Unsupported: it declares that it holds fewer.
     """
+    return _of_both_routes(run, or_else=books(2))
+
+
+def _of_both_routes(run: Run, *, or_else: list[str]) -> list[str]:
     if run.testee.streams:
         return list(run.testee.streams)
-    return choose(run, [DEFAULT, MARKET] if run.profile.carried_by else books(2))
+    return choose(run, [DEFAULT, MARKET] if run.profile.carried_by else or_else)
 
 
 def choose(run: Run, streams: list[str]) -> list[str]:

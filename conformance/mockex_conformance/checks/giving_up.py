@@ -39,9 +39,9 @@ class NoSilentEnd(Alive, frozen=True, tag="no_silent_end"):
             if well is None:
                 continue
             until = well.t + well.detail["within_s"]
-            if entry.t > until and entry.t > until + standstills.between(well.t, entry.t):
+            if standstills.overdue(well.t, until, entry.t):
                 return [self._found(recording, well, attempts)]
-            if not missing(terms.streams, terms.k, well.t, connections, deliveries, [0]):
+            if not any(missing(terms.streams, terms.k, well.t, connections, deliveries, [0])):
                 return []
         return []
 

@@ -16,7 +16,7 @@ from mockex.server.journal import (
     Received,
 )
 from mockex_conformance.checks.base import Check, finding
-from mockex_conformance.recording import Recording
+from mockex_conformance.recording import Recording, Standstills
 from mockex_conformance.verdict import Finding
 
 _PONG_TIMEOUT = "Pong timeout"  # what the exchange gives as the reason (spot 3.1)
@@ -30,11 +30,12 @@ class PongRepeats(Check, frozen=True, tag="pong_repeats"):
 
     def judge(self, recording: Recording) -> list[Finding]:
         """One finding for the first ping that was not answered."""
+        standstills = Standstills(recording.entries)
         open_pings: dict[int, list[Pinged]] = {}
         strange: dict[int, str] = {}
         for entry in recording.entries:
             for conn, pings in open_pings.items():
-                if pings and self._late(recording, pings[0], entry.t):
+                if pings and standstills.overdue(pings[0].t, self._due(pings[0]), entry.t):
                     return [self._found(recording, pings[0], strange.get(conn))]
             match entry:
                 case Pinged(conn=conn):
@@ -52,9 +53,8 @@ class PongRepeats(Check, frozen=True, tag="pong_repeats"):
                     pass
         return []
 
-    def _late(self, recording: Recording, ping: Pinged, now: float) -> bool:
-        due = ping.t + self.within_ms / 1000
-        return now > due and now > due + recording.stood_still_s(ping.t, now)
+    def _due(self, ping: Pinged) -> float:
+        return ping.t + self.within_ms / 1000
 
     def _found(self, recording: Recording, ping: Pinged, strange: str | None) -> Finding:
         sent = bytes.fromhex(ping.payload)

@@ -12,7 +12,7 @@ from mockex.server.journal import (
     Signalled,
 )
 from mockex_conformance.checks.base import Check, finding
-from mockex_conformance.recording import Recording
+from mockex_conformance.recording import Recording, Standstills
 from mockex_conformance.verdict import Finding
 
 
@@ -72,7 +72,7 @@ class Terminates(Check, frozen=True, tag="terminates"):
         what: str,
     ) -> list[Finding]:
         took_s = entry.t - told.t
-        late = took_s > limit_s + recording.stood_still_s(told.t, entry.t)
+        late = Standstills(recording.entries).overdue(told.t, told.t + limit_s, entry.t)
         # What it left behind was waited for until the limit: that alone is not its own lateness.
         if killed or (late and not entry.left):
             message = f"still there {limit_s:.1f} s after SIGTERM while {what}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from mockex.server.journal import (
     AnyEntry,
@@ -40,18 +40,18 @@ def missing(
     connections: Connections,
     deliveries: Deliveries,
     ports: list[int],
-) -> list[str]:
-    """Streams without K live deliveries on each of which an event was written after `since`; with
-    several processes, each at a port of its own, those of each."""
-    found = []
+    but: Collection[int] = (),
+) -> Iterator[str]:
+    """Streams without K live deliveries, other than on the connections `but`, on each of which an
+    event was written after `since`; with several processes, each at a port of its own, those of
+    each."""
     for stream in streams:
         fresh = Counter(
             c.port
             for c in connections.delivering(stream)
-            if (deliveries.last_at(c.number, stream) or -1.0) > since
+            if c.number not in but and (deliveries.last_at(c.number, stream) or -1.0) > since
         )
-        found += _lacking(stream, k, fresh, ports)
-    return found
+        yield from _lacking(stream, k, fresh, ports)
 
 
 def _lacking(stream: str, k: int, counts: Counter[int], ports: list[int]) -> list[str]:
@@ -87,11 +87,11 @@ class Recovered(Check, frozen=True, tag="recovered"):
                 continue
             since, within_s = waiting.detail["since"], waiting.detail["within_s"]
             until = since + within_s
-            if entry.t > until and entry.t > until + standstills.between(since, entry.t):
+            if standstills.overdue(since, until, entry.t):
                 return [self._late(recording, waiting, behind)]
             k = recording.terms.k
             fresh_since = EVENTLESS if waiting.detail.get("eventless") else since
-            behind = missing(streams, k, fresh_since, connections, deliveries, ports)
+            behind = list(missing(streams, k, fresh_since, connections, deliveries, ports))
             if not behind:
                 waiting = None
         return []

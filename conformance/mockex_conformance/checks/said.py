@@ -39,7 +39,7 @@ class SilenceTold(Check, frozen=True, tag="silence_told"):
                 continue
             stream = waiting.detail["stream"]
             until = waiting.t + waiting.detail["within_s"]
-            if entry.t > until and entry.t > until + standstills.between(waiting.t, entry.t):
+            if standstills.overdue(waiting.t, until, entry.t):
                 message = (
                     f"{stream} was acknowledged and never sent, and nothing was said of it within "
                     f"{waiting.detail['within_s']:.1f} s: no {', '.join(NAMING_SILENCE[:-1])} or "
@@ -129,7 +129,7 @@ class AnsweredInTime(Check, frozen=True, tag="answered_in_time"):
         for entry in recording.entries:
             for asked in open_.values():
                 until = asked.t + self.within_s * recording.terms.deadline_factor
-                if entry.t > until and entry.t > until + standstills.between(asked.t, entry.t):
+                if standstills.overdue(asked.t, until, entry.t):
                     message = f"{asked.method!r} was not answered within {self.within_s:g} s"
                     return [finding(self, recording, message, until, method=asked.method)]
             if isinstance(entry, Asked) and entry.method in ("subscribe", "unsubscribe"):

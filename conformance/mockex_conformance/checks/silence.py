@@ -56,7 +56,7 @@ class NoticedSilence(Check, frozen=True, tag="noticed_silence"):
                 continue
             since, within_s = waiting.detail["since"], waiting.detail["within_s"]
             until = since + within_s
-            if left and entry.t > until and entry.t > until + standstills.between(since, entry.t):
+            if left and standstills.overdue(since, until, entry.t):
                 names = ", ".join(left)
                 message = (
                     f"{names} fell silent on a connection that is well; within {within_s:.1f} s "

@@ -30,7 +30,7 @@ class ClosedByTestee(Check, frozen=True, tag="closed_by_testee"):
             waiting = [(landmark, left) for landmark, left in due if left]
             for landmark, left in list(waiting):
                 until = landmark.t + landmark.detail["within_s"]
-                if entry.t > until and entry.t > until + standstills.between(landmark.t, entry.t):
+                if standstills.overdue(landmark.t, until, entry.t):
                     waiting.remove((landmark, left))
                     findings.append(self._found(recording, landmark, left, until))
             match entry:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -59,7 +59,6 @@ class Plan:
     cases: Sequence[Case]
     out: Path
     profiles: Sequence[str] = ()  # none: those of each testee
-    rows: Mapping[str, Collection[str]] | None = None  # testee to the only case numbers for it
     only: Collection[Cell] | None = None
     shard: Shard | None = None
     done: Collection[tuple[str, str, str, int]] = ()  # testee, profile, case id, turn: not again
@@ -103,16 +102,14 @@ class Plan:
         return [
             Job(case, testee, profile, self.conditions, self.out, turn)
             for case in self.cases
-            if self._wanted((testee.name, profile, case.id), case.number)
+            if self._wanted((testee.name, profile, case.id))
             for turn in range(1, self.repeat + 1)
             if (testee.name, profile, case.id, turn) not in self.done
         ]
 
-    def _wanted(self, cell: Cell, number: str) -> bool:
-        return (
-            (self.rows is None or number in self.rows.get(cell[0], ()))
-            and (self.only is None or cell in self.only)
-            and (self.shard is None or self.shard.has(cell))
+    def _wanted(self, cell: Cell) -> bool:
+        return (self.only is None or cell in self.only) and (
+            self.shard is None or self.shard.has(cell)
         )
 
     @property

@@ -48,7 +48,7 @@ from mockex_conformance.case import (
     Unseen,
 )
 from mockex_conformance.checks.base import Check
-from mockex_conformance.checks.recovery import EVENTLESS
+from mockex_conformance.checks.recovery import EVENTLESS, missing
 from mockex_conformance.description import Description
 from mockex_conformance.errors import ProtocolBroken
 from mockex_conformance.harness.charge import Charge
@@ -251,18 +251,12 @@ class CaseRun(Times):
     def _flowing(self, since: float, *, but: Collection[int] = ()) -> bool:
         """Every wanted stream on K live deliveries of each process, other than `but`, each with an
         event written after `since`; on a market that stands still, with or without."""
-        deliveries = self.exchange.deliveries
-        if self._stands_still:
-            since = EVENTLESS
-        for stream in self.streams:
-            fresh = Counter(
-                c.port
-                for c in self.exchange.connections.delivering(stream)
-                if c.number not in but and (deliveries.last_at(c.number, stream) or -1.0) > since
-            )
-            if any(fresh[port] < self.k for port in self._ports):
-                return False
-        return True
+        since = EVENTLESS if self._stands_still else since
+        exchange = self.exchange
+        behind = missing(
+            self.streams, self.k, since, exchange.connections, exchange.deliveries, self._ports, but
+        )
+        return not any(behind)
 
     @property
     def _stands_still(self) -> bool:

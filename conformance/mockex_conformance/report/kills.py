@@ -18,7 +18,7 @@ from itertools import groupby
 from pathlib import Path
 
 from mockex.errors import ConfigError
-from mockex_conformance.case import all_cases
+from mockex_conformance.case import all_cases, group_of
 from mockex_conformance.description import Description
 from mockex_conformance.harness.load import find
 from mockex_conformance.report.record import NoRecord, read_record
@@ -109,7 +109,7 @@ class KillTable:
 
     def _table(self, testees: Sequence[Description], cells: Mapping[tuple[str, str], str]) -> str:
         width = max((len(testee.name) for testee in self.testees), default=0)
-        groups = [(name, list(of)) for name, of in groupby(self.numbers, _group)]
+        groups = [(name, list(of)) for name, of in groupby(self.numbers, group_of)]
         head = "  ".join(f"{name:<{len(of)}}" for name, of in groups)
         digits = "  ".join(
             f"{''.join(number[-1] for number in of):<{len(name)}}" for name, of in groups
@@ -141,10 +141,6 @@ def _letter(testee: Description, number: str, seen: Mapping[str, Collection[Verd
     if testee.must_fail:
         return "?"
     return "x" if Verdict.FAIL in found else "o"
-
-
-def _group(number: str) -> str:
-    return number.partition("-")[0]
 
 
 def _paragraph(lines: str) -> str:

@@ -12,7 +12,7 @@ from itertools import groupby
 from rich.table import Table
 from rich.text import Text
 
-from mockex_conformance.case import place
+from mockex_conformance.case import group_of, place
 from mockex_conformance.report.settling import column
 from mockex_conformance.verdict import CaseVerdict, Verdict
 
@@ -137,7 +137,7 @@ def _signs(
 ) -> list[Text]:
     first = max(map(len, names.values())) + 2
     blocks = [_Block(names, first)]
-    for group, of_it in groupby(cases, lambda case: case[0].partition("-")[0]):
+    for group, of_it in groupby(cases, lambda case: group_of(case[0])):
         some = list(of_it)
         wide = max(len(_index(number)) for number, _ in some) + 1
         while some:

@@ -25,7 +25,6 @@ from mockex.server.journal import (
     Launched,
     Left,
     Noted,
-    Opened,
     Pinged,
     Ponged,
     Received,
@@ -55,8 +54,9 @@ from mockex_conformance.checks import (
 )
 from mockex_conformance.checks.base import Check
 from mockex_conformance.judge import judge
-from mockex_conformance.recording import Recording, Terms
+from mockex_conformance.recording import Recording, Standstills
 from mockex_conformance.verdict import Finding, Level, Severity, Verdict
+from tests.conformance.checks.made import made
 
 S = "ethusdc@depth5@100ms"
 AT_MOST = DeliveriesAtMost(k=1, streams=[S])
@@ -66,24 +66,9 @@ class Tape:
     """Writes a recording, one line of happening at a time. Times in seconds from 0."""
 
     def __init__(self, *, scale: float = 1.0) -> None:
-        self.terms = Terms(
-            case="x", number="X-01", testee="t", version="1", profile="usdm", mode="combined",
-            level=2, k=1, scale=scale, seed=7, streams=[S],
-            limits={"close_ms": 2000.0, "handshake_timeout_ms": 1000.0},
-        )  # fmt: skip
-        self.entries: list[AnyEntry] = [
-            Opened(
-                t=0.0,
-                version="",
-                profile="usdm",
-                dated="",
-                seed=7,
-                epoch_ms=0,
-                speed=1.0,
-                ws_port=1,
-                rest_port=2,
-            )
-        ]
+        limits = {"close_ms": 2000.0, "handshake_timeout_ms": 1000.0}
+        opened = made(scale=scale, streams=[S], limits=limits)
+        self.terms, self.entries = opened.terms, opened.entries
         self.faults = 0
 
     def add(self, *entries: AnyEntry) -> Tape:
@@ -471,8 +456,9 @@ def test_what_must_happen_may_be_late_by_all_the_time_that_our_loop_stood_still(
     assert late(0.9, 0.9).found(Recovered()) == []
 
     recording = late(0.5, 0.75).recording
-    assert (recording.lag_s(0, 9), recording.stood_still_s(0, 9)) == (0.75, 1.25)
-    assert recording.stood_still_s(0, 0.5) == 0
+    standstills = Standstills(recording.entries)
+    assert (recording.lag_s(0, 9), standstills.between(0, 9)) == (0.75, 1.25)
+    assert standstills.between(0, 0.5) == 0
 
 
 def test_our_lag_and_the_end_of_the_connection_are_no_fault_of_the_testee() -> None:

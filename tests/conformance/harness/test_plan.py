@@ -92,11 +92,6 @@ def test_cells_may_be_named_one_by_one() -> None:
     assert cells(plan(only=only)) == list(only)
 
 
-def test_a_testee_may_have_a_row_of_its_own() -> None:
-    what = plan(rows={"alpha": ["CONN-02"]}, profiles=["spot"])
-    assert cells(what) == [("alpha", "spot", CASES[1].id)]
-
-
 @pytest.mark.parametrize("text", ["", "2", "0/3", "4/3", "a/b", "1/0", "-1/3", "1/3/5"])
 def test_what_is_no_shard_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="like 2/8"):
