@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-FIRST = {"errors", "clock", "names", "profile", "profiles", "faults.model", "faults.trigger"}
+FIRST = {
+    "errors", "clock", "names", "profile", "profiles", "faults.model", "faults.trigger",
+    "faults.link",
+}  # fmt: skip
 # module or package of `mockex` to what of `mockex` it may import, besides itself
 ALLOWED: dict[str, set[str]] = {
     **dict.fromkeys(FIRST, FIRST),
-    "faults": {"faults.model", "faults.trigger"},
+    "faults": {"faults.model", "faults.trigger", "faults.link"},
     "market": FIRST,
     "streams": FIRST | {"market"},
     "session": FIRST | {"streams.envelope"},
@@ -30,6 +33,7 @@ ALLOWED: dict[str, set[str]] = {
 FORBIDDEN_PURE = {"asyncio", "socket", "time", "selectors", "threading", "subprocess"}
 PURE = (
     "market", "streams", "session", "rest", "names", "profile", "faults.model", "faults.trigger",
+    "faults.link",
 )  # fmt: skip
 
 

@@ -1,4 +1,5 @@
-"""Faults as values: what happens, to whom, when. Knows nothing of sockets or proxies.
+"""Faults of the exchange as values: what happens, to whom, when. Knows nothing of sockets; what
+happens to bytes on a link is `link`.
 
 Section numbers are of the catalogue (`docs/cases`): section 4 defines what each fault does and
 when it counts as *seen*.
@@ -8,20 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Literal, get_args
 
 from mockex.faults.trigger import Now, Trigger
 
 
-class Direction(StrEnum):
-    """Of bytes on a link, in Toxiproxy's terms: downstream is from the exchange to the client."""
-
-    DOWNSTREAM = "downstream"
-    UPSTREAM = "upstream"
-
-
-def _at_least(name: str, value: float, least: float) -> None:
+def at_least(name: str, value: float, least: float) -> None:
+    """Raise ValueError for a field that is below what it can be."""
     if value < least:
         raise ValueError(f"{name} must be at least {least:g}, got {value:g}")
 
@@ -104,7 +98,7 @@ class LifetimeCut(Fault):
 
     def __post_init__(self) -> None:
         if self.reset_ms is not None:
-            _at_least("reset_ms", self.reset_ms, 0)
+            at_least("reset_ms", self.reset_ms, 0)
             if self.bare:
                 raise ValueError("a bare cut has no close frame for a RST to follow")
 
@@ -119,9 +113,9 @@ class ServerShutdown(Fault):
     reset_ms: int | None = None
 
     def __post_init__(self) -> None:
-        _at_least("lead_ms", self.lead_ms, 0)
+        at_least("lead_ms", self.lead_ms, 0)
         if self.reset_ms is not None:
-            _at_least("reset_ms", self.reset_ms, 0)
+            at_least("reset_ms", self.reset_ms, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,8 +129,8 @@ class Burst(Fault):
     ms: int
 
     def __post_init__(self) -> None:
-        _at_least("rate_per_s", self.rate_per_s, 1)
-        _at_least("ms", self.ms, 1)
+        at_least("rate_per_s", self.rate_per_s, 1)
+        at_least("ms", self.ms, 1)
 
 
 # --- on attempts to come ----------------------------------------------------------------------
@@ -169,8 +163,8 @@ class SlowUpgrade(Fault):
     attempts: int = 1
 
     def __post_init__(self) -> None:
-        _at_least("ms", self.ms, 0)
-        _at_least("attempts", self.attempts, 1)
+        at_least("ms", self.ms, 0)
+        at_least("attempts", self.attempts, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,9 +177,9 @@ class HangUpgrade(Fault):
     reset_ms: int | None = None
 
     def __post_init__(self) -> None:
-        _at_least("attempts", self.attempts, 1)
+        at_least("attempts", self.attempts, 1)
         if self.reset_ms is not None:
-            _at_least("reset_ms", self.reset_ms, 0)
+            at_least("reset_ms", self.reset_ms, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,7 +194,7 @@ class RefuseUpgrade(Fault):
     def __post_init__(self) -> None:
         if not 200 <= self.status <= 599:
             raise ValueError(f"status must be from 200 to 599, got {self.status}")
-        _at_least("attempts", self.attempts, 1)
+        at_least("attempts", self.attempts, 1)
 
 
 BadUpgradeKind = Literal["wrong-accept", "no-upgrade", "garbage", "cut", "tls-alert"]
@@ -223,7 +217,7 @@ class BadUpgrade(Fault):
         if self.kind not in get_args(BadUpgradeKind):
             known = ", ".join(get_args(BadUpgradeKind))
             raise ValueError(f"kind must be one of {known}, got {self.kind}")
-        _at_least("attempts", self.attempts, 1)
+        at_least("attempts", self.attempts, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,9 +230,9 @@ class AcceptThenClose(Fault):
     events: int = 0
 
     def __post_init__(self) -> None:
-        _at_least("ms", self.ms, 1)
-        _at_least("after_ms", self.after_ms, 0)
-        _at_least("events", self.events, 0)
+        at_least("ms", self.ms, 1)
+        at_least("after_ms", self.after_ms, 0)
+        at_least("events", self.events, 0)
 
 
 # --- on subscriptions to come ------------------------------------------------------------------
@@ -254,7 +248,7 @@ class WithholdAck(Fault):
     requests: int = 1
 
     def __post_init__(self) -> None:
-        _at_least("requests", self.requests, 1)
+        at_least("requests", self.requests, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,7 +263,7 @@ class AckError(Fault):
     requests: int = 1
 
     def __post_init__(self) -> None:
-        _at_least("requests", self.requests, 1)
+        at_least("requests", self.requests, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,107 +285,4 @@ class QuietStart(Fault):
     attempts: int = 1
 
     def __post_init__(self) -> None:
-        _at_least("attempts", self.attempts, 1)
-
-
-# --- on the link (Toxiproxy) -------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinkFault(Fault):
-    """Base of what happens to bytes between the two ends."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Latency(LinkFault):
-    """Every chunk arrives `delay_ms` late (plus or minus `jitter_ms`), in order."""
-
-    delay_ms: int
-    jitter_ms: int = 0
-    direction: Direction = Direction.DOWNSTREAM
-
-    def __post_init__(self) -> None:
-        _at_least("delay_ms", self.delay_ms, 0)
-        if not 0 <= self.jitter_ms <= self.delay_ms:
-            raise ValueError(f"jitter_ms must be from 0 to delay_ms, got {self.jitter_ms}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bandwidth(LinkFault):
-    """Bytes pass at `bytes_per_s`, in pieces of at most a tenth of a second. Direction None: each
-    of both."""
-
-    bytes_per_s: float
-    direction: Direction | None = Direction.DOWNSTREAM
-
-    def __post_init__(self) -> None:
-        if self.bytes_per_s <= 0:
-            raise ValueError(f"bytes_per_s must be positive, got {self.bytes_per_s:g}: see Hold")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Slice(LinkFault):
-    """Chunks are cut into pieces of `bytes`, which arrive `gap_ms` apart."""
-
-    bytes: int
-    gap_ms: float = 1.0
-    direction: Direction | None = Direction.DOWNSTREAM
-
-    def __post_init__(self) -> None:
-        _at_least("bytes", self.bytes, 1)
-        _at_least("gap_ms", self.gap_ms, 0.1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hold(LinkFault):
-    """Nothing arrives until `Release`: bytes and ends wait on the link, complete and in order.
-    Direction None: both."""
-
-    direction: Direction | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Release(LinkFault):
-    """Ends every hold. `deliver`: what was held arrives. `lose`: it is gone, and each connection
-    that lost bytes is reset, because a stream with a hole in it is never delivered."""
-
-    backlog: Literal["deliver", "lose"] = "deliver"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LimitData(LinkFault):
-    """After `bytes` more bytes of each connection that exists, the link ends it on both sides."""
-
-    bytes: int
-    then: Literal["fin", "reset"] = "fin"
-    direction: Direction = Direction.DOWNSTREAM
-
-    def __post_init__(self) -> None:
-        _at_least("bytes", self.bytes, 1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResetLink(LinkFault):
-    """Every connection that exists on the link ends with a RST on both sides; the link then
-    accepts again."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FinLink(LinkFault):
-    """Every connection that exists on the link ends with a FIN on both sides."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused(LinkFault):
-    """Attempts are refused for `ms`; connections that exist are left alone."""
-
-    ms: int
-
-    def __post_init__(self) -> None:
-        _at_least("ms", self.ms, 1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NeverAccept(LinkFault):
-    """Attempts succeed and are never handed to the program that listens: nothing is read, nothing
-    answered, and once its backlog is full further attempts hang."""
+        at_least("attempts", self.attempts, 1)

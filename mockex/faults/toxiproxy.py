@@ -23,7 +23,7 @@ import toxiproxy.api
 from toxiproxy.exceptions import InvalidToxic, NotFound, ProxyExists
 
 from mockex.errors import FaultError, LinkError
-from mockex.faults.model import Direction, Latency, LinkFault, ResetLink
+from mockex.faults.link import Direction, Latency, LinkFault, ResetLink
 
 _HTTP_S = (1.0, 3.0)  # connect, read
 _CALL_S = 5.0

@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from mockex.errors import FaultError, FaultUnseen
+from mockex.faults.link import LinkFault
 from mockex.faults.model import (
     AcceptThenClose,
     AckError,
@@ -25,7 +26,6 @@ from mockex.faults.model import (
     Fin,
     HangUpgrade,
     LifetimeCut,
-    LinkFault,
     Outage,
     QuietStart,
     RefuseUpgrade,

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from mockex.errors import ConfigError, FaultError
-from mockex.faults.model import LinkFault
+from mockex.faults.link import LinkFault
 from mockex.server.authority import Authority
 from mockex.sim import SimLoop, SimSocket
 

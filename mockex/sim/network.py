@@ -16,9 +16,11 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from mockex.errors import FaultError
-from mockex.faults.model import (
+from mockex.faults.link import (
     Bandwidth,
+    BlackHole,
     Direction,
+    Ends,
     FinLink,
     Hold,
     Latency,
@@ -29,8 +31,11 @@ from mockex.faults.model import (
     Release,
     ResetLink,
     Slice,
+    SlowClose,
+    directions,
+    hold_to_ends,
 )
-from mockex.sim.pipe import Conditions, How, Pipe
+from mockex.sim.pipe import Conditions, Pipe
 from mockex.sim.sockets import Address, SimSocket, error
 
 if TYPE_CHECKING:
@@ -54,7 +59,7 @@ class Connection:
 
 
 class Link:
-    """The way to one port. See the module."""
+    """The way to one port. See the module. `ends` None: it ends connections in either way."""
 
     def __init__(self, network: Network) -> None:
         self._network = network
@@ -62,53 +67,66 @@ class Link:
         self.connections: list[Connection] = []
         self.refused_until = 0.0
         self.never_accepts = False
+        self.ends: Ends | None = None
+        self._turns = 0  # how often a latency began
 
     def inject(self, fault: LinkFault) -> list[Connection]:
         """Do `fault` now; the connections that it struck at once.
 
         Raises:
-            FaultError: no fault of a link.
+            FaultError: no fault of a link, or not of this one.
         """
+        if self.ends is not None:
+            hold_to_ends(fault, self.ends)
         present = self.present()
         match fault:
-            case LimitData(bytes=left, then=then):
-                for connection in present:
-                    connection.pipes[fault.direction].allowed = (left, then)
             case ResetLink() | FinLink():
-                how: How = "reset" if isinstance(fault, ResetLink) else "fin"
-                for connection in present:
-                    self._network.end(connection.client, connection.server, how)
+                self._end(present, "reset" if isinstance(fault, ResetLink) else "fin")
             case Release(backlog=backlog):
                 self._release(lose=backlog == "lose")
             case Refused(ms=ms):
                 self.refused_until = self._network.now() + ms / 1000
+                self._end(present, self.ends or "fin")
             case NeverAccept():
                 self.never_accepts = True
                 self._network.update_listeners(self)
-            case Latency() | Bandwidth() | Slice() | Hold():
+            case LimitData(bytes=most, then=then, direction=direction):
+                self.conditions[direction].limit = (most, then)
+                for connection in present:
+                    connection.pipes[direction].allowed = (most, then)
+            case Latency() | Bandwidth() | Slice() | Hold() | BlackHole() | SlowClose():
                 self._change(fault)
             case _:
                 raise FaultError(f"{type(fault).__name__} is no fault that a link can do")
         return present
 
-    def _change(self, fault: Latency | Bandwidth | Slice | Hold) -> None:
+    def _change(self, fault: Latency | Bandwidth | Slice | Hold | BlackHole | SlowClose) -> None:
         """Do this to the bytes from now on."""
-        wanted = Direction if fault.direction is None else (fault.direction,)
-        for conditions in (self.conditions[one] for one in wanted):
+        self._turns += isinstance(fault, Latency)
+        for direction in directions(fault.direction):
+            conditions = self.conditions[direction]
             conditions.clear = False
             match fault:
-                case Latency(delay_ms=delay_ms, jitter_ms=jitter_ms):
-                    conditions.delay_s, conditions.jitter_s = delay_ms / 1000, jitter_ms / 1000
+                case Latency():
+                    seed = str(self._network.seeded_with)
+                    conditions.delay_s = fault.drawn_ms(seed, direction, self._turns) / 1000
                 case Bandwidth(bytes_per_s=rate):
                     conditions.bytes_per_s = rate
                 case Slice(bytes=size, gap_ms=gap_ms):
                     conditions.slice_bytes, conditions.slice_gap_s = size, gap_ms / 1000
                 case Hold():
                     conditions.held = True
+                case BlackHole():
+                    conditions.swallows = True
+                case SlowClose(delay_ms=delay_ms):
+                    conditions.slow_close_s = delay_ms / 1000
 
     def clear(self) -> None:
-        """Nothing is done to the bytes any more; what was held goes on."""
+        """Nothing is done to the bytes any more. What was held goes on; connections that lost bytes
+        end."""
         self._release(lose=False)
+        if any(conditions.swallows for conditions in self.conditions.values()):
+            self._end(self.present(), self.ends or "fin")
         for conditions in self.conditions.values():
             conditions.reset()
         for connection in self.present():
@@ -126,7 +144,11 @@ class Link:
             for connection in self.present():
                 if connection.pipes[direction].released(lose=lose):
                     # A stream of bytes with a hole in it is never delivered: TCP would die of it.
-                    self._network.end(connection.client, connection.server, "reset")
+                    self._end([connection], self.ends or "reset")
+
+    def _end(self, connections: list[Connection], how: Ends) -> None:
+        for connection in connections:
+            self._network.end(connection.client, connection.server, how)
 
     def present(self) -> list[Connection]:
         """The connections that have an end."""
@@ -140,6 +162,7 @@ class Network:
     def __init__(self) -> None:
         self.sockets: dict[int, SimSocket] = {}
         self.random = Random(0)
+        self.seeded_with = 0
         self.selector: _Selector
         self.loop: SimLoop
         self._hosts = {"localhost": "127.0.0.1"}
@@ -178,6 +201,7 @@ class Network:
     def seed(self, seed: int) -> None:
         """Draw from this seed from now on."""
         self.random = Random(f"network {seed}")
+        self.seeded_with = seed
 
     def now(self) -> float:
         """Loop time."""
@@ -324,7 +348,7 @@ class Network:
         assert into is not None
         into.target_has_room()
 
-    def end(self, one: SimSocket, other: SimSocket, how: How) -> None:
+    def end(self, one: SimSocket, other: SimSocket, how: Ends) -> None:
         """The link ends a connection, on both sides, a moment later."""
         for sock in (one, other):
             assert sock.out is not None

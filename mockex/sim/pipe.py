@@ -14,11 +14,11 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from mockex.faults.link import Ends
+
 if TYPE_CHECKING:
     from mockex.sim.network import Network
     from mockex.sim.sockets import SimSocket
-
-How = Literal["fin", "reset"]  # a connection ends
 
 _FIN: Final = "fin"
 _RST: Final = "rst"
@@ -30,18 +30,21 @@ class Conditions:
     """What a link does to one direction now. Shared by all its connections."""
 
     delay_s: float = 0.0
-    jitter_s: float = 0.0
     bytes_per_s: float | None = None
     slice_bytes: int | None = None
     slice_gap_s: float = 0.0
+    slow_close_s: float = 0.0
+    limit: tuple[int, Ends] | None = None  # of each connection
     held: bool = False
+    swallows: bool = False  # nothing arrives any more, not even an end
     clear: bool = True  # nothing is done to the bytes
 
     def reset(self) -> None:
         """Do nothing to the bytes."""
-        self.delay_s = self.jitter_s = self.slice_gap_s = 0.0
-        self.bytes_per_s = self.slice_bytes = None
-        self.held, self.clear = False, True
+        self.bytes_per_s = self.slice_bytes = self.limit = None
+        self.delay_s = self.slice_gap_s = self.slow_close_s = 0.0
+        self.held = self.swallows = False
+        self.clear = True
 
 
 class Pipe:
@@ -61,7 +64,7 @@ class Pipe:
         self._armed = False
         self._blocked = False  # the target has no room
         self._cut = False
-        self.allowed: tuple[int, How] | None = None
+        self.allowed = conditions.limit
 
     @property
     def empty(self) -> bool:
@@ -76,6 +79,8 @@ class Pipe:
 
     def send(self, data: bytes) -> None:
         """Bytes set out."""
+        if self._conditions.swallows:
+            return
         now = self._network.now()
         self._flight_bytes += len(data)
         if self._conditions.clear:
@@ -91,10 +96,14 @@ class Pipe:
 
     def send_fin(self) -> None:
         """The end, behind everything that was sent."""
-        self._put(self._network.now() + self._delay_s(), _FIN)
+        if not self._conditions.swallows:
+            late_s = self._delay_s() + self._conditions.slow_close_s
+            self._put(self._network.now() + late_s, _FIN)
 
     def send_rst(self) -> None:
         """The hard end, behind what is on its way."""
+        if self._conditions.swallows:
+            return
         self._put(self._network.now() + self._delay_s(), _RST)
         if self._blocked:
             self._drop_unsent()
@@ -112,11 +121,7 @@ class Pipe:
         self._blocked = False
 
     def _delay_s(self) -> float:
-        conditions = self._conditions
-        late_s = conditions.delay_s
-        if conditions.jitter_s:
-            late_s += self._network.random.uniform(-conditions.jitter_s, conditions.jitter_s)
-        return self._network.hop_s() + max(0.0, late_s)
+        return self._network.hop_s() + self._conditions.delay_s
 
     def _pieces(self, data: bytes, now: float) -> list[tuple[bytearray, float]]:
         """How a link cuts a chunk, and when each piece arrives."""
@@ -179,7 +184,7 @@ class Pipe:
             self._network.at(self._network.now() + self._network.hop_s(), self._arrive)
 
     def _deliver(self, data: bytes) -> None:
-        ends: How | None = None
+        ends: Ends | None = None
         if self.allowed is not None and not self._cut:
             left, how = self.allowed
             if len(data) >= left:

@@ -13,7 +13,7 @@ import pytest
 
 import mockex
 from mockex import faults
-from mockex.faults.model import Fault
+from mockex.faults import Fault
 from mockex.market.instruments import instruments
 from mockex_adapter import RULES, Book, Feed, Gap, Item, Resync, Settings, StreamEvent, Timers
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from mockex import sim
-from mockex.faults.model import Direction
+from mockex.faults import Direction
 from tests.sim.ends import End
 
 HOP_S = 0.0003  # the longest

@@ -13,7 +13,7 @@ import uuid
 from random import Random
 
 from mockex import sim
-from mockex.faults.model import Bandwidth, Direction, Latency, LimitData, Slice
+from mockex.faults import Bandwidth, Direction, Latency, LimitData, Slice
 
 
 async def scenario(say: list[str]) -> None:

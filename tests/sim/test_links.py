@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from mockex.errors import FaultError
-from mockex.faults.model import (
+from mockex.faults import (
     Bandwidth,
+    BlackHole,
     Direction,
     FinLink,
     Hold,
@@ -22,6 +23,7 @@ from mockex.faults.model import (
     Reset,
     ResetLink,
     Slice,
+    SlowClose,
 )
 from tests.sim.pair import HOP_S, Pair, Timed, loop_of_the_run, now, on_a_pair, run
 
@@ -46,16 +48,19 @@ def test_latency_delays_one_direction(direction: Direction) -> None:
     on_a_pair(scenario)
 
 
-def test_jitter_keeps_the_order() -> None:
+def test_jitter_is_drawn_each_time_that_it_begins_and_keeps_the_order() -> None:
     async def scenario(pair: Pair) -> None:
-        pair.link.inject(Latency(delay_ms=100, jitter_ms=100))
-        for number in range(100):
+        sent = []
+        for number in range(8):
+            pair.link.inject(Latency(delay_ms=100, jitter_ms=80))
+            sent.append(now())
             pair.server.write(bytes([number]))
-            await asyncio.sleep(0.001)
-        await asyncio.sleep(1)
-        assert pair.client.data == bytes(range(100))
-        late = {round(at - n * 0.001, 2) for n, at in enumerate(pair.client.times(0))}
-        assert len(late) > 3
+            await asyncio.sleep(1 if number % 2 else 0)  # two are under way at once
+        assert pair.client.data == bytes(range(8))
+        late = [round(at - began, 3) for at, began in zip(pair.client.times(0), sent, strict=True)]
+        assert len(set(late)) > 4
+        assert min(late) >= 0.020
+        assert max(late) <= 0.180 + HOP_S
 
     on_a_pair(scenario)
 
@@ -98,9 +103,9 @@ def test_faults_on_bytes_add_up_and_are_cleared_together() -> None:
     async def scenario(pair: Pair) -> None:
         pair.link.inject(Latency(delay_ms=1000))
         pair.link.inject(Slice(bytes=50, gap_ms=1))
-        pair.link.inject(Bandwidth(bytes_per_s=100))
+        pair.link.inject(Bandwidth(bytes_per_s=1000))
         sent = now()
-        pair.server.write(bytes(100))
+        pair.server.write(bytes(1000))
         await asyncio.sleep(5)
         assert pair.client.times(sent)[-1] == pytest.approx(2, abs=0.1)
         pair.link.clear()
@@ -222,31 +227,6 @@ def test_an_end_is_not_lost_with_the_bytes_that_are_not_there() -> None:
         await pair.client.until("lost")
 
     assert on_a_pair(scenario).client_saw == ["eof", "lost"]
-
-
-def test_a_writer_on_a_held_link_is_paused_and_goes_on() -> None:
-    async def scenario(pair: Pair) -> None:
-        pair.link.inject(Hold())
-        pair.server.write(bytes(1 << 20))
-        await asyncio.sleep(1)
-        assert pair.server.saw == ["pause_writing"]
-        pair.link.inject(Release())
-        await pair.server.until("resume_writing")
-        await asyncio.sleep(1)
-        assert pair.client.read_in_all == 1 << 20
-
-    on_a_pair(scenario)
-
-
-def test_clear_releases_what_is_held() -> None:
-    async def scenario(pair: Pair) -> None:
-        pair.link.inject(Hold())
-        pair.server.write(b"hello")
-        await asyncio.sleep(1)
-        pair.link.clear()
-        await asyncio.sleep(1)
-
-    assert on_a_pair(scenario).client_saw == ["read b'hello'"]
 
 
 # --- ends that the link makes ---
@@ -371,22 +351,96 @@ def test_never_accept_lets_connect_and_hands_nothing_over() -> None:
     run(main(), leaks=lambda left: None)
 
 
-def test_refused_ends_by_itself_and_leaves_connections_alone() -> None:
+def test_refused_ends_what_is_there_and_is_over_by_itself() -> None:
     async def scenario(pair: Pair) -> None:
         loop = loop_of_the_run()
-        server = await loop.create_server(asyncio.Protocol, *pair.client.sock.getpeername())
+        address = pair.client.sock.getpeername()
+        server = await loop.create_server(asyncio.Protocol, *address)
         pair.link.inject(Refused(ms=5000))
         for _ in range(4):
             with pytest.raises(ConnectionRefusedError):
-                await loop.create_connection(asyncio.Protocol, *pair.client.sock.getpeername())
+                await loop.create_connection(asyncio.Protocol, *address)
             await asyncio.sleep(1)
-        pair.server.write(b"hello")
         await asyncio.sleep(1.1)
-        transport, _ = await loop.create_connection(
-            asyncio.Protocol, *pair.client.sock.getpeername()
-        )
+        transport, _ = await loop.create_connection(asyncio.Protocol, *address)
         transport.close()
         server.close()
         await asyncio.sleep(1)
 
-    assert on_a_pair(scenario).client_saw == ["read b'hello'"]
+    assert on_a_pair(scenario).client_saw == ["eof", "lost"]
+
+
+@pytest.mark.parametrize("direction", Direction)
+def test_a_black_hole_swallows_bytes_and_ends_and_is_over_with_the_connection(
+    direction: Direction,
+) -> None:
+    async def scenario(pair: Pair) -> None:
+        writer, reader = pair.ends(direction)
+        writer.write(b"before")
+        await asyncio.sleep(0.1)
+        pair.link.inject(BlackHole(direction=direction))
+        writer.write(b"gone")
+        reader.write(b"the other way")
+        await asyncio.sleep(60)
+        assert reader.data == b"before"
+        assert writer.data == b"the other way"
+        pair.link.clear()
+        await asyncio.sleep(1)
+        assert reader.saw[1:] == ["eof", "lost"]
+
+    on_a_pair(scenario)
+
+
+def test_a_black_hole_hides_the_end_of_a_connection() -> None:
+    async def scenario(pair: Pair) -> None:
+        pair.link.inject(BlackHole())
+        pair.server.reset()
+        await asyncio.sleep(60)
+        assert pair.client.saw == []
+
+    on_a_pair(scenario)
+
+
+def test_slow_close_delays_the_end_and_no_byte() -> None:
+    async def scenario(pair: Pair) -> None:
+        pair.link.inject(SlowClose(delay_ms=500))
+        began = now()
+        pair.server.write(b"bytes")
+        pair.server.transport.write_eof()
+        await pair.client.until("eof")
+        assert pair.client.data == b"bytes"
+        assert pair.client.times(began) == pytest.approx([0], abs=HOP_S)
+        assert now() - began == pytest.approx(0.5, abs=2 * HOP_S)
+
+    on_a_pair(scenario)
+
+
+def test_limit_data_is_on_connections_to_come_from_their_first_byte() -> None:
+    async def main() -> None:
+        loop = loop_of_the_run()
+        loop.network.link(4000).inject(LimitData(bytes=3))
+        server_end, client = Timed(), Timed()
+        server = await loop.create_server(lambda: server_end, "127.0.0.1", 4000)
+        await loop.create_connection(lambda: client, "127.0.0.1", 4000)
+        await asyncio.sleep(1)
+        server_end.write(b"hello")
+        await asyncio.sleep(1)
+        assert client.data == b"hel"
+        assert client.saw[1:] == ["eof", "lost"]
+        server.close()
+        await asyncio.sleep(1)
+
+    run(main())
+
+
+def test_a_link_that_ends_connections_in_one_way_refuses_the_other() -> None:
+    async def scenario(pair: Pair) -> None:
+        pair.link.ends = "fin"
+        for fault in (ResetLink(), LimitData(bytes=1, then="reset")):
+            with pytest.raises(FaultError, match="with RST, and this link was made"):
+                pair.link.inject(fault)
+        pair.link.ends = "reset"
+        with pytest.raises(FaultError, match="FinLink ends connections with FIN"):
+            pair.link.inject(FinLink())
+
+    on_a_pair(scenario)

@@ -13,7 +13,7 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
 import mockex
-from mockex.faults.model import (
+from mockex.faults import (
     Bandwidth,
     Direction,
     Latency,

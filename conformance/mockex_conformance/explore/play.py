@@ -14,8 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mockex.errors import ConfigError, FaultError
-from mockex.faults import Hold, Outage, Refused, Release, Resume, Stall
-from mockex.faults.model import Direction
+from mockex.faults import Direction, Hold, Outage, Refused, Release, Resume, Stall
 from mockex_conformance.case import Case, Run, Unseen
 from mockex_conformance.checks import (
     BookEqualsTruth,
