@@ -1,8 +1,9 @@
 """Every check there is; `AnyCheck` decodes them from a recording."""
 
 from mockex_conformance.checks.attempts import DelaysGrow, HerdIsSpread, WaitsAsTold
-from mockex_conformance.checks.data import BookEqualsTruth, OnceInOrder
+from mockex_conformance.checks.data import BookEqualsTruth
 from mockex_conformance.checks.deliveries import DeliveriesAtMost
+from mockex_conformance.checks.events import OnceInOrder, Presented
 from mockex_conformance.checks.giving_up import NoSilentEnd
 from mockex_conformance.checks.handover import (
     NoGapInDeliveries,
@@ -66,6 +67,7 @@ AnyCheck = (
     | OthersUntouched
     | OwnPings
     | PongRepeats
+    | Presented
     | Recovered
     | RenewedInTime
     | RequestSize
@@ -116,6 +118,7 @@ __all__ = [
     "OthersUntouched",
     "OwnPings",
     "PongRepeats",
+    "Presented",
     "Recovered",
     "RenewedInTime",
     "RequestSize",

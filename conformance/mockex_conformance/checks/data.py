@@ -1,4 +1,4 @@
-"""What reaches the consumer: once, in order, and true."""
+"""Books that reach the consumer are true."""
 
 from __future__ import annotations
 
@@ -9,64 +9,13 @@ from heapq import nlargest, nsmallest
 from mockex.market.instruments import Instrument, instruments
 from mockex.market.truth import Truth
 from mockex.market.walk import Market
-from mockex.names import Kind, parse
 from mockex.profile import profile_named
-from mockex.server.journal import Asked, Said
+from mockex.server.journal import Said
 from mockex_conformance.checks.base import Check, finding
 from mockex_conformance.recording import Recording
 from mockex_conformance.verdict import Finding
 
-_NUMBERED = (Kind.AGG_TRADE, Kind.TRADE)  # ids without holes, spot 6.1 and usdm 5
 _LEVELS = 20
-
-
-class OnceInOrder(Check, frozen=True, tag="once_in_order"):
-    """An event was presented twice or backwards; or, on a stream whose ids have no holes, events
-    were skipped and no `gap` before the next one said so.
-
-    A stream that was asked for anew begins anew: what came in between is nobody's hole.
-    """
-
-    def judge(self, recording: Recording) -> list[Finding]:
-        """One finding for the first of each stream."""
-        last: dict[str, int] = {}
-        open_to_jump: set[str] = set()
-        found: dict[str, Finding] = {}
-        for entry in recording.entries:
-            if isinstance(entry, Asked) and entry.method in ("subscribe", "unsubscribe"):
-                open_to_jump.update(entry.params.get("streams", ()))
-            elif isinstance(entry, Asked) and entry.method in ("start", "close"):
-                open_to_jump.update(last)
-            if not isinstance(entry, Said) or entry.method not in ("event", "gap"):
-                continue
-            stream = entry.params["stream"]
-            if entry.method == "gap":
-                open_to_jump.add(stream)
-                continue
-            number, before = entry.params["id"], last.get(stream)
-            if number == 0 or stream in found:
-                continue
-            message = self._wrong(stream, before, number, announced=stream in open_to_jump)
-            if message:
-                found[stream] = finding(self, recording, message, entry.t, stream=stream)
-            last[stream] = number
-            open_to_jump.discard(stream)
-        return list(found.values())
-
-    @staticmethod
-    def _wrong(stream: str, before: int | None, number: int, *, announced: bool) -> str:
-        if before is None:
-            return ""
-        if number == before:
-            return f"{stream}: event {number} was presented twice"
-        if number < before:
-            return f"{stream}: event {number} was presented after {before}"
-        name = parse(stream)
-        if name is not None and name.kind in _NUMBERED and number > before + 1 and not announced:
-            first, final = before + 1, number - 1
-            many = f"{first} to {final}" if final > first else str(first)
-            return f"{stream}: {many} skipped without a word before {number}"
-        return ""
 
 
 class BookEqualsTruth(Check, frozen=True, tag="book_equals_truth"):

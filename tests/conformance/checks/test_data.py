@@ -1,4 +1,4 @@
-"""The checks on what reaches the consumer, on recordings made by hand: each seen to fail."""
+"""The check on books, on recordings made by hand: each seen to fail."""
 
 from __future__ import annotations
 
@@ -9,71 +9,22 @@ import pytest
 from mockex.market.instruments import instruments
 from mockex.market.walk import Market
 from mockex.profile import profile_named
-from mockex.server.journal import AnyEntry, Asked, Exited, Noted, Said, Signalled
-from mockex_conformance.checks import BookEqualsTruth, NothingLeft, OnceInOrder
+from mockex.server.journal import AnyEntry, Exited, Noted, Said, Signalled
+from mockex_conformance.checks import BookEqualsTruth, NothingLeft
 from mockex_conformance.checks.base import Check
 from mockex_conformance.recording import Recording
 from tests.conformance.checks.made import made
 
-TRADES = "ethusdc@aggTrade"
-BOOKS = "ethusdc@depth5@100ms"
 SEED = 7
 
 
 def recording(*entries: AnyEntry, profile: str = "usdm") -> Recording:
     end = Noted(t=10.0, name="end")
-    return made(*entries, end, profile=profile, seed=SEED, streams=[TRADES])
-
-
-def event(number: int, stream: str = TRADES) -> Said:
-    return Said(t=1.0, run=1, method="event", params={"stream": stream, "id": number})
-
-
-def gap(stream: str = TRADES) -> Said:
-    return Said(t=1.0, run=1, method="gap", params={"stream": stream, "after": 1, "before": 9})
-
-
-def asked(method: str, *streams: str) -> Asked:
-    params = {"streams": list(streams)} if streams else {}
-    return Asked(t=1.0, run=1, id=1, method=method, params=params)
+    return made(*entries, end, profile=profile, seed=SEED)
 
 
 def messages(check: Check, *entries: AnyEntry, profile: str = "usdm") -> list[str]:
     return [found.message for found in check.judge(recording(*entries, profile=profile))]
-
-
-def test_events_in_order_are_right() -> None:
-    assert messages(OnceInOrder(), event(5), event(6), event(7), event(0)) == []
-
-
-@pytest.mark.parametrize(
-    ("ids", "message"),
-    [
-        ((5, 5), "event 5 was presented twice"),
-        ((5, 6, 4), "event 4 was presented after 6"),
-        ((5, 7), "6 skipped without a word before 7"),
-        ((5, 9), "6 to 8 skipped without a word before 9"),
-    ],
-)
-def test_twice_backwards_and_skipped_are_found(ids: tuple[int, ...], message: str) -> None:
-    assert messages(OnceInOrder(), *map(event, ids)) == [f"{TRADES}: {message}"]
-
-
-def test_a_hole_that_is_announced_is_right_and_only_the_next_one() -> None:
-    assert messages(OnceInOrder(), event(5), gap(), event(9), event(10)) == []
-    assert len(messages(OnceInOrder(), event(5), gap(), event(9), event(11))) == 1
-    assert len(messages(OnceInOrder(), event(5), gap(BOOKS), event(9))) == 1
-
-
-def test_a_stream_that_is_asked_for_anew_begins_anew() -> None:
-    for again in (asked("subscribe", TRADES), asked("close"), asked("start")):
-        assert messages(OnceInOrder(), event(5), again, event(9)) == []
-    assert len(messages(OnceInOrder(), event(5), asked("subscribe", TRADES), event(4))) == 1
-
-
-def test_ids_of_books_may_have_holes_and_not_go_back() -> None:
-    assert messages(OnceInOrder(), event(5, BOOKS), event(9, BOOKS)) == []
-    assert len(messages(OnceInOrder(), event(5, BOOKS), event(5, BOOKS))) == 1
 
 
 def market(profile: str) -> Market:
