@@ -66,6 +66,7 @@ MOST_LINE = 4 << 20  # bytes of one line: a whole book
 # A client meets a market that has traded: without a trade there is no window to tell of (-2016).
 BEGINS_S = 2.0
 SETTLE_S = 30.0  # a client has so long before its books must be right
+TO_END_S = 10.0  # a program that has closed its stdout
 PATIENCE_S = 90.0  # rare streams come within this time, beside the seconds asked for
 MOST_FINDINGS = 30  # that are printed of one client
 MOST_WORDS = 200  # characters of an error that are kept
@@ -370,6 +371,11 @@ async def run(
         except TimeoutError:
             pass
         entries = list(exchange.journal.entries)
+        if ended_early:
+            # `kill` looks for the end first and takes it away from asyncio, which then reports 255.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TO_END_S):
+                    await program.wait()
         with suppress(ProcessLookupError):
             program.kill()
         code = await program.wait()
