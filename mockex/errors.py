@@ -2,7 +2,8 @@
 
 MockexError
 ├── ConfigError        whoever started us asked for what cannot be
-│   └── CaptureError   a capture cannot be replayed: file, line and reason
+│   ├── CaptureError   a capture cannot be replayed: file, line and reason
+│   └── ScriptError    a fault script cannot be played: file, and each problem with its line
 ├── RecordingError     nothing could be recorded: the connection did not come about
 ├── BookUnknown        a replay cannot tell the book of a symbol
 ├── RequestRejected    the client broke the protocol: `code` and `msg`, answered on the wire
@@ -18,6 +19,9 @@ MockexError
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 
 class MockexError(Exception):
@@ -43,6 +47,36 @@ class CaptureError(ConfigError):
         self.line = line
         self.reason = reason
         self.args = (f"{file}:{line}: {reason}" if line else f"{file}: {reason}",)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong at one place of a file: its line (0: of the file as a whole), the key, if it is
+    about one, and what would be right."""
+
+    line: int
+    key: str
+    why: str
+
+
+class ScriptError(ConfigError):
+    """A fault script cannot be played. `problems` are all that were found, in order."""
+
+    MOST_TOLD = 20
+
+    def __init__(self, file: str, problems: Sequence[Problem]) -> None:
+        super().__init__("script", file, "a fault script")
+        self.file = file
+        self.problems = tuple(problems)
+        lines = [self.told(problem) for problem in self.problems[: self.MOST_TOLD]]
+        if len(self.problems) > self.MOST_TOLD:
+            lines.append(f"{file}: and {len(self.problems) - self.MOST_TOLD} more")
+        self.args = ("\n".join(lines),)
+
+    def told(self, problem: Problem) -> str:
+        """One problem as a line."""
+        place = f"{self.file}:{problem.line}" if problem.line else self.file
+        return ": ".join(part for part in (place, problem.key, problem.why) if part)
 
 
 class RecordingError(MockexError):

@@ -1,14 +1,15 @@
 """The kinds of faults as data, read off the dataclasses themselves: names, fields, units, docs.
 
 What is written outside Python (scripts, the admin API, the command line) names a fault and its
-fields as text. Here that becomes a value, by the types and the checks of the dataclass, or a list of
-what is wrong with it.
+fields as text. Here that becomes a value, by the types and the checks of the dataclass, or a list
+of what is wrong with it.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass
@@ -21,7 +22,9 @@ import msgspec
 from mockex import faults
 from mockex.faults.link import Direction, LastingFault, LinkFault
 from mockex.faults.model import Fault
+from mockex.faults.trigger import Trigger
 
+_HUGE = 1e15
 BOTH = "both"  # a direction that is None, where there is no null
 NONE = "none"  # any other
 _UNITS = ((r"(.*_)?ms", "ms"), (r"(.*_)?bytes_per_s", "bytes/s"), (r"(.*_)?bytes", "bytes"),
@@ -118,12 +121,17 @@ def kinds() -> tuple[Kind, ...]:
     return tuple(_described(kind) for kind in classes().values())
 
 
-def hints(kind: type[Fault]) -> dict[str, Any]:
+def hints(kind: type[Fault]) -> Mapping[str, Any]:
     """The fields that are written, with their types: all but `when`, the kind's own first."""
+    return _hints(kind.__name__)
+
+
+@cache
+def _hints(name: str) -> Mapping[str, Any]:
+    kind = classes()[name]
     found = get_type_hints(kind)
-    names = [f.name for f in dataclasses.fields(kind) if f.name != "when"]
-    common = [name for name in names if name in _COMMON]
-    return {name: found[name] for name in [n for n in names if n not in common] + common}
+    names = [field.name for field in dataclasses.fields(kind) if field.name != "when"]
+    return {name: found[name] for name in sorted(names, key=lambda name: name in _COMMON)}
 
 
 def may_be_none(hint: Any) -> bool:
@@ -136,24 +144,33 @@ def word_for_none(hint: Any) -> str:
     return BOTH if Direction in get_args(hint) else NONE
 
 
-def make(kind: type[Fault], given: Mapping[str, Any], when: Any = None) -> Fault | list[Wrong]:
+def make(
+    kind: type[Fault],
+    given: Mapping[str, Any],
+    *,
+    when: Trigger | None = None,
+    others: Iterable[str] = (),
+) -> Fault | list[Wrong]:
     """The fault with these fields, or all that is wrong with them.
 
-    A field that may be None also takes the word `none`, a direction `both`.
+    A field that may be None also takes the word `none`, a direction `both`. `others` are names that
+    may stand beside the fields, and may have been meant.
     """
-    known, values, wrong = hints(kind), {}, []
-    for name, value in given.items():
-        if name not in known:
-            wrong.append(Wrong(name, _no_field(kind, name)))
-            continue
+    known = hints(kind)
+    values: dict[str, Any] = {}
+    wrong = [Wrong(name, _no_field(kind, name, others)) for name in given if name not in known]
+    for name in [name for name in given if name in known]:
         try:
-            values[name] = _converted(known[name], value)
-        except msgspec.ValidationError:
-            wrong.append(Wrong(name, f"{shown(value)} is not usable, expected {written(known[name])}"))
-    missing = [f.name for f in _required(kind) if f.name not in given]
-    wrong += [
-        Wrong("", f"{kind.__name__} needs {name}, {written(known[name])}") for name in missing
-    ]
+            values[name] = _converted(known[name], given[name])
+        except ValueError:
+            expected = written(known[name])
+            wrong.append(Wrong(name, f"{shown(given[name])} is not usable, expected {expected}"))
+    if len(wrong) == sum(name in known for name in given) - len(values):  # none is misspelt
+        wrong += [
+            Wrong("", f"{kind.__name__} needs {f.name}, {written(known[f.name])}")
+            for f in _required(kind)
+            if f.name not in given
+        ]
     if wrong:
         return wrong
     if when is not None:
@@ -186,23 +203,28 @@ def written(hint: Any) -> str:
     if options == [*get_args(hint)] and getattr(hint, "__origin__", None) is not None:
         return "a table of texts"
     names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
-    text = " or ".join(names[option] for option in options)
-    return text
+    return " or ".join(names[option] for option in options)
 
 
 def shown(value: object) -> str:
     """A value in a message, as it is written in a script, cut if it is long."""
-    text = msgspec.json.encode(value, enc_hook=str).decode()
+    text = json.dumps(value, default=str)
     return text if len(text) <= 60 else text[:57] + "…"
 
 
 def _converted(hint: Any, value: Any) -> Any:
-    none_is_said = may_be_none(hint) and str not in get_args(hint) and value == word_for_none(hint)
-    return None if none_is_said else msgspec.convert(value, hint)
+    """A value of that type. Raises ValueError for another one, and for what no clock, socket or
+    journal could take: endless and huge numbers, halves of characters."""
+    if may_be_none(hint) and str not in get_args(hint) and value == word_for_none(hint):
+        return None
+    if isinstance(value, int | float) and not -_HUGE < value < _HUGE:
+        raise ValueError("too large")
+    json.dumps(value, ensure_ascii=False).encode()
+    return msgspec.convert(value, hint)
 
 
-def _no_field(kind: type[Fault], name: str) -> str:
-    near = nearest(name, hints(kind))
+def _no_field(kind: type[Fault], name: str, others: Iterable[str]) -> str:
+    near = nearest(name, [*hints(kind), *others])
     hint = f", nearest is {near!r}" if near else ""
     has = ", ".join(hints(kind))
     return f"{kind.__name__} has no field {name!r}{hint}; it has {has}"
