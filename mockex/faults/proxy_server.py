@@ -2,8 +2,8 @@
 
 It is never built or fetched here (`ci/run.py` does that). What can go wrong with it is measured:
 with its port taken it stays alive without an API, and an undrained pipe for its log stops it. So
-it picks its own port, logs errors into a file, and is believed only when it answers for a name that
-nobody else can know.
+it gets a port that is held for it, logs errors into a file, and is believed only when it answers
+for a name that nobody else can know.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ from pathlib import Path
 import psutil
 
 from mockex.errors import LinkError, ToxiproxyUnavailable
-from mockex.faults.toxiproxy import Api
+from mockex.faults import _guard
+from mockex.faults.toxiproxy import HOST, Api
+from mockex.server.wire import held_port
 
 VERSION = "2.12.0"
 _MODULE_LINE = f"mod\tgithub.com/Shopify/toxiproxy/v2\tv{VERSION}\t".encode()
-_HOST = "127.0.0.1"
 _START_S = 5.0
 _STOP_S = 3.0
 _POLL_S = 0.01
@@ -36,11 +37,21 @@ _TRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class ProxyServer:
-    """A running server. `pid` is the server's, not the guard's."""
+    """A running server. `pid` is the server's, `guard` the process that holds it on a leash."""
 
     host: str
     port: int
     pid: int
+    guard: asyncio.subprocess.Process
+
+    def check(self) -> None:
+        """See that it runs.
+
+        Raises:
+            LinkError: it has ended.
+        """
+        if self.guard.returncode is not None:
+            raise LinkError(f"the Toxiproxy server ended with {self.guard.returncode}")
 
 
 def _is_ours(binary: Path) -> bool:
@@ -101,23 +112,23 @@ async def _start(
     for _ in range(_TRIES):
         nonce = f"mockex-{uuid.uuid4().hex}"
         config = folder / f"{nonce}.json"
-        proxy = {"name": nonce, "listen": f"{_HOST}:0", "upstream": f"{_HOST}:1", "enabled": False}
+        proxy = {"name": nonce, "listen": f"{HOST}:0", "upstream": f"{HOST}:1", "enabled": False}
         config.write_text(json.dumps([proxy]))
-        with log.open("ab") as output:
+        with held_port(HOST) as port, log.open("ab") as output:
             guard = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "mockex.faults._guard", str(program),
-                "-host", _HOST, "-port", "0", "-config", str(config),
-                stdin=asyncio.subprocess.PIPE, stdout=output, stderr=output,
+                sys.executable, "-I", "-S", _guard.__file__, str(program),
+                "-host", HOST, "-port", str(port), "-config", str(config),
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=output,
                 env={**os.environ, "LOG_LEVEL": "error"},
             )  # fmt: skip
-        try:
-            async with asyncio.timeout(_START_S):
-                return guard, await _ready(guard, nonce)
-        except (TimeoutError, LinkError):
-            await _stop(guard)
-        except BaseException:
-            await _stop(guard)
-            raise
+            try:
+                async with asyncio.timeout(_START_S):
+                    return guard, await _ready(guard, port, nonce)
+            except (TimeoutError, LinkError):
+                await _stop(guard)
+            except BaseException:
+                await _stop(guard)
+                raise
     raise LinkError(f"{program} did not start {_TRIES} times in a row; its log: {_last_words(log)}")
 
 
@@ -125,20 +136,21 @@ def _last_words(log: Path) -> str:
     return log.read_text("utf-8", "replace").strip()[-500:] or "empty"
 
 
-async def _ready(guard: asyncio.subprocess.Process, nonce: str) -> ProxyServer:
-    """Wait for the port that it picked, and for the name that only ours knows."""
-    while guard.returncode is None:
-        with suppress(psutil.Error):
-            for child in psutil.Process(guard.pid).children():
-                for listening in child.net_connections("tcp"):
-                    if listening.status != psutil.CONN_LISTEN:
-                        continue
-                    server = ProxyServer(_HOST, listening.laddr.port, child.pid)
-                    async with Api(server.host, server.port) as api:
-                        await api.get(f"/proxies/{nonce}")
-                    return server
-        await asyncio.sleep(_POLL_S)
-    raise LinkError(f"the server ended with {guard.returncode} before it listened")
+async def _ready(guard: asyncio.subprocess.Process, port: int, nonce: str) -> ProxyServer:
+    """Wait until the port answers for the name that only ours knows."""
+    assert guard.stdout is not None
+    pid = await guard.stdout.readline()
+    while guard.returncode is None and pid:
+        try:
+            _, writer = await asyncio.open_connection(HOST, port)
+        except OSError:
+            await asyncio.sleep(_POLL_S)
+            continue
+        writer.close()
+        async with Api(HOST, port) as api:
+            await api.get(f"/proxies/{nonce}")
+        return ProxyServer(HOST, port, int(pid), guard)
+    raise LinkError("the server ended before it listened")
 
 
 async def _stop(guard: asyncio.subprocess.Process) -> None:

@@ -5,16 +5,24 @@ server's address in a class, sets no time limits, obeys proxies of the environme
 answers from 500 on; so its `requests` is replaced by a client of ours (in its module alone), the
 address is set before each call under a lock, and each answer is compared with what was asked.
 
-A link is *armed* from the beginning: it carries `reset_peer` with toxicity 0, which makes every
-end that the proxy brings about a RST (measured; the toxic itself never acts).
+What a link does is a set of toxics, and each fault names another set. How it gets there depends on
+what was measured (Toxiproxy 2.12.0): a toxic is added to or taken from connections that exist by
+one call, which hangs for good if a connection ends in the very moment; `bandwidth` and `slicer`
+hang far more often, so for these the whole proxy is replaced, and its connections end. A server
+that does not answer is given up: whoever asked gets an error, never a link in an unknown state.
+
+A link that *ends* connections with a RST is *armed*: it carries `reset_peer` with toxicity 0 from
+the beginning, which makes every end that passes it a RST (measured; the toxic itself never acts). A
+RST of one end never passes an unarmed link: the other end sees a FIN.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -23,11 +31,29 @@ import toxiproxy.api
 from toxiproxy.exceptions import InvalidToxic, NotFound, ProxyExists
 
 from mockex.errors import FaultError, LinkError
-from mockex.faults.link import Direction, Latency, LinkFault, ResetLink
+from mockex.faults.link import (
+    Bandwidth,
+    BlackHole,
+    Direction,
+    FinLink,
+    Hold,
+    LastingFault,
+    Latency,
+    LimitData,
+    LinkFault,
+    LinkTerms,
+    Release,
+    ResetLink,
+    Slice,
+    SlowClose,
+    directions,
+    hold_to_ends,
+)
 
+HOST = "127.0.0.1"
 _HTTP_S = (1.0, 3.0)  # connect, read
 _CALL_S = 5.0
-_NAME_OF_LATENCY = "latency"
+_FOR_EVER_MS = 3_600_000
 _library = threading.Lock()  # its address is state of a class
 
 
@@ -78,6 +104,11 @@ class Api:
     ) -> None:
         self._thread.shutdown(wait=not self._dead, cancel_futures=True)
 
+    @property
+    def dead(self) -> str:
+        """Why it was given up; empty while it was not."""
+        return self._dead
+
     async def get(self, path: str) -> Any:
         """GET; the JSON of the answer."""
         return await self._call(lambda api: api.get(path).json())
@@ -127,61 +158,204 @@ def _hold_to(asked: dict[str, Any], answer: Any) -> None:
             raise LinkError(f"Toxiproxy was asked for {name}={value!r} and has {got!r}")
 
 
+@dataclass(frozen=True, slots=True)
+class Toxic:
+    """A toxic as it is asked for. `solid`: never added, changed or taken away under connections."""
+
+    name: str
+    type: str
+    stream: Direction
+    attributes: dict[str, int]
+    solid: bool = False
+    toxicity: float = 1.0
+
+    def to_json(self) -> dict[str, Any]:
+        """The body of the call that adds it."""
+        return {
+            "name": self.name,
+            "type": self.type,
+            "stream": str(self.stream),
+            "toxicity": self.toxicity,
+            "attributes": self.attributes,
+        }
+
+
+_ARM = Toxic("arm", "reset_peer", Direction.DOWNSTREAM, {}, toxicity=0.0)
+
+
+def toxics_of(fault: LastingFault, seed: str = "", turn: int = 0) -> list[Toxic]:
+    """The toxics that are a fault, in the order in which bytes meet them."""
+    found = []
+    for stream in directions(fault.direction):
+        never_ends = Toxic(f"end_{stream}", "slow_close", stream, {"delay": _FOR_EVER_MS})
+        match fault:
+            case Latency():
+                delay_ms = fault.drawn_ms(seed, stream, turn)
+                attributes = {"latency": delay_ms, "jitter": 0}
+                found.append(Toxic(f"latency_{stream}", "latency", stream, attributes))
+            case Bandwidth(bytes_per_s=rate):
+                attributes = {"rate": rate // 1000}
+                found.append(Toxic(f"rate_{stream}", "bandwidth", stream, attributes, solid=True))
+            case Slice(bytes=size, gap_ms=gap_ms):
+                attributes = {
+                    "average_size": size, "size_variation": 0, "delay": round(gap_ms * 1000),
+                }  # fmt: skip
+                found.append(Toxic(f"slice_{stream}", "slicer", stream, attributes, solid=True))
+            case Hold():
+                found.append(Toxic(f"hold_{stream}", "bandwidth", stream, {"rate": 0}))
+                found.append(never_ends)
+            case BlackHole():
+                hole = Toxic(f"hole_{stream}", "timeout", stream, {"timeout": 0}, solid=True)
+                found += [hole, never_ends]
+            case SlowClose(delay_ms=delay_ms):
+                attributes = {"delay": delay_ms}
+                found.append(Toxic(f"close_{stream}", "slow_close", stream, attributes))
+            case LimitData(bytes=most):
+                found.append(Toxic(f"limit_{stream}", "limit_data", stream, {"bytes": most}))
+    return found
+
+
 class Link:
     """One port that passes bytes to an upstream port, and what can be done to them."""
 
-    def __init__(self, api: Api, name: str, port: int) -> None:
+    def __init__(
+        self, api: Api, name: str, upstream_port: int, terms: LinkTerms, seed: str
+    ) -> None:
         self._api = api
+        self._name = name
         self._path = f"/proxies/{name}"
-        self._latency: set[Direction] = set()
-        self.port = port
+        self._upstream = f"{HOST}:{upstream_port}"
+        self._terms = terms
+        self._seed = seed
+        self._turns = 0  # how often a latency began
+        self._present: dict[str, Toxic] = {}  # in the order in which they were added
+        self.port = 0
+
+    async def open(self, port: int = 0) -> None:
+        """Listen on 127.0.0.1, with what the terms say in place from the first connection on."""
+        await self._create(port, self._stands())
 
     async def inject(self, fault: LinkFault) -> None:
         """Do `fault` now; it holds when this returns.
 
         Raises:
-            FaultError: Toxiproxy cannot do it.
+            FaultError: Toxiproxy cannot do it, or not on this link.
             LinkError: the server is dead or refused.
         """
+        hold_to_ends(fault, self._terms.ends)
         match fault:
-            case Latency():
-                await self._delay(fault)
-            case ResetLink():
-                await self._enable(on=False)
-                await self._enable(on=True)
+            case ResetLink() | FinLink():
+                await self.refuse()
+                await self.accept()
+            case Release(backlog="lose"):
+                await self._replace(self._but_held())
+            case Release():
+                await self._become(self._but_held())
+            case (
+                Latency() | Bandwidth() | Slice() | Hold() | BlackHole() | SlowClose() | LimitData()
+            ):
+                await self._become([*self._present.values(), *self._toxics([fault])])
             case _:
-                raise FaultError(f"{type(fault).__name__} is no fault that a link can do")
+                raise FaultError(f"{type(fault).__name__} is no fault that Toxiproxy can do")
 
     async def clear(self) -> None:
-        """No latency any more. Only while both ends read: a toxic is changed under way."""
-        for direction in tuple(self._latency):
-            await self._api.delete(f"{self._path}/toxics/{_NAME_OF_LATENCY}_{direction}")
-            self._latency.discard(direction)
+        """Only what the terms say is done any more. What was held goes on. Connections end if there
+        was something that cannot be taken from them."""
+        await self._become(self._stands())
+
+    async def refuse(self) -> None:
+        """Refuse attempts, and end the connections that exist."""
+        await self._enable(on=False)
+
+    async def accept(self) -> None:
+        """Accept again, on the same port.
+
+        Raises:
+            LinkError: somebody else has it now.
+        """
+        await self._enable(on=True)
+
+    async def check(self) -> None:
+        """See that the server has the link as we left it.
+
+        Raises:
+            LinkError: it does not answer, or has not.
+        """
+        answer = await self._api.get(self._path)
+        _hold_to({"upstream": self._upstream, "listen": f"{HOST}:{self.port}"}, answer)
+        names = {toxic.get("name") for toxic in answer.get("toxics", ())} - {_ARM.name}
+        if names != set(self._present):
+            raise LinkError(f"Toxiproxy has the toxics {sorted(names)} on {self._path}, not ours")
 
     async def close(self) -> None:
-        """Give the port back; connections end with a RST."""
+        """Give the port back; connections end."""
         await self._api.delete(self._path)
 
-    async def _delay(self, fault: Latency) -> None:
-        name = f"{_NAME_OF_LATENCY}_{fault.direction}"
-        attributes = {"latency": fault.delay_ms, "jitter": fault.jitter_ms}
-        if fault.direction in self._latency:
-            asked: dict[str, Any] = {"attributes": attributes}
-            answer = await self._api.post(f"{self._path}/toxics/{name}", asked)
-        else:
-            asked = {
-                "name": name,
-                "type": "latency",
-                "stream": str(fault.direction),
-                "toxicity": 1.0,
-                "attributes": attributes,
-            }
-            answer = await self._api.post(f"{self._path}/toxics", asked)
-            self._latency.add(fault.direction)
-        _hold_to(asked, answer)
+    # --- toxics ---
 
-    async def _enable(self, *, on: bool) -> None:
-        _hold_to({"enabled": on}, await self._api.post(self._path, {"enabled": on}))
+    def _toxics(self, faults: Iterable[LastingFault]) -> list[Toxic]:
+        found = []
+        for fault in faults:
+            self._turns += isinstance(fault, Latency)
+            found += toxics_of(fault, self._seed, self._turns)
+        return found
+
+    def _stands(self) -> list[Toxic]:
+        return self._toxics(self._terms.faults)
+
+    def _but_held(self) -> list[Toxic]:
+        holding = {
+            toxic.name
+            for direction in Direction
+            if f"hold_{direction}" in self._present
+            for toxic in toxics_of(Hold(direction=direction))
+        }
+        return [toxic for name, toxic in self._present.items() if name not in holding]
+
+    async def _become(self, wanted: Iterable[Toxic]) -> None:
+        """Do no more and no less than `wanted`; of two with one name the last one counts."""
+        after = {toxic.name: toxic for toxic in wanted}
+        before = self._present
+        gone = [t for name, t in before.items() if after.get(name) != t]
+        new = [t for name, t in after.items() if before.get(name) != t]
+        # A black hole may be dug under connections; it is only taken away with them.
+        if any(t.solid for t in gone) or any(t.solid and t.type != "timeout" for t in new):
+            await self._replace(after.values())
+            return
+        for toxic in reversed(gone):  # an end that waits is let go before what holds the bytes
+            await self._api.delete(f"{self._path}/toxics/{toxic.name}")
+            del self._present[toxic.name]
+        for toxic in new:
+            await self._add(toxic)
+
+    async def _add(self, toxic: Toxic) -> None:
+        asked = toxic.to_json()
+        _hold_to(asked, await self._api.post(f"{self._path}/toxics", asked))
+        self._present[toxic.name] = toxic
+
+    async def _replace(self, wanted: Iterable[Toxic]) -> None:
+        """Another proxy on the same port; the connections of this one end."""
+        await self._api.delete(self._path)
+        await self._create(self.port, wanted)
+
+    async def _create(self, port: int, wanted: Iterable[Toxic]) -> None:
+        asked = {"name": self._name, "upstream": self._upstream, "enabled": False}
+        # Every address is named: without one Toxiproxy listens on all of them.
+        body = {**asked, "listen": f"{HOST}:{port}"}
+        _hold_to(asked, await self._api.post("/proxies", body))
+        self._present = {}
+        if self._terms.ends == "reset":
+            arm = _ARM.to_json()
+            _hold_to(arm, await self._api.post(f"{self._path}/toxics", arm))
+        for toxic in wanted:
+            await self._add(toxic)
+        answer = await self._enable(on=True)
+        self.port = int(answer["listen"].rpartition(":")[2])
+
+    async def _enable(self, *, on: bool) -> dict[str, Any]:
+        answer: dict[str, Any] = await self._api.post(self._path, {"enabled": on})
+        _hold_to({"enabled": on, "upstream": self._upstream}, answer)
+        return answer
 
 
 class ToxiproxyFaults:
@@ -207,26 +381,41 @@ class ToxiproxyFaults:
     ) -> None:
         try:
             for link in self._links:
-                await link.close()
+                if not self._api.dead:
+                    await link.close()
         except LinkError:
             if error is None:
                 raise
         finally:
             await self._api.__aexit__(kind, error, trace)
 
-    async def link(self, upstream_port: int, *, name: str) -> Link:
-        """A new armed link to a port of this machine. `name`: letters, digits, `_`, `-`, `.`"""
+    async def link(
+        self,
+        upstream_port: int,
+        *,
+        name: str,
+        terms: LinkTerms | None = None,
+        seed: str = "0",
+        port: int = 0,
+    ) -> Link:
+        """A new link to a port of this machine. `name`: letters, digits, `_`, `-`, `.`
+
+        Raises:
+            FaultError: the name is none.
+            LinkError: the server is dead or refused: a name or a port that is taken.
+        """
         if not name.replace("_", "").replace("-", "").replace(".", "").isalnum():
             raise FaultError(f"{name!r} is no name of a link: use letters, digits, '_', '-', '.'")
-        asked = {
-            "name": name,
-            "upstream": f"127.0.0.1:{upstream_port}",
-            "enabled": True,
-        }
-        answer = await self._api.post("/proxies", {**asked, "listen": "127.0.0.1:0"})
-        _hold_to(asked, answer)
-        link = Link(self._api, name, int(answer["listen"].rpartition(":")[2]))
+        link = Link(self._api, name, upstream_port, terms or LinkTerms(), seed)
+        await link.open(port)
         self._links.append(link)
-        arm = {"name": "arm", "type": "reset_peer", "stream": "downstream", "toxicity": 0.0}
-        _hold_to(arm, await self._api.post(f"/proxies/{name}/toxics", {**arm, "attributes": {}}))
         return link
+
+    async def check(self) -> None:
+        """See that the server answers, and for each link that it is there and open.
+
+        Raises:
+            LinkError: not so.
+        """
+        for link in self._links:
+            await link.check()

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from mockex.errors import ConfigError, FaultError
@@ -81,6 +82,16 @@ def _tcp_socket() -> socket.socket:
     # With the protocol named, asyncio sets TCP_NODELAY on what is accepted; without it a small
     # frame behind another one waits up to 40 ms for the acknowledgement of that one.
     return socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+
+
+@contextmanager
+def held_port(host: str) -> Iterator[int]:
+    """A port that nobody else is given while the block lasts, for a program that is to listen there
+    and sets SO_REUSEADDR, as Go's do: it is bound, and nothing listens."""
+    with _tcp_socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind((host, 0))
+        yield held.getsockname()[1]
 
 
 class SocketListener:

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from mockex.errors import FaultError, LinkError
-from mockex.faults import Direction, Latency, LinkFault, ResetLink
+from mockex.faults import Direction, Latency, LinkFault, LinkTerms, ResetLink
 from mockex.faults.proxy_server import ProxyServer, running
 from mockex.faults.toxiproxy import ToxiproxyFaults
 from mockex.server.journal import Ended
@@ -70,7 +70,7 @@ async def test_link_reset_is_a_rst_for_both_ends_and_the_port_stays(
     make_exchange: Make, raw: Make, faults: ToxiproxyFaults
 ) -> None:
     exchange = await make_exchange()
-    link = await faults.link(exchange.ws_port, name="ws")
+    link = await faults.link(exchange.ws_port, name="ws", terms=LinkTerms(ends="reset"))
     client = await raw(link.port)
     await client.upgrade(TARGET)
     await client.text()
@@ -101,7 +101,7 @@ async def test_two_servers_do_not_mix_up_their_links(make_exchange: Make, raw: M
 async def test_a_dead_server_is_named_and_not_waited_for(
     server: ProxyServer, faults: ToxiproxyFaults
 ) -> None:
-    link = await faults.link(1, name="ws")
+    link = await faults.link(1, name="ws", terms=LinkTerms(ends="reset"))
     os.kill(server.pid, signal.SIGKILL)
     with pytest.raises(LinkError, match="does not answer"):
         await link.inject(ResetLink())
@@ -118,7 +118,7 @@ async def test_a_link_that_exists_already_is_refused(faults: ToxiproxyFaults) ->
 
 async def test_what_a_link_cannot_do_is_refused(faults: ToxiproxyFaults) -> None:
     link = await faults.link(1, name="ws")
-    with pytest.raises(FaultError, match="LinkFault is no fault that a link can do"):
+    with pytest.raises(FaultError, match="LinkFault is no fault that Toxiproxy can do"):
         await link.inject(LinkFault())
     with pytest.raises(FaultError, match="is no name of a link"):
         await faults.link(1, name="a/b")
