@@ -120,13 +120,15 @@ class Fanout:
     def join(self, member: Member) -> None:
         """Put the connection where its subscriptions, form and gate say; call it again whenever
         one of them changed."""
-        self.leave(member)
-        if not member.served:
-            return
+        # Before it leaves: a stream that goes on would be made anew, and what its source has
+        # collected and not yet sent (`aggTrade` on usdm) would be gone.
         for name in sorted(member.served):  # a set has another order in each process
             self._users[name] += 1
             if self._users[name] == 1:
                 self._wanted(name)
+        self.leave(member)
+        if not member.served:
+            return
         if member.gate is not None:
             audience = _Audience(next(self._numbers), member.served, member.form)
             self._gated[member.number] = member

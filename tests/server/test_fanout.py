@@ -190,3 +190,19 @@ def test_a_quota_lets_exactly_so_many_events_pass() -> None:
     assert gate.take_quota(2) == (2, None)
     assert gate.take_quota(2) == (1, seen)
     assert gate.open
+
+
+def test_a_stream_that_goes_on_is_not_given_up_in_between() -> None:
+    out, _, told = fanout()
+    member = FakeMember(1, A)
+    out.join(member)
+    member.gate = Gate(1)  # a fault, and then another subscription
+    out.join(member)
+    member.served = frozenset({A, B})
+    out.join(member)
+    assert told == [f"+{A}", f"+{B}"]
+    member.served = frozenset({B})
+    out.join(member)
+    member.served = frozenset()
+    out.join(member)
+    assert told == [f"+{A}", f"+{B}", f"-{A}", f"-{B}"]
