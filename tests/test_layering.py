@@ -23,6 +23,10 @@ ALLOWED: dict[str, set[str]] = {
     "faults.toxiproxy": FIRST | {"faults.proxy_server"},
     "faults.proxy_server": FIRST | {"faults.toxiproxy", "faults._guard", "server.wire"},
     "faults._guard": set(),
+    "faults.catalogue": FIRST | {"faults"},
+    "faults.positions": set(),
+    "faults.script": FIRST | {"faults.catalogue", "faults.positions"},
+    "faults.schema": FIRST | {"faults.catalogue", "faults.script"},
     "sim": FIRST,
     "server": FIRST | {"faults", "market", "streams", "session", "rest", "sim"},
     "recording": FIRST,
@@ -33,7 +37,7 @@ ALLOWED: dict[str, set[str]] = {
 FORBIDDEN_PURE = {"asyncio", "socket", "time", "selectors", "threading", "subprocess"}
 PURE = (
     "market", "streams", "session", "rest", "names", "profile", "faults.model", "faults.trigger",
-    "faults.link",
+    "faults.link", "faults.catalogue", "faults.positions", "faults.script", "faults.schema",
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from mockex.errors import ConfigError
+from mockex.faults.schema import script_schema
 from mockex.server.journal import AnyEntry
 from mockex_conformance.description import CEILINGS, Expect, Limits
 from mockex_conformance.harness import messages
@@ -121,6 +122,7 @@ _NAMED: dict[str, tuple[str, Callable[[], Schema]]] = {
     "run.jsonl": ("a line of the record of a run", _plain(Line)),
     "verdict": ("a line of type `verdict` in that record", _plain(CaseVerdict)),
     "journal": ("a line of the recording of one case", _plain(AnyEntry)),
+    "faults": ("a fault script, as TOML or JSON", script_schema),
 }
 
 

@@ -24,9 +24,10 @@ from random import Random
 from typing import Any
 
 from mockex.errors import ConfigError, Problem, ScriptError
-from mockex.faults import catalogue, positions
-from mockex.faults.catalogue import nearest, shown
+from mockex.faults.catalogue import LASTING, NoSuchFault, class_named, make, nearest, shown
 from mockex.faults.model import Fault
+from mockex.faults.positions import Path as Place
+from mockex.faults.positions import Positions, in_json, in_toml
 
 MOST_BYTES = 4 << 20
 LEAST_EVERY_S = 0.01
@@ -154,7 +155,7 @@ def seconds_of(value: object) -> float | None:
     return seconds if seconds <= _LONGEST_S else None
 
 
-def _load(source: bytes, *, toml: bool, file: str) -> tuple[Any, positions.Positions]:
+def _load(source: bytes, *, toml: bool, file: str) -> tuple[Any, Positions]:
     def broken(line: int, why: str) -> ScriptError:
         return ScriptError(file, [Problem(line, "", why)])
 
@@ -165,8 +166,8 @@ def _load(source: bytes, *, toml: bool, file: str) -> tuple[Any, positions.Posit
     try:
         text = source.decode("utf-8-sig" if not toml else "utf-8").replace("\r\n", "\n")
         if toml:
-            return tomllib.loads(text), positions.in_toml(text)
-        return json.loads(text, parse_constant=no_number), positions.in_json(text)
+            return tomllib.loads(text), in_toml(text)
+        return json.loads(text, parse_constant=no_number), in_json(text)
     except UnicodeDecodeError as error:
         raise broken(source.count(b"\n", 0, error.start) + 1, "is no UTF-8") from None
     except json.JSONDecodeError as error:
@@ -185,10 +186,10 @@ def _load(source: bytes, *, toml: bool, file: str) -> tuple[Any, positions.Posit
 class _Reading:
     """Makes values of what was loaded, and collects what is wrong."""
 
-    def __init__(self, found: positions.Positions, problems: list[Problem]) -> None:
+    def __init__(self, found: Positions, problems: list[Problem]) -> None:
         self._found = found
         self._problems = problems
-        self._base: positions.Path = ()
+        self._base: Place = ()
 
     def script(self, data: Any, file: str) -> Script | None:
         """The script, unless something is wrong."""
@@ -223,7 +224,7 @@ class _Reading:
             return None
         assert fault is not None
         assert when is not None
-        lasts = isinstance(fault, catalogue.LASTING)
+        lasts = isinstance(fault, LASTING)
         step = Step(
             fault,
             Each(when.seconds, until_s) if isinstance(when, Each) else when,
@@ -245,12 +246,12 @@ class _Reading:
                 self._wrong("", "needs fault, the name of one")
             return None
         try:
-            kind = catalogue.class_named(name)
-        except catalogue.NoSuchFault as error:
+            kind = class_named(name)
+        except NoSuchFault as error:
             self._wrong("fault", str(error))
             return None
         fields = {key: value for key, value in table.items() if key not in KEYS}
-        made = catalogue.make(kind, fields, others=KEYS)
+        made = make(kind, fields, others=KEYS)
         if isinstance(made, Fault):
             return made
         for wrong in made:
@@ -302,7 +303,7 @@ class _Reading:
 
     def _no_others(
         self, table: Mapping[str, Any], known: tuple[str, ...], what: str,
-        inside: positions.Path = (),
+        inside: Place = (),
     ) -> None:  # fmt: skip
         for key in table:
             if key not in known:
@@ -310,12 +311,10 @@ class _Reading:
                 hint = f", nearest is {near!r}" if near else f"; it has {', '.join(known)}"
                 self._wrong(key, f"{what} has no {key!r}{hint}", inside)
 
-    def _unusable(
-        self, key: str, value: object, expected: str, inside: positions.Path = ()
-    ) -> None:
+    def _unusable(self, key: str, value: object, expected: str, inside: Place = ()) -> None:
         self._wrong(key, f"{shown(value)} is not usable, expected {expected}", inside)
 
-    def _wrong(self, key: str, why: str, inside: positions.Path = ()) -> None:
+    def _wrong(self, key: str, why: str, inside: Place = ()) -> None:
         path = (*self._base, *inside, *((key,) if key else ()))
         self._problems.append(Problem(self._found.line(path), key, why))
 
@@ -365,4 +364,4 @@ def _of_ends(step: Step, until_s: float | None, *, lasts: bool) -> list[tuple[st
 
 
 def _lasting() -> str:
-    return ", ".join(sorted(kind.__name__ for kind in catalogue.LASTING))
+    return ", ".join(sorted(kind.__name__ for kind in LASTING))
