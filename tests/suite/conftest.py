@@ -83,6 +83,7 @@ CAUSES = {
     "ROLL-04": {"one_upgrade_per_round", "deliveries_at_most"},
     "ROLL-05": {"renewed_in_time", "closed_by_testee", "deliveries_at_most"},
     "ROLL-06": {"recovered"},
+    "DATA-10": {"once_in_order"},
     "RES-01": {"flat"},
     "RES-02": {"flat"},
     "RES-03": {"flat"},

@@ -24,6 +24,12 @@ def default_streams(profile: str) -> tuple[str, ...]:
     return (DEFAULT,)
 
 
+def trades(profile: str) -> list[str]:
+    """Streams whose ids have no holes, an event in each step of a steady market. `@trade` is
+    documented on spot alone."""
+    return [MARKET, "ethusdc@trade"] if profile == "spot" else [MARKET]
+
+
 def books(count: int) -> list[str]:
     """`count` partial-depth streams, the default one first."""
     return [f"{symbol.lower()}@depth5@100ms" for symbol in SYMBOLS[:count]]
