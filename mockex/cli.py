@@ -20,7 +20,7 @@ import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from enum import IntEnum
-from importlib.metadata import PackageNotFoundError, entry_points, version
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NoReturn
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from mockex.server.exchange import Exchange
 
 GROUP = "mockex.commands"
+# Commands of our own with a module of their own, imported when they are used.
+OWN = (EntryPoint("doctor", "mockex.cli_doctor:doctor", GROUP),)
 AUTHORITY = Path("mockex-authority.pem")
 TRUST = """wss:// and https:// are for clients that trust {file}
   Python, Go:  export SSL_CERT_FILE={file}
@@ -62,16 +64,17 @@ class Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of all commands, sorted."""
-        return sorted({*super().list_commands(ctx), *(e.name for e in entry_points(group=GROUP))})
+        return sorted({*super().list_commands(ctx), *(entry.name for entry in _elsewhere())})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name, or None."""
         own = super().get_command(ctx, cmd_name)
         if own is not None:
             return own
-        for entry in entry_points(group=GROUP, name=cmd_name):
-            loaded: click.Command = entry.load()
-            return loaded
+        for entry in _elsewhere():
+            if entry.name == cmd_name:
+                loaded: click.Command = entry.load()
+                return loaded
         return None
 
     def resolve_command(
@@ -84,6 +87,10 @@ class Commands(click.Group):
             hint = f" Did you mean {near[0]!r}?" if near else " See 'mockex --help'."
             ctx.fail(f"No such command {name!r}.{hint}")
         return super().resolve_command(ctx, args)
+
+
+def _elsewhere() -> list[EntryPoint]:
+    return [*OWN, *entry_points(group=GROUP)]
 
 
 def our_version() -> str:

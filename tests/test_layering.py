@@ -23,6 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "faults.toxiproxy": FIRST | {"faults.proxy_server"},
     "faults.proxy_server": FIRST | {"faults.toxiproxy", "faults._guard", "server.wire"},
     "faults._guard": set(),
+    "faults.provisioning": set(),
     "faults.catalogue": FIRST | {"faults"},
     "faults.positions": set(),
     "faults.script": FIRST | {"faults.catalogue", "faults.positions"},
@@ -31,6 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     "server": FIRST | {"faults", "market", "streams", "session", "rest", "sim"},
     "recording": FIRST,
     "cli": FIRST | {"server", "faults", "recording"},
+    "cli_doctor": {"cli", "faults.provisioning"},
     "pytest_plugin": FIRST | {"server", "faults", "sim"},
     "": {"errors", "faults", "profile", "server", "sim"},
 }
