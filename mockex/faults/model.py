@@ -64,6 +64,46 @@ class CutFrame(Fault):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fragment(Fault):
+    """The next `events` events of the connection are cut into frames of `bytes` bytes, with up to
+    `pings` pings between the frames of each, and each event goes out in one write. All of it is
+    legal (RFC 6455, 5.4). Seen when the first is written."""
+
+    bytes: int = 1
+    events: int = 1
+    pings: int = 1
+
+    def __post_init__(self) -> None:
+        at_least("bytes", self.bytes, 1)
+        at_least("events", self.events, 1)
+        at_least("pings", self.pings, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gather(Fault):
+    """The next `events` events of the connection wait for each other and go out in one write. Seen
+    when they do; `Resume` ends the wait."""
+
+    events: int
+
+    def __post_init__(self) -> None:
+        at_least("events", self.events, 2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enlarge(Fault):
+    """The next event of `stream`, which is an array, has its rows again and again, as often as fits
+    into `bytes` bytes. Seen when it is written."""
+
+    bytes: int
+
+    def __post_init__(self) -> None:
+        at_least("bytes", self.bytes, 1)
+        if self.stream is None:
+            raise ValueError("Enlarge needs the name of a stream whose events are arrays")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stall(Fault):
     """Writes are withheld while reading goes on.
 

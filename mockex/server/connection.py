@@ -20,6 +20,7 @@ from mockex.faults.model import BadUpgradeKind
 from mockex.server import frames
 from mockex.server.extensions import Deflate
 from mockex.server.fanout import event_frame
+from mockex.server.framing import FrameOf
 from mockex.server.gate import Gate, Held, Injection
 from mockex.server.handshake import (
     BadRequest,
@@ -332,7 +333,7 @@ class Connection(asyncio.Protocol):
                     self._serve([name for name in self._order if name not in streams])
                 case SetCombined(in_combined):
                     self.form = self.form._replace(combined=in_combined)
-                    self._exchange.fanout.join(self)
+                    self._join()
         self._arm()
 
     def _control(self, send: Callable[[], None], *, keep: bool = True) -> None:
@@ -347,7 +348,7 @@ class Connection(asyncio.Protocol):
     def ping(self, payload: bytes) -> None:
         """Write a ping frame."""
         self.write(frames.frame(frames.Opcode.PING, payload))
-        self._journal.append(Pinged(t=self._now(), conn=self.number, payload=payload.hex()))
+        self.pinged(payload)
 
     def _subscribe(self, effect: Subscribe) -> None:
         fresh = [n for n in effect.streams if n not in effect.silent and n not in self.served]
@@ -370,7 +371,7 @@ class Connection(asyncio.Protocol):
         if streams != self._order:
             self._order = streams
             self.served = frozenset(streams)
-            self._exchange.fanout.join(self)
+            self._join()
 
     def _write_text(self, text: str) -> None:
         self.write(frames.data_frame(text, deflated=self.form.deflated))
@@ -501,7 +502,7 @@ class Connection(asyncio.Protocol):
         if self.gate is None:
             self.gate = Gate(self.number)
             if self.live:
-                self._exchange.fanout.join(self)
+                self._join()
         return self.gate
 
     def announce_shutdown(self) -> None:
@@ -524,8 +525,11 @@ class Connection(asyncio.Protocol):
         """End all stalls; send the backlog or lose it, then one ping."""
         if self.gate is None:
             return
+        framing, self.gate.framing = self.gate.framing, None
         backlog = self.gate.resume(injection)
         if deliver:
+            if framing is not None:
+                framing.flush(self)
             for held in backlog:
                 self._send_held(held)
         if self._session is not None and self.live:
@@ -536,7 +540,7 @@ class Connection(asyncio.Protocol):
         if held.send is not None:
             held.send()
         else:
-            self._exchange.fanout.write_now(self, held.step, held.events)
+            self.write(self.delivered(held.step, held.events))
             if self.gate is not None:
                 self.gate.written()
 
@@ -553,12 +557,26 @@ class Connection(asyncio.Protocol):
             return
         allowed, last = gate.take_quota(len(passed))
         if allowed:
-            self._exchange.fanout.write_now(self, step, passed[:allowed])
+            self._write_events(gate, step, passed[:allowed])
             gate.written()
         if last is not None:
             self.close(CloseCode.GOING_AWAY)
             last.happened([self.number])
         self._drop_gate()
+
+    def _write_events(self, gate: Gate, step: int, events: list[Event]) -> None:
+        if gate.framing is None:
+            self.write(self.delivered(step, events))
+        elif gate.framing.write(self, step, events):
+            gate.framing = None
+
+    def delivered(self, step: int, events: list[Event], frame_of: FrameOf | None = None) -> bytes:
+        """The bytes of events that passed the gate; journaled."""
+        return self._exchange.fanout.delivered(self, step, events, frame_of)
+
+    def pinged(self, payload: bytes) -> None:
+        """Journal a ping that is about to be written."""
+        self._journal.append(Pinged(t=self._now(), conn=self.number, payload=payload.hex()))
 
     def _cut(self, event: Event, then: Literal["fin", "reset"], injection: Injection) -> None:
         data = event_frame(event, self.form)
@@ -580,7 +598,12 @@ class Connection(asyncio.Protocol):
         if self.gate is not None and self.gate.open:
             self.gate = None
             if self.live:
-                self._exchange.fanout.join(self)
+                self._join()
+
+    def _join(self) -> None:
+        """Go where streams, form and gate say; one whose buffer is full, once it has drained."""
+        if self._slow_timer is None:
+            self._exchange.fanout.join(self)
 
     # --- small ---------------------------------------------------------------------------------
 

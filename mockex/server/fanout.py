@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeVar
 
 from mockex.server.frames import data_frame, text_frame
 from mockex.server.gate import Gate
 from mockex.server.journal import Batch, Delivered, Joined, Journal, Left
 from mockex.streams.envelope import Event, Form, combined, spell
+
+T = TypeVar("T")
 
 
 class Member(Protocol):
@@ -173,16 +175,37 @@ class Fanout:
             if mine:
                 member.deliver_gated(step, mine)
 
-    def write_now(self, member: Member, step: int, events: Iterable[Event]) -> None:
-        """Write events to one gated connection that passed its gate."""
+    def delivered(
+        self,
+        member: Member,
+        step: int,
+        events: list[Event],
+        frame_of: Callable[[Event, Form], bytes] | None = None,
+    ) -> bytes:
+        """The bytes of events that have passed the gate of one connection, for it to write; they
+        are journaled as delivered. `frame_of`: what makes them, if they are not as usual."""
         audience = self._of.get(member.number)
-        if audience is not None:
-            self._write(audience, step, [(event, _Frames(event)) for event in events])
+        if audience is None or not events:
+            return b""
+        made = frame_of or event_frame
+        pairs = [(event, event) for event in events]
+        return self._joined(audience, step, pairs, lambda event: made(event, member.form))
 
     def _write(self, audience: _Audience, step: int, frames: list[tuple[Event, _Frames]]) -> None:
         if not frames:
             return
-        frame_of = audience.frame
+        joined = self._joined(audience, step, frames, audience.frame)
+        for member in tuple(audience.members.values()):
+            member.write(joined)
+
+    def _joined(
+        self,
+        audience: _Audience,
+        step: int,
+        frames: list[tuple[Event, T]],
+        frame_of: Callable[[T], bytes],
+    ) -> bytes:
+        """The bytes of one flush, which is journaled."""
         data = []
         batches: dict[str, Batch] = {}
         for event, forms in frames:
@@ -196,10 +219,8 @@ class Fanout:
                 batches[stream] = Batch(
                     batch.first_id, event.last_id, batch.events + 1, batch.bytes + len(frame)
                 )
-        joined = b"".join(data)
         # Journaled first: a write can take its member out of the audience (its buffer is full).
         self._journal.append(
             Delivered(t=self._now(), audience=audience.number, step=step, streams=batches)
         )
-        for member in tuple(audience.members.values()):
-            member.write(joined)
+        return b"".join(data)

@@ -56,6 +56,22 @@ def data_frame(text: str, *, deflated: bool) -> bytes:
     return text_frame(text)
 
 
+def fragments(text: str, size: int, *, deflated: bool) -> list[bytes]:
+    """A text message in frames of at most `size` bytes of payload each: the last one has FIN (5.4),
+    the first one RSV1 if it is compressed (RFC 7692, 6.1)."""
+    payload = deflate(text.encode()) if deflated else text.encode()
+    parts = [payload[at : at + size] for at in range(0, len(payload), size)] or [b""]
+    return [
+        frame(
+            Opcode.CONTINUATION if number else Opcode.TEXT,
+            part,
+            fin=number == len(parts) - 1,
+            rsv1=deflated and number == 0,
+        )
+        for number, part in enumerate(parts)
+    ]
+
+
 def close_frame(code: int | None, reason: str = "") -> bytes:
     """A close frame; `code` None: an empty body (5.5.1)."""
     body = b"" if code is None else code.to_bytes(2, "big") + reason.encode()[:123]

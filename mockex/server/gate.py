@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from mockex.streams.envelope import Event
+
+if TYPE_CHECKING:
+    from mockex.server.framing import Framing
 
 
 class Injection:
@@ -54,6 +57,7 @@ class Gate:
         self._cut: tuple[Literal["fin", "reset"], Injection] | None = None
         self._quota: tuple[int, Injection] | None = None
         self._resumed: Injection | None = None
+        self.framing: Framing | None = None  # of the events that pass
         self.backlog: list[Held] = []
 
     # --- setting ---
@@ -84,7 +88,9 @@ class Gate:
     @property
     def open(self) -> bool:
         """Nothing is left to do: the gate can go."""
-        return not (self._stalls or self._cut or self._quota or self._resumed)
+        return not (
+            self._stalls or self._cut or self._quota or self._resumed or self.framing is not None
+        )
 
     @property
     def total(self) -> bool:

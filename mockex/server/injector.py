@@ -22,8 +22,11 @@ from mockex.faults.model import (
     Burst,
     CloseWith,
     CutFrame,
+    Enlarge,
     Fault,
     Fin,
+    Fragment,
+    Gather,
     HangUpgrade,
     LifetimeCut,
     Outage,
@@ -39,6 +42,7 @@ from mockex.faults.model import (
 )
 from mockex.faults.trigger import AfterEvents, Every, Now
 from mockex.server.bursts import Bursts
+from mockex.server.framing import framing_of
 from mockex.server.gate import Injection, Unwatched
 from mockex.server.journal import AnyEntry, Delivered, Faulted
 from mockex.session.effects import CloseCode
@@ -255,6 +259,9 @@ class Injector:
             case CutFrame(then=then):
                 target.gated().cut_next(then, handle)
                 return
+            case Fragment() | Gather() | Enlarge() as fault:
+                self._frame(handle, fault, target)
+                return
             case Stall(scope=scope, stream=stream):
                 target.gated().stall(stream if scope == "stream" and stream else scope, handle)
                 if scope == "total":
@@ -273,6 +280,16 @@ class Injector:
             case fault:
                 raise FaultError(f"{type(fault).__name__} is no fault of the exchange")
         handle.happened([target.number])
+
+    @staticmethod
+    def _frame(handle: Handle, fault: Fragment | Gather | Enlarge, target: Connection) -> None:
+        gate = target.gated()
+        if gate.framing is not None:
+            raise FaultError(
+                f"{type(fault).__name__}: the events of c{target.number} are framed by another "
+                "fault, which is not over"
+            )
+        gate.framing = framing_of(fault, handle)
 
     def _resume(self, handle: Handle, fault: Resume) -> None:
         gated = [c for c in self._exchange.open_connections() if c.gate is not None]
