@@ -9,6 +9,7 @@ MockexError
 ├── RequestRejected    the client broke the protocol: `code` and `msg`, answered on the wire
 ├── FaultError         a fault could not be injected, or was not seen to take effect
 │   ├── FaultUnseen    it was injected and the journal never showed that it happened
+│   ├── NotInjected    nothing was there for it to hit; it has a number in the journal
 │   └── LinkError      the fault proxy is missing, dead or refused
 │       └── ToxiproxyUnavailable   no way to get the server was open
 └── SimulationError    code that ran in virtual time did what cannot be there
@@ -116,6 +117,14 @@ class FaultUnseen(FaultError):
         self.fault = fault
         self.within_s = within_s
         super().__init__(f"{fault} was not seen to happen within {within_s:g} s")
+
+
+class NotInjected(FaultError):
+    """A fault could not be done. `number` is what the journal says why under."""
+
+    def __init__(self, number: int, why: str) -> None:
+        self.number = number
+        super().__init__(why)
 
 
 class LinkError(FaultError):

@@ -81,6 +81,16 @@ class Admission:
         if rule in self._rules:
             self._rules.remove(rule)
 
+    def waits(self, injection: Injection) -> bool:
+        """Whether a fault is on for attempts to come."""
+        return any(r.injection is injection and r.left != 0 for r in self._rules)
+
+    def withdraw(self, injection: Injection) -> bool:
+        """Nothing more of a fault; whether there was something."""
+        waited = self.waits(injection)
+        self._rules = [rule for rule in self._rules if rule.injection is not injection]
+        return waited
+
     def clear(self) -> None:
         """Every attempt is served as it asks from now on."""
         self._rules.clear()

@@ -97,6 +97,10 @@ class Gate:
         """Everything is withheld."""
         return "total" in self._stalls
 
+    def withholds_for(self, injection: Injection) -> bool:
+        """Whether this fault stalls the connection."""
+        return injection in self._stalls.values()
+
     def hold_control(self, send: Callable[[], None]) -> bool:
         """Whether this control frame is withheld; it is then in the backlog."""
         if not self.total:

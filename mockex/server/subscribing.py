@@ -35,6 +35,19 @@ class Subscribing:
         """Never send `stream` to those who subscribe it from now on."""
         self._silent[stream] = injection
 
+    def waits(self, injection: Injection) -> bool:
+        """Whether a fault is on for requests to come."""
+        return injection in self._silent.values() or any(
+            r.injection is injection and r.left != 0 for r in self._rules
+        )
+
+    def withdraw(self, injection: Injection) -> bool:
+        """Nothing more of a fault; whether there was something."""
+        waited = self.waits(injection)
+        self._rules = [rule for rule in self._rules if rule.injection is not injection]
+        self._silent = {s: i for s, i in self._silent.items() if i is not injection}
+        return waited
+
     def clear(self) -> None:
         """Every request is carried out, every stream is sent from now on."""
         self._rules.clear()

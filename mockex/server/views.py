@@ -15,6 +15,7 @@ from mockex.server.journal import (
     Closed,
     Delivered,
     Ended,
+    Faulted,
     HalfClosed,
     Joined,
     Left,
@@ -217,3 +218,50 @@ class Heartbeats:
                     beat.empty += 1
             case _:
                 pass
+
+
+@dataclass(slots=True)
+class Fault:
+    """What the journal says of one injected fault. Times are of the loop's clock; `detail` is of
+    what was seen last, `failure` why it could not be done."""
+
+    number: int
+    kind: str
+    injected_at: float
+    times_seen: int = 0
+    seen_at: float | None = None  # the last time
+    ended_at: float | None = None
+    conns: list[int] = field(default_factory=list)  # that it hit
+    detail: str = ""
+    failure: str = ""
+
+    @property
+    def phase(self) -> Literal["injected", "seen", "ended"]:
+        """The last step in its life."""
+        if self.ended_at is not None:
+            return "ended"
+        return "seen" if self.times_seen else "injected"
+
+
+class Faults:
+    """All injected faults, and each step in their lives."""
+
+    def __init__(self) -> None:
+        self.all: dict[int, Fault] = {}
+        self.steps: list[Faulted] = []
+
+    def apply(self, entry: AnyEntry) -> None:
+        """Take in one entry."""
+        if not isinstance(entry, Faulted):
+            return
+        self.steps.append(entry)
+        if entry.phase == "injected":
+            self.all[entry.fault] = Fault(entry.fault, entry.kind, entry.t)
+            return
+        fault = self.all[entry.fault]
+        fault.conns += [conn for conn in entry.conns if conn not in fault.conns]
+        if entry.phase == "seen":
+            fault.times_seen += 1
+            fault.seen_at, fault.detail = entry.t, entry.detail
+        else:
+            fault.ended_at, fault.failure = entry.t, entry.detail

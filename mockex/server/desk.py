@@ -1,0 +1,167 @@
+"""The desk: where faults of a running exchange are asked for from outside, and what became of them.
+
+Scripts, the admin API and the command line all come here. The journal is the truth about each fault
+(`Faults`); the desk knows besides only what it was asked for.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from mockex.errors import FaultError, NotInjected
+from mockex.faults.catalogue import LASTING
+from mockex.faults.link import ClearLink, Hold, LinkFault, Release
+from mockex.faults.model import Fault, QuietStart, Resume, Stall
+from mockex.faults.script import Script
+from mockex.faults.trigger import Now
+from mockex.server.injector import Handle
+from mockex.server.journal import AnyEntry, Faulted
+from mockex.server.script_run import ScriptRun
+from mockex.server.views import Faults
+
+if TYPE_CHECKING:
+    from mockex.server.exchange import Exchange
+
+
+class Desk:
+    """Faults of one exchange. `tell` gets a line about each that could not be done when nobody
+    waited for it any more."""
+
+    def __init__(self, exchange: Exchange, tell: Callable[[str], None] = lambda _: None) -> None:
+        self.exchange = exchange
+        self.tell = tell
+        self.faults = Faults()
+        self.asked: dict[int, Fault] = {}
+        self.runs: dict[int, ScriptRun] = {}
+        self._handles: dict[int, Handle] = {}
+        self._called: dict[int, str] = {}  # in messages
+        self._numbers = itertools.count(1)  # of runs
+        exchange.journal.listen(self.faults.apply)
+        exchange.journal.listen(self._look, replay=False)
+
+    def inject(self, fault: Fault, called: str = "") -> Handle:
+        """Do `fault`, now or when its trigger says so. `called` is how messages name it.
+
+        Raises:
+            NotInjected: it cannot be done.
+        """
+        before = len(self.faults.steps)
+        try:
+            handle = self.exchange.inject(fault)
+        except FaultError as error:
+            number = self.faults.steps[before].fault
+            self.asked[number] = fault
+            if self.faults.all[number].ended_at is None:
+                self._failed(number, str(error))
+            raise NotInjected(number, str(error)) from None
+        self.asked[handle.id], self._handles[handle.id] = fault, handle
+        self._called[handle.id] = called or type(fault).__name__
+        return handle
+
+    def handle(self, number: int) -> Handle:
+        """The handle of a fault that was asked for here.
+
+        Raises:
+            KeyError: none has that number.
+        """
+        return self._handles[number]
+
+    def end(self, number: int) -> None:
+        """End a fault that lasts, or that still waits for attempts or requests. The end of one on
+        the link is the end of all that are.
+
+        Raises:
+            KeyError: no fault has that number.
+            FaultError: it cannot be ended: says why.
+        """
+        record, fault = self.faults.all[number], self.asked.get(number)
+        name = f"fault {number} ({record.kind})"
+        if fault is None:
+            raise FaultError(f"{name} was not asked for here: only all can be ended, together")
+        if not isinstance(fault.when, Now) and record.phase == "injected":
+            raise FaultError(f"{name} waits for its trigger, which cannot be taken back")
+        if not self.is_on(number):
+            raise FaultError(
+                f"{name} is {'over already' if _lasts(fault) else 'nothing that lasts'}"
+            )
+        handle, exchange = self._handles[number], self.exchange
+        exchange.admission.withdraw(handle)
+        exchange.subscribing.withdraw(handle)
+        ended = [number]
+        match fault:
+            case Stall() | QuietStart():
+                for connection in self._stalled_by(handle):
+                    self.inject(Resume(connection=connection))
+            case Hold():
+                ended = self._on(Hold)
+                self.inject(Release())
+            case LinkFault():
+                ended = self._on(LinkFault)
+                self.inject(ClearLink())
+            case _:
+                pass  # withdrawn
+        self._note_ended(ended)
+
+    def is_on(self, number: int) -> bool:
+        """Whether a fault still does something by itself, or to attempts and requests to come."""
+        fault, handle = self.asked.get(number), self._handles.get(number)
+        if fault is None or handle is None:
+            return False
+        if self.exchange.admission.waits(handle) or self.exchange.subscribing.waits(handle):
+            return True
+        if isinstance(fault, Stall | QuietStart):
+            return bool(self._stalled_by(handle))
+        return (
+            isinstance(fault, LinkFault) and _lasts(fault) and not self.faults.all[number].ended_at
+        )
+
+    def calm(self) -> list[int]:
+        """End every fault that lasts, and every script; the numbers of the faults that were on."""
+        on = self._on(Fault)
+        for run in self.runs.values():
+            run.stop()
+        self.exchange.calm()
+        self._note_ended([n for n in on if self.faults.all[n].ended_at is None])
+        return on
+
+    def play(self, script: Script) -> ScriptRun:
+        """Start a script now."""
+        number = next(self._numbers)
+        self.runs[number] = run = ScriptRun(script, self, number)
+        run.start()
+        return run
+
+    def _on(self, kind: type[Fault]) -> list[int]:
+        return [n for n, fault in self.asked.items() if isinstance(fault, kind) and self.is_on(n)]
+
+    def _stalled_by(self, handle: Handle) -> list[int]:
+        """Whom a fault stalls; who has gone is stalled no more."""
+        return [
+            connection.number
+            for connection in self.exchange.open_connections()
+            if connection.gate is not None and connection.gate.withholds_for(handle)
+        ]
+
+    def _note_ended(self, numbers: list[int]) -> None:
+        for number in numbers:
+            self._handles[number].note("ended", self.faults.all[number].conns)
+
+    def _failed(self, number: int, why: str) -> None:
+        kind = self.faults.all[number].kind
+        at = self.exchange.loop_time()
+        self.exchange.journal.append(
+            Faulted(t=at, fault=number, kind=kind, phase="ended", detail=why)
+        )
+
+    def _look(self, entry: AnyEntry) -> None:
+        """Tell of what could not be done after all."""
+        if isinstance(entry, Faulted) and entry.phase == "ended" and entry.detail:
+            called = self._called.get(entry.fault)
+            if called is not None:
+                self.tell(f"{called}: {entry.detail}")
+
+
+def _lasts(fault: Fault) -> bool:
+    return isinstance(fault, LASTING)

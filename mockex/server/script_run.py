@@ -1,0 +1,167 @@
+"""A fault script under way: each step at its time of the exchange's clock, nothing by sleeping.
+
+A step that waits for the one before it is set when that one was first done, whether it could be
+done or not; the others are set at the start. What became of each fault is in the journal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from mockex.errors import FaultError, NotInjected
+from mockex.faults.script import After, AfterSeen, At, Each, Script, Step
+from mockex.server.journal import AnyEntry, Delivered
+from mockex.server.timers import Timer
+
+if TYPE_CHECKING:
+    from mockex.server.desk import Desk
+    from mockex.server.exchange import Exchange
+
+
+class ScriptRun:
+    """One script that is played. `faults` are the numbers of its faults so far, with the index of
+    the step of each."""
+
+    def __init__(self, script: Script, desk: Desk, number: int) -> None:
+        self.script = script
+        self.number = number
+        self.faults: dict[int, int] = {}
+        self.stopped = False
+        self._desk = desk
+        self._exchange = desk.exchange
+        self._left = len(script.steps)  # steps of which there is more to come
+        self._ends: dict[int, Timer] = {}  # of faults that are on, by number
+        self._timers: dict[int, Timer] = {}  # of steps, by index
+        self._counts: dict[int, Callable[[], None]] = {}  # how to stop counting, by step
+        self._start_s = 0.0
+
+    @property
+    def over(self) -> bool:
+        """Nothing more will be injected or ended."""
+        return self.stopped or not (self._left or self._ends)
+
+    def start(self) -> None:
+        """Begin now."""
+        self._start_s = self._exchange.now()
+        for index, step in enumerate(self.script.steps):
+            match step.when:
+                case At(seconds=seconds):
+                    self._at(index, 0, self._start_s + seconds)
+                case Each(seconds=seconds):
+                    self._at(index, 0, self._start_s + seconds)
+                case After() | AfterSeen() if index == 0:
+                    self._follow(index)
+                case _:
+                    pass  # once the one before it was done
+
+    def stop(self) -> None:
+        """Inject nothing more, and end what is on because of it."""
+        if self.stopped:
+            return
+        self.stopped = True
+        for timer in (*self._timers.values(), *self._ends.values()):
+            timer.cancel()
+        for stop_counting in self._counts.values():
+            stop_counting()
+        for number in list(self._ends):
+            self._end(number)
+
+    def _at(self, index: int, turn: int, exchange_s: float) -> None:
+        moved_s = self.script.drawn_s(index, turn)
+        self._timers[index] = self._exchange.at(
+            exchange_s + moved_s, partial(self._do, index, turn)
+        )
+
+    def _follow(self, index: int) -> None:
+        """Set a step whose time counts from now."""
+        match self.script.steps[index].when:
+            case After(seconds=seconds):
+                self._at(index, 0, self._exchange.now() + seconds)
+            case AfterSeen(events=events, stream=stream):
+                self._counts[index] = count_events(
+                    self._exchange, events, stream, partial(self._do, index, 0)
+                )
+            case _:
+                pass
+
+    def _do(self, index: int, turn: int) -> None:
+        self._timers.pop(index, None)
+        self._counts.pop(index, None)
+        if self.stopped:
+            return
+        step = self.script.steps[index]
+        try:
+            number = self._desk.inject(step.fault, self._called(step)).id
+        except NotInjected as error:
+            number = error.number
+            self._desk.tell(f"{self._called(step)}: {error}")
+        else:
+            self._end_later(step, number)
+        self.faults[number] = index
+        if not self._again(index, step, turn):
+            self._left -= 1
+        if turn == 0 and index + 1 < len(self.script.steps):
+            self._follow(index + 1)
+
+    def _again(self, index: int, step: Step, turn: int) -> bool:
+        """Set the next turn of a step that has one."""
+        if not isinstance(step.when, Each):
+            return False
+        since_s = step.when.seconds * (turn + 2)
+        if step.when.until_s is not None and since_s > step.when.until_s:
+            return False
+        self._at(index, turn + 1, self._start_s + since_s)
+        return True
+
+    def _end_later(self, step: Step, number: int) -> None:
+        if step.for_s is not None:
+            until_s = self._exchange.now() + step.for_s
+        elif step.until_s is not None:
+            until_s = self._start_s + step.until_s
+        else:
+            return
+        self._ends[number] = self._exchange.at(until_s, partial(self._end, number))
+
+    def _end(self, number: int) -> None:
+        del self._ends[number]
+        if not self._desk.is_on(number):
+            return  # its connection has gone, or somebody else has ended it
+        try:
+            self._desk.end(number)
+        except FaultError as error:
+            step = self.script.steps[self.faults[number]]
+            self._desk.tell(f"{self._called(step)}: {error}")
+
+    def _called(self, step: Step) -> str:
+        return f"{self.script.file}:{step.line}: {type(step.fault).__name__}"
+
+
+def count_events(
+    exchange: Exchange, events: int, stream: str | None, then: Callable[[], None]
+) -> Callable[[], None]:
+    """Call `then` once so many events were written from now on to one live delivery of `stream`
+    (None: to one connection); returns what stops that, which is harmless afterwards."""
+    counts: dict[int, int] = {}
+    counting = True
+
+    def stop() -> None:
+        nonlocal counting
+        if counting:
+            counting = False
+            exchange.journal.unlisten(look)
+
+    def look(entry: AnyEntry) -> None:
+        if not isinstance(entry, Delivered):
+            return
+        new = sum(b.events for name, b in entry.streams.items() if stream in (None, name))
+        for connection in exchange.audience_members(entry.audience):
+            counts[connection] = counts.get(connection, 0) + new
+            if counts[connection] >= events and counting:
+                stop()
+                exchange.timers.after(0, then)  # not from inside the flush that is being journaled
+                return
+
+    exchange.journal.listen(look, replay=False)
+    return stop
