@@ -127,7 +127,7 @@ class FakeExchange:
             for name in peer.streams:
                 if peer.silent or name in self.mute:
                     continue
-                payload = self.payload(peer, name)
+                payload: Any = self.payload(peer, name)
                 if self.drop:
                     self.drop -= 1
                     continue
@@ -136,7 +136,9 @@ class FakeExchange:
                 peer.connection.protocol.send_text(json.dumps(payload).encode())
                 peer.connection.send_data()
 
-    def payload(self, peer: Peer, name: str) -> dict[str, Any]:
+    def payload(self, peer: Peer, name: str) -> Any:
+        if name.endswith("@arr"):
+            return [{"e": "24hrMiniTicker", "s": "ETHUSDC", "c": "1"}]
         symbol = name.partition("@")[0].upper()
         if name.endswith("@aggTrade"):
             return {"e": "aggTrade", "s": symbol, "a": self.trade_id, "p": "1", "q": "2"}

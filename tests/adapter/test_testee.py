@@ -20,7 +20,7 @@ from mockex_adapter.testee import main
 if TYPE_CHECKING:
     from tests.adapter.conftest import World
 
-DIFF, TRADES = "ethusdc@depth@100ms", "ethusdc@aggTrade"
+DIFF, TRADES, ARRAY = "ethusdc@depth@100ms", "ethusdc@aggTrade", "!miniTicker@arr"
 
 
 class Driver:
@@ -108,6 +108,13 @@ async def test_presents_events_and_true_books(world: World) -> None:
         assert len(book["bids"]) == len(book["asks"]) == 20
         assert (await driver.ask("status"))["result"]["state"] == "live"
         assert len(driver.heard("book")) <= 20
+
+
+async def test_an_event_that_is_an_array_is_presented_without_members(world: World) -> None:
+    async with speaking(world, ARRAY) as driver:
+        await driver.ask("start")
+        await world.until(lambda: len(driver.heard("event")) > 3)
+        assert driver.heard("event")[-1] == {"stream": ARRAY, "id": 0}
 
 
 async def test_storm_of_starts_is_one_set_of_connections(spot: World) -> None:
