@@ -8,7 +8,6 @@ inside one simulation. Its other fixtures are set up before that, as for any tes
 
 from __future__ import annotations
 
-import asyncio
 import difflib
 import inspect
 import shlex
@@ -22,7 +21,7 @@ import pytest
 
 from mockex import sim
 from mockex.errors import MockexError
-from mockex.faults import Fault, LinkFault
+from mockex.faults import Fault
 from mockex.profile import Profile
 from mockex.server.exchange import DEFAULT_SYMBOLS, Exchange, serve
 
@@ -105,12 +104,8 @@ async def opened(options: Options) -> AsyncIterator[Exchange]:
         settings=options.settings,
         speed=options.speed,
     ) as exchange:
-        loop = asyncio.get_running_loop()
         for fault in options.faults:
-            if isinstance(fault, LinkFault) and isinstance(loop, sim.SimLoop):
-                loop.network.link(exchange.ws_port).inject(fault)
-            else:
-                exchange.inject(fault)
+            exchange.inject(fault)
         yield exchange
 
 

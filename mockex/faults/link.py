@@ -185,6 +185,13 @@ class LimitData(LinkFault):
             raise ValueError(f"then must be fin or reset, got {self.then!r}")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClearLink(LinkFault):
+    """Ends whatever lasts; what the link was made with goes on. What was held arrives. Connections
+    end as this link ends them if something cannot be taken from under them: bytes that a black hole
+    has swallowed, and with Toxiproxy a bandwidth or slices. Seen when that is done."""
+
+
 # --- on connections: at once ----------------------------------------------------------------------
 
 
@@ -283,9 +290,9 @@ class LinkTerms:
                 raise ConfigError(setting, part, f"each once of {', '.join(_PARTS)}: {EXAMPLE}")
             if name != "ends":
                 given[name] = _measured(setting, part, value, _UNITS[_PARTS[name]])
-            elif value == "reset" or value == "fin":
-                ends = value
-            else:
+            elif value == "reset":
+                ends = "reset"
+            elif value != "fin":
                 raise ConfigError(setting, part, "ends=fin or ends=reset")
         for name, other in (("jitter", "latency"), ("gap", "slice")):
             if name in given and other not in given:

@@ -16,15 +16,16 @@ import sys
 import tempfile
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 
-from mockex.errors import LinkError, ToxiproxyUnavailable
+from mockex.errors import ConfigError, LinkError, ToxiproxyUnavailable
 from mockex.faults import _guard
-from mockex.faults.toxiproxy import HOST, Api
+from mockex.faults.toxiproxy import HOST, Api, ToxiproxyFaults
 from mockex.server.wire import held_port
 
 VERSION = "2.12.0"
@@ -104,6 +105,40 @@ async def running(
             yield server
         finally:
             await _stop(guard)
+
+
+@asynccontextmanager
+async def toxiproxy(where: str = "auto") -> AsyncIterator[ToxiproxyFaults]:
+    """Links through a server of our own (`auto`), or through the one that runs at a URL.
+
+    Raises:
+        ToxiproxyUnavailable: there is none; lists what was tried.
+        LinkError: it does not start, or does not answer.
+    """
+    async with AsyncExitStack() as stack:
+        if where == "auto":
+            server = await stack.enter_async_context(running())
+            faults = ToxiproxyFaults(server.host, server.port, pid=server.pid)
+            yield await stack.enter_async_context(faults)
+        else:
+            host, port = _address(where)
+            yield await stack.enter_async_context(ToxiproxyFaults(host, port))
+
+
+def _address(url: str) -> tuple[str, int]:
+    """Host and port of a server on this machine.
+
+    Raises:
+        ConfigError: another machine, or no URL.
+    """
+    parts = urlsplit(url)
+    try:
+        port = parts.port
+    except ValueError:
+        port = None
+    if parts.scheme != "http" or parts.hostname not in ("127.0.0.1", "localhost") or port is None:
+        raise ConfigError("toxiproxy", url, "auto, off, or a URL like http://127.0.0.1:8474")
+    return HOST, port
 
 
 async def _start(

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import uuid
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ from mockex.errors import FaultError, LinkError
 from mockex.faults.link import (
     Bandwidth,
     BlackHole,
+    ClearLink,
     Direction,
     FinLink,
     Hold,
@@ -247,6 +249,8 @@ class Link:
             case ResetLink() | FinLink():
                 await self.refuse()
                 await self.accept()
+            case ClearLink():
+                await self._become(self._stands())
             case Release(backlog="lose"):
                 await self._replace(self._but_held())
             case Release():
@@ -257,11 +261,6 @@ class Link:
                 await self._become([*self._present.values(), *self._toxics([fault])])
             case _:
                 raise FaultError(f"{type(fault).__name__} is no fault that Toxiproxy can do")
-
-    async def clear(self) -> None:
-        """Only what the terms say is done any more. What was held goes on. Connections end if there
-        was something that cannot be taken from them."""
-        await self._become(self._stands())
 
     async def refuse(self) -> None:
         """Refuse attempts, and end the connections that exist."""
@@ -362,11 +361,13 @@ class ToxiproxyFaults:
     """Links through one server; they are gone when the block ends.
 
     async with running() as server, ToxiproxyFaults(server.host, server.port) as faults:
-        link = await faults.link(exchange.ws_port, name="ws")
+        link = await faults.link(exchange.ws_port)
         await link.inject(Latency(delay_ms=100))
     """
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, *, pid: int = 0) -> None:
+        """`pid`: of the server, if it is ours."""
+        self.pid = pid
         self._api = Api(host, port)
         self._links: list[Link] = []
 
@@ -393,17 +394,19 @@ class ToxiproxyFaults:
         self,
         upstream_port: int,
         *,
-        name: str,
+        name: str = "",
         terms: LinkTerms | None = None,
         seed: str = "0",
         port: int = 0,
     ) -> Link:
-        """A new link to a port of this machine. `name`: letters, digits, `_`, `-`, `.`
+        """A new link to a port of this machine. `name`: letters, digits, `_`, `-`, `.`; none: one
+        that nobody else has.
 
         Raises:
             FaultError: the name is none.
             LinkError: the server is dead or refused: a name or a port that is taken.
         """
+        name = name or f"mockex-{uuid.uuid4().hex}"
         if not name.replace("_", "").replace("-", "").replace(".", "").isalnum():
             raise FaultError(f"{name!r} is no name of a link: use letters, digits, '_', '-', '.'")
         link = Link(self._api, name, upstream_port, terms or LinkTerms(), seed)

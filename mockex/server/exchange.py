@@ -18,6 +18,7 @@ from typing import Any
 
 from mockex.clock import Clock, wall_clock_ms
 from mockex.errors import ConfigError
+from mockex.faults.link import LinkTerms
 from mockex.faults.model import Fault
 from mockex.market.replay import Replay
 from mockex.market.walk import Market
@@ -30,6 +31,7 @@ from mockex.server.connection import Connection
 from mockex.server.fanout import Fanout
 from mockex.server.injector import Handle, Injector
 from mockex.server.journal import Behind, Journal, Lagged, Opened
+from mockex.server.line import Line, ProxiedLine, SimulatedLine
 from mockex.server.markets import make_market
 from mockex.server.rest_connection import RestConnection
 from mockex.server.subscribing import Subscribing
@@ -70,6 +72,7 @@ class Exchange:
         speed: float,
         journal: Path | None,
         wire: Wire,
+        line: Line,
         epoch_ms: int,
     ) -> None:
         loop = asyncio.get_running_loop()
@@ -78,6 +81,7 @@ class Exchange:
         self.profile = profile
         self.seed = seed
         self.wire = wire
+        self.line = line
         self.clock = Clock(loop.time(), epoch_ms, speed)
         self.market = market
         self.truth = self.market.truth
@@ -109,6 +113,8 @@ class Exchange:
         self._tasks: set[asyncio.Task[None]] = set()
         self._gone: asyncio.Future[None] | None = None  # while closing: all connections are over
         self.listeners: list[Listener] = []  # of streams; more than one if somebody asked
+        self.ws_ports: list[int] = []  # where clients come to, to get to these
+        self.rest_port = 0  # of REST
         self._rest_listener: Listener
 
     # --- for users -----------------------------------------------------------------------------
@@ -116,12 +122,7 @@ class Exchange:
     @property
     def ws_port(self) -> int:
         """Port of the streams."""
-        return self.listeners[0].port
-
-    @property
-    def rest_port(self) -> int:
-        """Port of REST."""
-        return self._rest_listener.port
+        return self.ws_ports[0]
 
     @property
     def ws_url(self) -> str:
@@ -146,7 +147,8 @@ class Exchange:
         exchange, and the journal says of each attempt at which port it was made."""
         listener = await self.wire.listen(lambda: Connection(self, at_first=False), HOST, 0)
         self.listeners.append(listener)
-        return self._url_at(listener.port)
+        self.ws_ports.append(await self.line.open(listener, 0))
+        return self._url_at(self.ws_ports[-1])
 
     def inject(self, fault: Fault) -> Handle:
         """Do `fault`, now or when its trigger says so; `await handle.seen()` for the evidence.
@@ -250,13 +252,21 @@ class Exchange:
 
     async def open(self, port: int, rest_port: int) -> None:
         """Listen, then start the market."""
-        self.listeners.append(await self.wire.listen(lambda: Connection(self), HOST, port))
+        line = self.line
+        await line.attach(self)
+        at = line.listens_at(port)
+        self.listeners.append(await self.wire.listen(lambda: Connection(self), HOST, at))
         try:
             self._rest_listener = await self.wire.listen(
-                lambda: RestConnection(self), HOST, rest_port
+                lambda: RestConnection(self), HOST, line.listens_at(rest_port)
             )
+            self.ws_ports.append(await line.open(self.listeners[0], port))
+            self.rest_port = await line.open(self._rest_listener, rest_port)
         except BaseException:
             await self.listeners[0].close()
+            if hasattr(self, "_rest_listener"):
+                await self._rest_listener.close()
+                del self._rest_listener
             raise
         self.journal.append(
             Opened(
@@ -269,6 +279,7 @@ class Exchange:
                 speed=self.clock.speed,
                 ws_port=self.ws_port,
                 rest_port=self.rest_port,
+                line=line.name,
             )
         )
         self._schedule_step()
@@ -281,6 +292,7 @@ class Exchange:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.line.close()
         for listener in (*self.listeners, self._rest_listener):
             await listener.close()
         for connection in self.open_connections():
@@ -378,6 +390,8 @@ async def serve(
     journal: Path | str | None = None,
     tls: bool = False,
     authority: Path | str | None = None,
+    toxiproxy: str | None = None,
+    link: LinkTerms | str | None = None,
 ) -> AsyncIterator[Exchange]:
     """Run an exchange on 127.0.0.1 for as long as the block lasts.
 
@@ -389,8 +403,14 @@ async def serve(
     `speed` is exchange seconds per second; `journal` a file that gets the journal as JSON lines.
     `tls`: wss:// and https://, with an authority of its own (`Exchange.authority_pem`) that
     `authority` names a file for.
+    `toxiproxy`: `auto` puts the link of a Toxiproxy before every port, so that faults of a link can
+    be injected; the URL of one that runs does so through it; `off` does not. `link` says what that
+    line is from the beginning, as `LinkTerms` or its text (`latency=80ms,ends=reset`); with it,
+    None means `auto`. In virtual time there is a link in any case, of the simulated network.
 
     Raises:
+        ToxiproxyUnavailable: no Toxiproxy server is to be had; lists what was tried.
+        LinkError: it does not start or answer.
         ConfigError: an unknown profile, setting or market, a symbol that cannot be, a taken port, a
             capture that cannot be replayed (`CaptureError`).
         OSError: a file that cannot be read or written.
@@ -400,6 +420,7 @@ async def serve(
         chosen = chosen.with_(**settings)
     if tls and isinstance(asyncio.get_running_loop(), SimLoop):
         raise ConfigError("tls", True, "False in virtual time, whose sockets carry no TLS")
+    line = _line_of(toxiproxy, LinkTerms.parse(link, "link") if isinstance(link, str) else link)
     wire = SocketWire(make_authority() if tls else None)
     if authority is not None:
         if wire.authority is None:
@@ -423,6 +444,7 @@ async def serve(
         speed=speed,
         journal=Path(journal) if journal is not None else None,
         wire=wire,
+        line=line,
         # A full second, so that the exchange's grid is the one of its clock (wire B9).
         epoch_ms=(
             moving.opens_at(wall_clock_ms())
@@ -437,4 +459,21 @@ async def serve(
         if hasattr(exchange, "_rest_listener"):
             await exchange.close()
         else:
+            await line.close()
             exchange.journal.close()
+
+
+def _line_of(toxiproxy: str | None, terms: LinkTerms | None) -> Line:
+    """The way that clients come.
+
+    Raises:
+        ConfigError: no link, but terms of one.
+    """
+    if terms is not None and toxiproxy == "off":
+        raise ConfigError("toxiproxy", toxiproxy, "auto or a URL beside link")
+    loop = asyncio.get_running_loop()
+    if isinstance(loop, SimLoop):
+        return SimulatedLine(loop, terms)
+    if toxiproxy is None:
+        toxiproxy = "off" if terms is None else "auto"
+    return Line() if toxiproxy == "off" else ProxiedLine(toxiproxy, terms or LinkTerms())

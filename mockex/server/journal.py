@@ -33,6 +33,7 @@ class Opened(Entry, frozen=True, tag="opened"):
     speed: float
     ws_port: int
     rest_port: int
+    line: str = ""  # what clients come through: nothing, `simulated` or `toxiproxy`
     settings: dict[str, Any] = {}
 
 

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from mockex.errors import ConfigError, FaultError
-from mockex.faults.link import LinkFault
 from mockex.server.authority import Authority
 from mockex.sim import SimLoop, SimSocket
 
@@ -63,15 +62,6 @@ class Wire(Protocol):
         Raises:
             FaultError: it cannot be done on this connection now.
         """
-        ...
-
-    def disturb(self, port: int, fault: LinkFault) -> list[int]:
-        """Do a fault of the link to one of our ports; the peers' ports of the connections that it
-        strikes."""
-        ...
-
-    def mend(self, port: int) -> None:
-        """End every fault of the link to one of our ports."""
         ...
 
 
@@ -214,24 +204,3 @@ class SocketWire:
         if below is None or transport.get_write_buffer_size() or below.get_write_buffer_size():
             raise FaultError("a FIN through TLS is only possible while nothing waits to be sent")
         transport.get_extra_info("socket").shutdown(socket.SHUT_WR)
-
-    def disturb(self, port: int, fault: LinkFault) -> list[int]:
-        """Do a fault of the link to one of our ports, which only a simulated network has.
-
-        Raises:
-            FaultError: the network is the machine's.
-        """
-        loop = asyncio.get_running_loop()
-        if not isinstance(loop, SimLoop):
-            raise FaultError(
-                f"{type(fault).__name__} is about bytes on a link: inject it into a link of "
-                "mockex.faults.toxiproxy, not into the exchange"
-            )
-        struck = loop.network.link(port).inject(fault)
-        return [c.client.local[1] for c in struck if c.client.local is not None]
-
-    def mend(self, port: int) -> None:
-        """End every fault of the link to one of our ports; there are none on the machine's."""
-        loop = asyncio.get_running_loop()
-        if isinstance(loop, SimLoop):
-            loop.network.link(port).clear()

@@ -19,6 +19,7 @@ from mockex.errors import FaultError
 from mockex.faults.link import (
     Bandwidth,
     BlackHole,
+    ClearLink,
     Direction,
     Ends,
     FinLink,
@@ -26,6 +27,7 @@ from mockex.faults.link import (
     Latency,
     LimitData,
     LinkFault,
+    LinkTerms,
     NeverAccept,
     Refused,
     Release,
@@ -68,7 +70,13 @@ class Link:
         self.refused_until = 0.0
         self.never_accepts = False
         self.ends: Ends | None = None
+        self._terms = LinkTerms()
         self._turns = 0  # how often a latency began
+
+    def stand(self, terms: LinkTerms) -> None:
+        """Be a line of these terms, now and whenever it is cleared."""
+        self._terms, self.ends = terms, terms.ends
+        self.clear()
 
     def inject(self, fault: LinkFault) -> list[Connection]:
         """Do `fault` now; the connections that it struck at once.
@@ -82,6 +90,8 @@ class Link:
         match fault:
             case ResetLink() | FinLink():
                 self._end(present, "reset" if isinstance(fault, ResetLink) else "fin")
+            case ClearLink():
+                self.clear()
             case Release(backlog=backlog):
                 self._release(lose=backlog == "lose")
             case Refused(ms=ms):
@@ -122,8 +132,8 @@ class Link:
                     conditions.slow_close_s = delay_ms / 1000
 
     def clear(self) -> None:
-        """Nothing is done to the bytes any more. What was held goes on; connections that lost bytes
-        end."""
+        """Nothing is done to the bytes any more but what the terms say. What was held goes on;
+        connections that lost bytes end."""
         self._release(lose=False)
         if any(conditions.swallows for conditions in self.conditions.values()):
             self._end(self.present(), self.ends or "fin")
@@ -135,6 +145,8 @@ class Link:
         self.refused_until = 0.0
         self.never_accepts = False
         self._network.update_listeners(self)
+        for fault in self._terms.faults:
+            self.inject(fault)
 
     def _release(self, *, lose: bool) -> None:
         for direction, conditions in self.conditions.items():

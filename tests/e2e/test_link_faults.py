@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from mockex.errors import FaultError, LinkError
-from mockex.faults import Direction, Latency, LinkFault, LinkTerms, ResetLink
+from mockex.faults import ClearLink, Direction, Latency, LinkFault, LinkTerms, ResetLink
 from mockex.faults.proxy_server import ProxyServer, running
 from mockex.faults.toxiproxy import ToxiproxyFaults
 from mockex.server.journal import Ended
@@ -62,7 +62,7 @@ async def test_latency_delays_what_is_under_way_and_ends_again(
     await link.inject(Latency(delay_ms=300))
     await link.inject(Latency(delay_ms=100, direction=Direction.UPSTREAM))
     assert await round_trip(client) >= 0.400
-    await link.clear()
+    await link.inject(ClearLink())
     assert min([await round_trip(client) for _ in range(3)]) < before + 0.100
 
 
