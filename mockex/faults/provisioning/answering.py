@@ -83,11 +83,11 @@ def _exchange(host: str, port: int, request: bytes) -> bytes:
                 said += part
     except ConnectionRefusedError:
         raise Unfit(f"nothing listens at {place}; {_DO}") from None
-    except TimeoutError:
-        if not said:
-            raise Unfit(f"{place} takes connections and says nothing; {_DO}") from None
     except OSError as error:
-        raise Unfit(f"{place}: {error.strerror or error}; {_DO}") from None
+        if not said:  # else it is told by what it said
+            quiet = isinstance(error, TimeoutError)
+            why = "takes connections and says nothing" if quiet else error.strerror or str(error)
+            raise Unfit(f"{place} {why}; {_DO}") from None
     return said
 
 

@@ -197,4 +197,4 @@ def _is_writable(folder: str) -> bool:
         return False
     while not path.exists():
         path = path.parent
-    return os.access(path, os.W_OK)
+    return path.is_dir() and os.access(path, os.W_OK)

@@ -14,6 +14,7 @@ from pathlib import Path
 VERSION = "2.12.0"
 NAME = f"toxiproxy-server-{VERSION}"
 MODULE = "github.com/Shopify/toxiproxy/v2"
+PROJECT = Path(__file__).resolve().parents[3]  # if this is a checkout, and not installed
 TELL_S = 10.0  # for a program to say its version
 
 
@@ -83,8 +84,7 @@ def home_cache() -> Path | None:
 
 def caches() -> list[Path]:
     """Where programs are kept: of the user, and of the checkout that this file may be part of."""
-    project = Path(__file__).resolve().parents[3]
-    of_project = [project / ".cache"] if (project / "ci" / "run.py").is_file() else []
+    of_project = [PROJECT / ".cache"] if (PROJECT / "ci" / "run.py").is_file() else []
     home = home_cache()
     return ([] if home is None else [home]) + of_project
 
