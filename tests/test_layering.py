@@ -26,7 +26,8 @@ ALLOWED: dict[str, set[str]] = {
     "faults.provisioning": set(),
     "faults.catalogue": FIRST | {"faults"},
     "faults.positions": set(),
-    "faults.script": FIRST | {"faults.catalogue", "faults.positions"},
+    "faults.script": FIRST | {"faults.catalogue"},
+    "faults.script_reading": FIRST | {"faults.catalogue", "faults.positions", "faults.script"},
     "faults.schema": FIRST | {"faults.catalogue", "faults.script"},
     "sim": FIRST,
     "server": FIRST | {"faults", "market", "streams", "session", "rest", "sim"},
@@ -39,7 +40,8 @@ ALLOWED: dict[str, set[str]] = {
 FORBIDDEN_PURE = {"asyncio", "socket", "time", "selectors", "threading", "subprocess"}
 PURE = (
     "market", "streams", "session", "rest", "names", "profile", "faults.model", "faults.trigger",
-    "faults.link", "faults.catalogue", "faults.positions", "faults.script", "faults.schema",
+    "faults.link", "faults.catalogue", "faults.positions", "faults.script",
+    "faults.script_reading", "faults.schema",
 )  # fmt: skip
 
 

@@ -39,6 +39,7 @@ LASTING: tuple[type[Fault], ...] = (
     faults.Stall,
     faults.QuietStart,
     faults.SilentStream,
+    faults.NeverAccept,
     *get_args(LastingFault),
 )
 

@@ -6,8 +6,10 @@ Scripts, the admin API and the command line all come here. The journal is the tr
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from mockex.errors import FaultError, NotInjected
@@ -37,6 +39,7 @@ class Desk:
         self.runs: dict[int, ScriptRun] = {}
         self._handles: dict[int, Handle] = {}
         self._called: dict[int, str] = {}  # in messages
+        self._followers: dict[int, ScriptRun] = {}
         self._numbers = itertools.count(1)  # of runs
         exchange.journal.listen(self.faults.apply)
         exchange.journal.listen(self._look, replay=False)
@@ -57,20 +60,20 @@ class Desk:
                 self._failed(number, str(error))
             raise NotInjected(number, str(error)) from None
         self.asked[handle.id], self._handles[handle.id] = fault, handle
-        self._called[handle.id] = called or type(fault).__name__
+        self._called[handle.id] = called or f"fault {handle.id}"
         return handle
 
-    def handle(self, number: int) -> Handle:
-        """The handle of a fault that was asked for here.
-
-        Raises:
-            KeyError: none has that number.
-        """
-        return self._handles[number]
+    def follow(self, number: int, run: ScriptRun, since: int) -> None:
+        """Tell `run` what the journal says of one of its faults, and what it has said since there
+        were so many entries about faults."""
+        for step in self.faults.steps[since:]:
+            if step.fault == number:
+                run.heard(step)
+        self._followers[number] = run
 
     def end(self, number: int) -> None:
-        """End a fault that lasts, or that still waits for attempts or requests. The end of one on
-        the link is the end of all that are.
+        """End a fault that lasts, or that still waits for attempts or requests. The end of a hold
+        is that of every hold, that of another on the link is the end of all on the link.
 
         Raises:
             KeyError: no fault has that number.
@@ -89,20 +92,16 @@ class Desk:
         handle, exchange = self._handles[number], self.exchange
         exchange.admission.withdraw(handle)
         exchange.subscribing.withdraw(handle)
-        ended = [number]
         match fault:
+            case LinkFault():  # the line says itself what is over, once it is
+                self.inject(Release() if isinstance(fault, Hold) else ClearLink())
+                return
             case Stall() | QuietStart():
                 for connection in self._stalled_by(handle):
                     self.inject(Resume(connection=connection))
-            case Hold():
-                ended = self._on(Hold)
-                self.inject(Release())
-            case LinkFault():
-                ended = self._on(LinkFault)
-                self.inject(ClearLink())
             case _:
                 pass  # withdrawn
-        self._note_ended(ended)
+        self._note_ended(number)
 
     def is_on(self, number: int) -> bool:
         """Whether a fault still does something by itself, or to attempts and requests to come."""
@@ -119,12 +118,30 @@ class Desk:
 
     def calm(self) -> list[int]:
         """End every fault that lasts, and every script; the numbers of the faults that were on."""
-        on = self._on(Fault)
+        on = [number for number in self.asked if self.is_on(number)]
         for run in self.runs.values():
             run.stop()
         self.exchange.calm()
-        self._note_ended([n for n in on if self.faults.all[n].ended_at is None])
+        for number in on:
+            if not isinstance(self.asked[number], LinkFault):
+                self._note_ended(number)
         return on
+
+    async def settled(self, number: int, within_s: float) -> bool:
+        """Wait until a fault was seen, or could not be done after all. Whether it was seen."""
+        record, journal = self.faults.all[number], self.exchange.journal
+        if not (record.times_seen or record.failure):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(within_s):
+                    await journal.wait(
+                        lambda e: (
+                            isinstance(e, Faulted)
+                            and e.fault == number
+                            and (e.phase == "seen" or bool(e.detail))
+                        ),
+                        since=len(journal.entries),
+                    )
+        return record.times_seen > 0
 
     def play(self, script: Script) -> ScriptRun:
         """Start a script now."""
@@ -133,8 +150,9 @@ class Desk:
         run.start()
         return run
 
-    def _on(self, kind: type[Fault]) -> list[int]:
-        return [n for n, fault in self.asked.items() if isinstance(fault, kind) and self.is_on(n)]
+    def tell_of(self, called: str, kind: str, why: str) -> None:
+        """Say why a fault could not be done or ended."""
+        self.tell(f"{called}: {why if why.startswith(kind) else f'{kind}: {why}'}")
 
     def _stalled_by(self, handle: Handle) -> list[int]:
         """Whom a fault stalls; who has gone is stalled no more."""
@@ -144,8 +162,8 @@ class Desk:
             if connection.gate is not None and connection.gate.withholds_for(handle)
         ]
 
-    def _note_ended(self, numbers: list[int]) -> None:
-        for number in numbers:
+    def _note_ended(self, number: int) -> None:
+        if self.faults.all[number].ended_at is None:
             self._handles[number].note("ended", self.faults.all[number].conns)
 
     def _failed(self, number: int, why: str) -> None:
@@ -156,11 +174,13 @@ class Desk:
         )
 
     def _look(self, entry: AnyEntry) -> None:
-        """Tell of what could not be done after all."""
-        if isinstance(entry, Faulted) and entry.phase == "ended" and entry.detail:
-            called = self._called.get(entry.fault)
-            if called is not None:
-                self.tell(f"{called}: {entry.detail}")
+        """Tell scripts of their faults, and whoever listens of what could not be done after all."""
+        if not isinstance(entry, Faulted):
+            return
+        if entry.fault in self._followers:
+            self._followers[entry.fault].heard(entry)
+        if entry.phase == "ended" and entry.detail and entry.fault in self._called:
+            self.tell_of(self._called[entry.fault], entry.kind, entry.detail)
 
 
 def _lasts(fault: Fault) -> bool:

@@ -6,13 +6,15 @@ done or not; the others are set at the start. What became of each fault is in th
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
 from mockex.errors import FaultError, NotInjected
 from mockex.faults.script import After, AfterSeen, At, Each, Script, Step
-from mockex.server.journal import AnyEntry, Delivered
+from mockex.server.journal import AnyEntry, Delivered, Faulted
 from mockex.server.timers import Timer
 
 if TYPE_CHECKING:
@@ -22,13 +24,15 @@ if TYPE_CHECKING:
 
 class ScriptRun:
     """One script that is played. `faults` are the numbers of its faults so far, with the index of
-    the step of each."""
+    the step of each; `moments` is what the journal said of them, in order."""
 
     def __init__(self, script: Script, desk: Desk, number: int) -> None:
         self.script = script
         self.number = number
         self.faults: dict[int, int] = {}
+        self.moments: list[Faulted] = []
         self.stopped = False
+        self._news = asyncio.Event()
         self._desk = desk
         self._exchange = desk.exchange
         self._left = len(script.steps)  # steps of which there is more to come
@@ -41,6 +45,24 @@ class ScriptRun:
     def over(self) -> bool:
         """Nothing more will be injected or ended."""
         return self.stopped or not (self._left or self._ends)
+
+    def unseen(self) -> list[int]:
+        """Its faults that were not seen, and of which nothing says why."""
+        told = self._desk.faults.all
+        return [n for n in self.faults if not (told[n].times_seen or told[n].failure)]
+
+    async def news(self, after: int, within_s: float) -> None:
+        """Wait until there are more moments than `after`, or there will be no more."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while len(self.moments) <= after and not (self.over and not self._awaited()):
+                    self._news.clear()
+                    await self._news.wait()
+
+    def heard(self, entry: Faulted) -> None:
+        """The desk heard of one of its faults."""
+        self.moments.append(entry)
+        self._news.set()
 
     def start(self) -> None:
         """Begin now."""
@@ -67,6 +89,12 @@ class ScriptRun:
             stop_counting()
         for number in list(self._ends):
             self._end(number)
+        self._news.set()
+
+    def _awaited(self) -> bool:
+        """Whether a fault may still be seen."""
+        told = self._desk.faults.all
+        return any(told[number].ended_at is None for number in self.unseen())
 
     def _at(self, index: int, turn: int, exchange_s: float) -> None:
         moved_s = self.script.drawn_s(index, turn)
@@ -91,15 +119,16 @@ class ScriptRun:
         self._counts.pop(index, None)
         if self.stopped:
             return
-        step = self.script.steps[index]
+        step, since = self.script.steps[index], len(self._desk.faults.steps)
         try:
             number = self._desk.inject(step.fault, self._called(step)).id
         except NotInjected as error:
             number = error.number
-            self._desk.tell(f"{self._called(step)}: {error}")
+            self._tell(step, error)
         else:
             self._end_later(step, number)
         self.faults[number] = index
+        self._desk.follow(number, self, since)
         if not self._again(index, step, turn):
             self._left -= 1
         if turn == 0 and index + 1 < len(self.script.steps):
@@ -131,11 +160,13 @@ class ScriptRun:
         try:
             self._desk.end(number)
         except FaultError as error:
-            step = self.script.steps[self.faults[number]]
-            self._desk.tell(f"{self._called(step)}: {error}")
+            self._tell(self.script.steps[self.faults[number]], error)
 
     def _called(self, step: Step) -> str:
-        return f"{self.script.file}:{step.line}: {type(step.fault).__name__}"
+        return f"{self.script.file}:{step.line}"
+
+    def _tell(self, step: Step, why: FaultError) -> None:
+        self._desk.tell_of(self._called(step), type(step.fault).__name__, str(why))
 
 
 def count_events(
