@@ -575,7 +575,7 @@ class Connection(asyncio.Protocol):
         return self._exchange.fanout.delivered(self, step, events, frame_of)
 
     def pinged(self, payload: bytes) -> None:
-        """Journal a ping that is about to be written."""
+        """Journal a ping that was written."""
         self._journal.append(Pinged(t=self._now(), conn=self.number, payload=payload.hex()))
 
     def _cut(self, event: Event, then: Literal["fin", "reset"], injection: Injection) -> None:

@@ -11,6 +11,7 @@ from mockex_conformance.checks.handover import (
     RenewedInTime,
 )
 from mockex_conformance.checks.heartbeat import NoPongTimeout, OwnPings, PongRepeats
+from mockex_conformance.checks.presenting import AllPresented
 from mockex_conformance.checks.process import (
     Alive,
     NothingLeft,
@@ -37,6 +38,7 @@ from mockex_conformance.checks.traffic import TrafficFlat
 
 AnyCheck = (
     Alive
+    | AllPresented
     | AnsweredInTime
     | AttemptRate
     | BookEqualsTruth
@@ -87,6 +89,7 @@ AnyCheck = (
 
 __all__ = [
     "Alive",
+    "AllPresented",
     "AnsweredInTime",
     "AnyCheck",
     "AttemptRate",

@@ -1,0 +1,1 @@
+"""Cases: consumers and networks that cannot keep up."""

@@ -1,0 +1,1 @@
+"""Cases: input nobody expected."""
