@@ -6,6 +6,7 @@ MockexError
 │   └── ScriptError    a fault script cannot be played: file, and each problem with its line
 ├── RecordingError     nothing could be recorded: the connection did not come about
 ├── BookUnknown        a replay cannot tell the book of a symbol
+├── AdminError         the admin API of a running exchange refused, or has gone
 ├── RequestRejected    the client broke the protocol: `code` and `msg`, answered on the wire
 ├── FaultError         a fault could not be injected, or was not seen to take effect
 │   ├── FaultUnseen    it was injected and the journal never showed that it happened
@@ -104,6 +105,14 @@ class RequestRejected(MockexError):
         self.code = code
         self.msg = msg
         super().__init__(f"{code}: {msg}")
+
+
+class AdminError(MockexError):
+    """The admin API of a running exchange refused with `status`, or, with 0, went away."""
+
+    def __init__(self, status: int, why: str) -> None:
+        self.status = status
+        super().__init__(why)
 
 
 class FaultError(MockexError):

@@ -27,7 +27,8 @@ from tests.market.capturing import lines_of
 
 SERVE = [sys.executable, "-m", "mockex.cli", "serve"]
 READY = re.compile(
-    r"mockex ready ws=ws://127\.0\.0\.1:(\d+) rest=http://127\.0\.0\.1:(\d+) seed=(\d+) pid=(\d+)"
+    r"mockex ready ws=ws://127\.0\.0\.1:(\d+) rest=http://127\.0\.0\.1:(\d+) "
+    r"admin=http://127\.0\.0\.1:(\d+) seed=(\d+) pid=(\d+)"
 )
 
 
@@ -224,8 +225,8 @@ def test_the_ready_line_names_ports_that_answer_and_the_seed() -> None:
     with serving("--seed", "11", "--profile", "spot") as process:
         match = READY.fullmatch(first_line(process).strip())
         assert match is not None
-        assert (int(match[3]), int(match[4])) == (11, process.pid)
-        for port in (match[1], match[2]):
+        assert (int(match[4]), int(match[5])) == (11, process.pid)
+        for port in (match[1], match[2], match[3]):
             socket.create_connection(("127.0.0.1", int(port)), timeout=5).close()
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=10)
@@ -237,7 +238,7 @@ def test_the_ready_line_is_json_on_request_and_is_written_to_the_file(tmp_path: 
     done = serve("--json", "--ready-file", str(ready), "--exit-after", "0.1")
     assert done.returncode == ExitCode.OK
     facts = json.loads(done.stdout)
-    assert set(facts) == {"ws", "rest", "seed", "pid"}
+    assert set(facts) == {"ws", "rest", "admin", "seed", "pid"}
     assert json.loads(ready.read_text()) == facts
     assert [path.name for path in tmp_path.iterdir()] == ["ready.json"]
 

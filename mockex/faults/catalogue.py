@@ -183,6 +183,17 @@ def make(
         return [Wrong(named, str(error))]
 
 
+def value_of_text(hint: Any, text: str) -> Any:
+    """What `text` stands for in a field of that type; itself if it stands for nothing else."""
+    options = get_args(hint) or (hint,)
+    if str in options or Direction in options or getattr(hint, "__origin__", None) is Literal:
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
 def fields_of(fault: Fault) -> dict[str, Any]:
     """The fields of a fault that differ from their defaults, as they are written in JSON."""
     told = {}

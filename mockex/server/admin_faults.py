@@ -21,6 +21,7 @@ from mockex.faults.trigger import Now, Trigger
 from mockex.server.desk import Desk
 from mockex.server.script_run import ScriptRun
 
+Wait = Annotated[Literal["no", "seen"], Query(description="Answer once it was seen.")]
 Within = Annotated[float, Query(ge=0, le=600, description="How long to wait for it, in seconds.")]
 
 
@@ -145,7 +146,7 @@ def add_faults(router: APIRouter, desk: Desk) -> None:
     async def add(
         request: Request,
         response: Response,
-        wait: Literal["no", "seen"] = "no",
+        wait: Wait = "no",
         within_s: Within = 5.0,
     ) -> FaultTold:
         number = desk.inject(_fault_of(await request.body())).id
@@ -159,8 +160,11 @@ def add_faults(router: APIRouter, desk: Desk) -> None:
         return Ended(desk.calm())
 
     @router.get("/{number}", summary="One")
-    async def one(number: int) -> FaultTold:
-        return _told(desk, _known(desk, number))
+    async def one(number: int, wait: Wait = "no", within_s: Within = 5.0) -> FaultTold:
+        _known(desk, number)
+        if wait == "seen":
+            await desk.settled(number, within_s)
+        return _told(desk, number)
 
     @router.delete("/{number}", summary="End one that lasts")
     async def end(number: int) -> FaultTold:

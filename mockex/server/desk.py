@@ -86,9 +86,8 @@ class Desk:
         if not isinstance(fault.when, Now) and record.phase == "injected":
             raise FaultError(f"{name} waits for its trigger, which cannot be taken back")
         if not self.is_on(number):
-            raise FaultError(
-                f"{name} is {'over already' if _lasts(fault) else 'nothing that lasts'}"
-            )
+            over = record.ended_at is not None or isinstance(fault, LASTING)
+            raise FaultError(f"{name} is {'over already' if over else 'nothing that lasts'}")
         handle, exchange = self._handles[number], self.exchange
         exchange.admission.withdraw(handle)
         exchange.subscribing.withdraw(handle)
@@ -112,9 +111,8 @@ class Desk:
             return True
         if isinstance(fault, Stall | QuietStart):
             return bool(self._stalled_by(handle))
-        return (
-            isinstance(fault, LinkFault) and _lasts(fault) and not self.faults.all[number].ended_at
-        )
+        lasts = isinstance(fault, LinkFault) and isinstance(fault, LASTING)
+        return lasts and self.faults.all[number].ended_at is None
 
     def calm(self) -> list[int]:
         """End every fault that lasts, and every script; the numbers of the faults that were on."""
@@ -181,7 +179,3 @@ class Desk:
             self._followers[entry.fault].heard(entry)
         if entry.phase == "ended" and entry.detail and entry.fault in self._called:
             self.tell_of(self._called[entry.fault], entry.kind, entry.detail)
-
-
-def _lasts(fault: Fault) -> bool:
-    return isinstance(fault, LASTING)

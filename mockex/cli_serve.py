@@ -1,0 +1,273 @@
+"""`mockex serve`: the exchange as a program, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from click.core import ParameterSource
+
+from mockex.cli import complain, say
+from mockex.errors import ConfigError
+from mockex.faults.link import LinkTerms
+
+if TYPE_CHECKING:
+    from mockex.faults.script import Script
+    from mockex.server.exchange import Exchange
+
+AUTHORITY = Path("mockex-authority.pem")
+TRUST = """wss:// and https:// are for clients that trust {file}
+  Python, Go:  export SSL_CERT_FILE={file}
+  Node:        export NODE_EXTRA_CA_CERTS={file}"""
+# Which settings of `serve` are about which kind of market.
+ABOUT_WALKS = ("rate", "volatility")
+ABOUT_REPLAYS = ("loop", "lenient")
+
+
+def _symbols(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[str, ...]:
+    symbols = tuple(part.strip().upper() for part in value.split(",") if part.strip())
+    if not symbols:
+        raise click.BadParameter("expected at least one symbol, like ETHUSDC,BTCUSDC")
+    return symbols
+
+
+@click.command()
+@click.option(
+    "--profile", default="usdm", show_default=True, metavar="NAME|FILE",
+    help="Which product of the exchange: spot, usdm, a dated one (spot-2026-11), or a TOML file.",
+)  # fmt: skip
+@click.option(
+    "--symbols", default="ETHUSDC,BTCUSDC", show_default=True, callback=_symbols, metavar="LIST",
+    help="Symbols that are traded, separated by commas.",
+)  # fmt: skip
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, show_default=True,
+    help="Port of the streams on 127.0.0.1; 0: any free one.",
+)  # fmt: skip
+@click.option(
+    "--rest-port", type=click.IntRange(0, 65535), default=0, show_default=True,
+    help="Port of REST on 127.0.0.1; 0: any free one.",
+)  # fmt: skip
+@click.option(
+    "--seed", type=int, default=7, show_default=True, help="One seed gives one market, for ever."
+)
+@click.option(
+    "--speed", type=click.FloatRange(0.001, 1000), default=1.0, show_default=True,
+    help="Exchange seconds that pass in one second.",
+)  # fmt: skip
+@click.option(
+    "--market", default="walk", show_default=True, metavar="walk|steady|frozen|replay:FILE",
+    help="walk: as a market moves; steady: each step changes one level; frozen: nothing moves; "
+    "replay: a capture, as `mockex record` writes it.",
+)  # fmt: skip
+@click.option(
+    "--rate", type=click.FloatRange(0, 100), default=1.0, show_default=True,
+    help="How often a walk moves, times the usual.",
+)  # fmt: skip
+@click.option(
+    "--volatility", type=click.FloatRange(0, 10), default=1.0, show_default=True,
+    help="How far a walk goes in a time, times the usual.",
+)  # fmt: skip
+@click.option(
+    "--loop/--once", default=True, show_default=True,
+    help="Play a capture round and round, or once.",
+)  # fmt: skip
+@click.option("--lenient", is_flag=True, help="Leave out lines of a capture that are bad.")
+@click.option("--tls", is_flag=True, help="wss:// and https://, with an authority of its own.")
+@click.option(
+    "--authority", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+    help="Where the authority's certificate is left for clients to trust, with --tls.  "
+    f"[default: {AUTHORITY}]",
+)  # fmt: skip
+@click.option(
+    "--faults", "script", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+    help="Play a fault script (.toml or .json) from the ready line on.",
+)  # fmt: skip
+@click.option(
+    "--toxiproxy", metavar="auto|off|URL",
+    help="Put a Toxiproxy before the ports, for faults of the link: one of our own, or the one "
+    "that runs at URL.  [default: off; auto with --link]",
+)  # fmt: skip
+@click.option(
+    "--link", metavar="SPEC",
+    help="How the line is from the beginning: latency=80ms,jitter=20ms; bandwidth=64KB/s; "
+    "slice=10B,gap=1ms; ends=fin|reset; or any of these together, with commas.",
+)  # fmt: skip
+@click.option(
+    "--admin-port", type=click.IntRange(0, 65535), default=0, show_default=True,
+    help="Port of the admin API on 127.0.0.1; 0: any free one.",
+)  # fmt: skip
+@click.option("--no-admin", is_flag=True, help="No admin API: ready half a second sooner.")
+@click.option(
+    "--journal", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+    help="Write what happens to FILE, one JSON object a line.",
+)  # fmt: skip
+@click.option(
+    "--exit-after", type=click.FloatRange(0, min_open=True), metavar="SECONDS",
+    help="End by itself after so long.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="The ready line as a JSON object.")
+@click.option(
+    "--ready-file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+    help="Write the ready line to FILE too, whole or not at all.",
+)  # fmt: skip
+@click.pass_context
+def serve(
+    ctx: click.Context,
+    /,
+    profile: str,
+    symbols: tuple[str, ...],
+    port: int,
+    rest_port: int,
+    seed: int,
+    speed: float,
+    market: str,
+    rate: float,
+    volatility: float,
+    loop: bool,
+    lenient: bool,
+    tls: bool,
+    authority: Path | None,
+    script: Path | None,
+    toxiproxy: str | None,
+    link: str | None,
+    admin_port: int,
+    no_admin: bool,
+    journal: Path | None,
+    exit_after: float | None,
+    as_json: bool,
+    ready_file: Path | None,
+) -> None:
+    """Run the exchange on 127.0.0.1 until SIGTERM or Ctrl-C.
+
+    The first line on stdout, `mockex ready ws=… rest=… admin=… seed=… pid=…`, comes once every
+    port answers.
+    """
+    _check_market(ctx, market)
+    if authority is not None and not tls:
+        raise ConfigError("--authority", str(authority), "--tls beside it")
+    if tls and authority is None:
+        authority = AUTHORITY
+    _check_ports(port, rest_port, admin_port, no_admin=no_admin)
+    terms = None if link is None else LinkTerms.parse(link)
+    if terms is not None and toxiproxy == "off":
+        raise ConfigError("--toxiproxy", toxiproxy, "auto or a URL beside --link")
+    faults = None if script is None else _script_in(script)
+    if journal is not None and journal.exists() and journal.stat().st_size:
+        # Two journals in one file are the journal of nothing.
+        raise ConfigError("--journal", str(journal), "a file that is new or empty")
+    if ready_file is not None:
+        ready_file.unlink(missing_ok=True)  # an old one would say that we are ready now
+
+    async def run() -> None:
+        from mockex.server.desk import Desk
+        from mockex.server.exchange import serve as exchange_of
+
+        stop = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+        async with AsyncExitStack() as stack:
+            exchange = await stack.enter_async_context(
+                exchange_of(
+                    profile,
+                    seed=seed,
+                    symbols=symbols,
+                    market=market,
+                    rate=rate,
+                    volatility=volatility,
+                    loop=loop,
+                    lenient=lenient,
+                    speed=speed,
+                    port=port,
+                    rest_port=rest_port,
+                    journal=journal,
+                    tls=tls,
+                    authority=authority,
+                    toxiproxy=toxiproxy,
+                    link=terms,
+                )
+            )
+            desk = Desk(exchange, complain)
+            admin = None
+            if not no_admin:
+                from mockex.server.admin import serve_admin
+
+                admin = await stack.enter_async_context(serve_admin(desk, admin_port))
+            if authority is not None:
+                complain(TRUST.format(file=authority.resolve()))
+            line = ready_line(exchange, admin, as_json=as_json)
+            if ready_file is not None:
+                write_whole(ready_file, line + "\n")
+            say(line)
+            if faults is not None:
+                desk.play(faults)
+            with suppress(TimeoutError):  # it was asked for
+                async with asyncio.timeout(exit_after):
+                    await stop.wait()
+
+    asyncio.run(run())
+
+
+def _script_in(file: Path) -> Script:
+    from mockex.faults.script_reading import read
+
+    return read(file)
+
+
+def _check_ports(port: int, rest_port: int, admin_port: int, *, no_admin: bool) -> None:
+    """Each port is for one thing.
+
+    Raises:
+        ConfigError: one is not.
+    """
+    if port and port == rest_port:
+        raise ConfigError("--rest-port", rest_port, "another port than that of the streams")
+    if admin_port and no_admin:
+        raise ConfigError("--admin-port", admin_port, "no --no-admin beside it")
+    if admin_port and admin_port in (port, rest_port):
+        raise ConfigError("--admin-port", admin_port, "another port than those of the exchange")
+
+
+def _check_market(ctx: click.Context, market: str) -> None:
+    """A setting that would change nothing was not meant so.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    replays = market.startswith("replay:")
+    idle: tuple[str, ...] = ("symbols", *ABOUT_WALKS) if replays else ABOUT_REPLAYS
+    if not replays and market != "walk":
+        idle += ABOUT_WALKS
+    for name in idle:
+        if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            right = "--market walk" if name in ABOUT_WALKS else "--market replay:FILE"
+            if name == "symbols":
+                right = "no symbols: a replay has those of its capture"
+            flag = "--loop/--once" if name == "loop" else f"--{name}"
+            raise ConfigError(flag, ctx.params[name], right)
+
+
+def ready_line(exchange: Exchange, admin: str | None, *, as_json: bool) -> str:
+    """What `serve` says once every port answers: an interface."""
+    facts: dict[str, str | int] = {
+        "ws": exchange.ws_url,
+        "rest": exchange.rest_url,
+        **({} if admin is None else {"admin": admin}),
+        "seed": exchange.seed,
+        "pid": os.getpid(),
+    }
+    if as_json:
+        return json.dumps(facts, separators=(",", ":"))
+    return "mockex ready " + " ".join(f"{key}={value}" for key, value in facts.items())
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file that is never seen half written."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
