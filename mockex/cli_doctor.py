@@ -7,6 +7,7 @@ machine.
 from __future__ import annotations
 
 import json
+import os
 import signal
 
 import click
@@ -74,11 +75,13 @@ def facts(server: Found | Missing) -> dict[str, object]:
 
 
 def told(server: Found | Missing) -> list[str]:
-    """What was found, for people: each step with its reason, the one that counts marked."""
+    """What was found, for people: each step with its reason. `>` marks the one that counts, `!` a
+    setting that somebody made and that is not used."""
+    counts = len(server.steps) if isinstance(server, Found) else 0
     lines = [f"Toxiproxy server {VERSION}", f"  {_NEEDED_FOR}", ""]
     for number, (what, why) in enumerate(server.steps, 1):
-        counts = isinstance(server, Found) and number == len(server.steps)
-        lines.append(f"{'>' if counts else ' '} {number} {what}")
+        mark = ">" if number == counts else "!" if os.environ.get(what) else " "
+        lines.append(f"{mark} {number} {what}")
         lines.append(f"      {why}")
     lines.append("")
     if isinstance(server, Found):

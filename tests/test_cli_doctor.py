@@ -51,6 +51,20 @@ def test_what_is_lacking_is_said_with_every_step_and_the_command_that_repairs_it
     assert lines[-2:] == ["missing; to get it:", "  mockex faults provision"]
 
 
+def test_a_setting_that_is_not_used_is_marked(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.keep()
+    monkeypatch.setenv("MOCKEX_TOXIPROXY_URL", "http://192.0.2.7:8474")
+    assert cli.run(["doctor"]) == ExitCode.OK
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[lines.index("! 1 MOCKEX_TOXIPROXY_URL") + 1] == (
+        "      192.0.2.7 is not this machine: links never leave the loopback; "
+        "expected http://127.0.0.1:PORT"
+    )
+    assert "  2 MOCKEX_TOXIPROXY_BIN" in lines
+
+
 def test_the_same_is_said_as_json(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["doctor", "--json"]) == ExitCode.UNJUDGED
     server = json.loads(capsys.readouterr().out)["toxiproxy"]
