@@ -10,7 +10,7 @@ import importlib
 import pkgutil
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from mockex.faults import Fault
 from mockex.profile import Profile
@@ -77,6 +77,11 @@ class Run(Protocol):
     @property
     def stream(self) -> str:
         """The stream of the case's faults: the first wanted one."""
+        ...
+
+    def has_link(self, what: str) -> bool:
+        """Whether the testee's way leads over a link, so that faults of a link can be injected. If
+        not, notes that `what` was not run, and why."""
         ...
 
     def limit_ms(self, name: str) -> float:
@@ -192,6 +197,11 @@ class Run(Protocol):
         """`n` events of the stream were written on its newest live delivery from now on."""
         ...
 
+    async def until_attempt(self, within_ms: float) -> None:
+        """The next attempt to connect, to any port; raises NotLive (recorded, so that
+        `recovered()` finds it) if there is none in time."""
+        ...
+
     async def until_attempts(self, n: int, within_ms: float) -> bool:
         """The phase of an outage: `n` attempts of each process from now on; False if `within_ms`
         of the testee's time were over first."""
@@ -236,6 +246,7 @@ class Run(Protocol):
         ...
 
 
+Link = Literal["", "wanted", "needed"]
 CaseBody = Callable[[Run], Awaitable[None]]
 
 
@@ -259,6 +270,8 @@ class Case:
     step_ms: int = 100  # of the market: shorter steps make a burst on the streams in real time
     takes_s: int = 10  # about, on a testee that scales time: the longest are started first
     real_only: str = ""  # what it looks at that only a machine has
+    link: Link = ""  # between testee and exchange: none, one where it can be had, or not without
+    unlinked: str = ""  # why it is not run over a link that is there for every case
 
 
 REGISTRY: dict[str, Case] = {}
@@ -280,6 +293,8 @@ def case(
     step_ms: int = 100,
     takes_s: int = 10,
     real_only: str = "",
+    link: Link = "",
+    unlinked: str = "",
 ) -> Callable[[CaseBody], CaseBody]:
     """Register the decorated function as the case `id`, `number` in the catalogue."""
 
@@ -302,6 +317,8 @@ def case(
             step_ms=step_ms,
             takes_s=takes_s,
             real_only=real_only,
+            link=link,
+            unlinked=unlinked,
         )
         return body
 

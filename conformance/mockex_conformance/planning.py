@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mockex.faults import LinkTerms
 from mockex_conformance.case import all_cases
 from mockex_conformance.harness.ground import Ground
 from mockex_conformance.harness.load import find_all, from_command
@@ -17,7 +18,8 @@ def plan_of(wish: Wish, out: Path, *, jobs: int | None = None) -> Plan:
     """What is to be run; without a case if none is selected.
 
     Raises:
-        ConfigError: a testee or a case that is not there, a description that cannot be used.
+        ConfigError: a testee or a case that is not there, a description or a link that cannot be
+            used.
     """
     catalogue = all_cases()
     known = [name for case in catalogue.values() for name in (case.id, case.number)]
@@ -43,4 +45,5 @@ def plan_of(wish: Wish, out: Path, *, jobs: int | None = None) -> Plan:
         case_limit_s=wish.case_limit,
         deadline_factor=wish.deadline_factor,
         quiet_factor=wish.quiet_factor,
+        link=LinkTerms.parse(wish.link) if wish.link else None,
     )

@@ -75,6 +75,7 @@ class CaseVerdict(
     replay: str = ""  # the command that runs this one again
     journal: str = ""  # file of the recording, relative to the run's folder
     stderr: str = ""
+    link: str = ""  # between testee and exchange: by whom it is made, and its terms
     expected: str = ""  # the reason of a matching [[expect]]
 
 

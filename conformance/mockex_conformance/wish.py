@@ -29,6 +29,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     case_limit: float | None = None
     deadline_factor: float = 1.25
     quiet_factor: float = 1.0
+    link: str = ""  # that is under every case, as `LinkTerms.parse` takes it
 
     def command_line(self) -> str:
         """The command that asks for it: what is as usual is left out, but not the seed."""
@@ -45,7 +46,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         usual = Wish()
         for name in (
             "level", "shard", "repeat", "ground", "time_scale", "case_limit", "deadline_factor",
-            "quiet_factor",
+            "quiet_factor", "link",
         ):  # fmt: skip
             value = getattr(self, name)
             if value != getattr(usual, name):

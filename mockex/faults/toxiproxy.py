@@ -5,11 +5,15 @@ server's address in a class, sets no time limits, obeys proxies of the environme
 answers from 500 on; so its `requests` is replaced by a client of ours (in its module alone), the
 address is set before each call under a lock, and each answer is compared with what was asked.
 
-What a link does is a set of toxics, and each fault names another set. How it gets there depends on
-what was measured (Toxiproxy 2.12.0): a toxic is added to or taken from connections that exist by
-one call, which hangs for good if a connection ends in the very moment; `bandwidth` and `slicer`
-hang far more often, so for these the whole proxy is replaced, and its connections end. A server
-that does not answer is given up: whoever asked gets an error, never a link in an unknown state.
+What was measured (Toxiproxy 2.12.0) decides how a link is changed under connections. To take a
+toxic away waits for connections that have ended meanwhile, for 5 s each or for ever, and so does
+any change of `bandwidth` and `slicer`. To update `latency` and `slow_close` does not: these two are on
+every link from the beginning, with 0, and do all that begins and ends under connections. `timeout`
+and `limit_data` are added when they are wanted. For everything else the proxy is replaced by
+another one on the same port, and its connections end. What remains: an update hangs if a connection
+ends in that very moment (once in some hundred updates with eight connections that come and go). A
+server that does not answer is given up: whoever asked gets an error, never a link in an unknown
+state.
 
 A link that *ends* connections with a RST is *armed*: it carries `reset_peer` with toxicity 0 from
 the beginning, which makes every end that passes it a RST (measured; the toxic itself never acts). A
@@ -21,9 +25,9 @@ from __future__ import annotations
 import asyncio
 import threading
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -162,13 +166,12 @@ def _hold_to(asked: dict[str, Any], answer: Any) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Toxic:
-    """A toxic as it is asked for. `solid`: never added, changed or taken away under connections."""
+    """A toxic as it is asked for."""
 
     name: str
     type: str
     stream: Direction
     attributes: dict[str, int]
-    solid: bool = False
     toxicity: float = 1.0
 
     def to_json(self) -> dict[str, Any]:
@@ -183,38 +186,62 @@ class Toxic:
 
 
 _ARM = Toxic("arm", "reset_peer", Direction.DOWNSTREAM, {}, toxicity=0.0)
+_UPDATED = ("latency", "slow_close")  # on every link, and changed under connections
+_ADDED = ("timeout", "limit_data")  # added under connections
 
 
-def toxics_of(fault: LastingFault, seed: str = "", turn: int = 0) -> list[Toxic]:
-    """The toxics that are a fault, in the order in which bytes meet them."""
-    found = []
-    for stream in directions(fault.direction):
-        never_ends = Toxic(f"end_{stream}", "slow_close", stream, {"delay": _FOR_EVER_MS})
+@dataclass(frozen=True, slots=True)
+class State:
+    """What is done to one direction."""
+
+    delay_ms: int = 0
+    fin_late_ms: int = 0
+    rate_kb: int = 0  # 0: no limit
+    slice_bytes: int = 0  # 0: none
+    slice_gap_us: int = 0
+    limit_bytes: int = 0  # 0: none
+    held: bool = False
+    swallows: bool = False
+
+    def after(self, fault: LastingFault, delay_ms: int) -> State:
+        """With one more fault; `delay_ms` is what was drawn for a latency."""
         match fault:
             case Latency():
-                delay_ms = fault.drawn_ms(seed, stream, turn)
-                attributes = {"latency": delay_ms, "jitter": 0}
-                found.append(Toxic(f"latency_{stream}", "latency", stream, attributes))
+                return replace(self, delay_ms=delay_ms)
             case Bandwidth(bytes_per_s=rate):
-                attributes = {"rate": rate // 1000}
-                found.append(Toxic(f"rate_{stream}", "bandwidth", stream, attributes, solid=True))
+                return replace(self, rate_kb=rate // 1000)
             case Slice(bytes=size, gap_ms=gap_ms):
-                attributes = {
-                    "average_size": size, "size_variation": 0, "delay": round(gap_ms * 1000),
-                }  # fmt: skip
-                found.append(Toxic(f"slice_{stream}", "slicer", stream, attributes, solid=True))
+                return replace(self, slice_bytes=size, slice_gap_us=round(gap_ms * 1000))
             case Hold():
-                found.append(Toxic(f"hold_{stream}", "bandwidth", stream, {"rate": 0}))
-                found.append(never_ends)
+                return replace(self, held=True)
             case BlackHole():
-                hole = Toxic(f"hole_{stream}", "timeout", stream, {"timeout": 0}, solid=True)
-                found += [hole, never_ends]
-            case SlowClose(delay_ms=delay_ms):
-                attributes = {"delay": delay_ms}
-                found.append(Toxic(f"close_{stream}", "slow_close", stream, attributes))
+                return replace(self, swallows=True)
+            case SlowClose(delay_ms=late_ms):
+                return replace(self, fin_late_ms=late_ms)
             case LimitData(bytes=most):
-                found.append(Toxic(f"limit_{stream}", "limit_data", stream, {"bytes": most}))
-    return found
+                return replace(self, limit_bytes=most)
+
+    def toxics(self, stream: Direction) -> dict[str, Toxic]:
+        """By name, in the order in which bytes meet them on a new link."""
+        delay_ms = _FOR_EVER_MS if self.held else self.delay_ms
+        late_ms = _FOR_EVER_MS if self.held or self.swallows else self.fin_late_ms
+        slices = {
+            "average_size": self.slice_bytes, "size_variation": 0, "delay": self.slice_gap_us,
+        }  # fmt: skip
+        some: list[tuple[object, str, dict[str, int]]] = [
+            (True, "latency", {"latency": delay_ms, "jitter": 0}),
+            (self.rate_kb, "bandwidth", {"rate": self.rate_kb}),
+            (self.slice_bytes, "slicer", slices),
+            (self.limit_bytes, "limit_data", {"bytes": self.limit_bytes}),
+            (self.swallows, "timeout", {"timeout": 0}),
+            (True, "slow_close", {"delay": late_ms}),
+        ]
+        names = {kind: f"{kind}_{stream}" for _, kind, _ in some}
+        return {
+            names[kind]: Toxic(names[kind], kind, stream, attributes)
+            for wanted, kind, attributes in some
+            if wanted
+        }
 
 
 class Link:
@@ -230,7 +257,8 @@ class Link:
         self._terms = terms
         self._seed = seed
         self._turns = 0  # how often a latency began
-        self._present: dict[str, Toxic] = {}  # in the order in which they were added
+        self._states = dict.fromkeys(Direction, State())
+        self._present: dict[str, Toxic] = {}
         self.port = 0
 
     async def open(self, port: int = 0) -> None:
@@ -251,14 +279,13 @@ class Link:
                 await self.accept()
             case ClearLink():
                 await self._become(self._stands())
-            case Release(backlog="lose"):
-                await self._replace(self._but_held())
-            case Release():
-                await self._become(self._but_held())
+            case Release(backlog=backlog):
+                released = {d: replace(s, held=False) for d, s in self._states.items()}
+                await self._become(released, anew=backlog == "lose" and released != self._states)
             case (
                 Latency() | Bandwidth() | Slice() | Hold() | BlackHole() | SlowClose() | LimitData()
             ):
-                await self._become([*self._present.values(), *self._toxics([fault])])
+                await self._become(self._with(self._states, fault))
             case _:
                 raise FaultError(f"{type(fault).__name__} is no fault that Toxiproxy can do")
 
@@ -282,9 +309,9 @@ class Link:
         """
         answer = await self._api.get(self._path)
         _hold_to({"upstream": self._upstream, "listen": f"{HOST}:{self.port}"}, answer)
-        names = {toxic.get("name") for toxic in answer.get("toxics", ())} - {_ARM.name}
-        if names != set(self._present):
-            raise LinkError(f"Toxiproxy has the toxics {sorted(names)} on {self._path}, not ours")
+        has = {toxic.pop("name"): toxic for toxic in answer.get("toxics", ())}
+        for toxic in self._present.values():
+            _hold_to(toxic.attributes, has.get(toxic.name, {}).get("attributes"))
 
     async def close(self) -> None:
         """Give the port back; connections end."""
@@ -292,62 +319,60 @@ class Link:
 
     # --- toxics ---
 
-    def _toxics(self, faults: Iterable[LastingFault]) -> list[Toxic]:
-        found = []
-        for fault in faults:
-            self._turns += isinstance(fault, Latency)
-            found += toxics_of(fault, self._seed, self._turns)
-        return found
+    def _stands(self) -> dict[Direction, State]:
+        states = dict.fromkeys(Direction, State())
+        for fault in self._terms.faults:
+            states = self._with(states, fault)
+        return states
 
-    def _stands(self) -> list[Toxic]:
-        return self._toxics(self._terms.faults)
+    def _with(self, states: dict[Direction, State], fault: LastingFault) -> dict[Direction, State]:
+        self._turns += isinstance(fault, Latency)
+        after = dict(states)
+        for one in directions(fault.direction):
+            delay_ms = 0
+            if isinstance(fault, Latency):
+                delay_ms = fault.drawn_ms(self._seed, one, self._turns)
+            after[one] = after[one].after(fault, delay_ms)
+        return after
 
-    def _but_held(self) -> list[Toxic]:
-        holding = {
-            toxic.name
-            for direction in Direction
-            if f"hold_{direction}" in self._present
-            for toxic in toxics_of(Hold(direction=direction))
-        }
-        return [toxic for name, toxic in self._present.items() if name not in holding]
-
-    async def _become(self, wanted: Iterable[Toxic]) -> None:
-        """Do no more and no less than `wanted`; of two with one name the last one counts."""
-        after = {toxic.name: toxic for toxic in wanted}
+    async def _become(self, states: dict[Direction, State], *, anew: bool = False) -> None:
+        """Do no more and no less than this; with `anew` by another proxy in any case."""
+        wanted = {n: t for one, state in states.items() for n, t in state.toxics(one).items()}
         before = self._present
-        gone = [t for name, t in before.items() if after.get(name) != t]
-        new = [t for name, t in after.items() if before.get(name) != t]
-        # A black hole may be dug under connections; it is only taken away with them.
-        if any(t.solid for t in gone) or any(t.solid and t.type != "timeout" for t in new):
-            await self._replace(after.values())
+        changed = [t for n, t in wanted.items() if n in before and before[n] != t]
+        new = [t for n, t in wanted.items() if n not in before]
+        if (
+            anew
+            or before.keys() - wanted.keys()
+            or any(toxic.type not in _UPDATED for toxic in changed)
+            or any(toxic.type not in _ADDED for toxic in new)
+        ):
+            await self._api.delete(self._path)
+            await self._create(self.port, states)
             return
-        for toxic in reversed(gone):  # an end that waits is let go before what holds the bytes
-            await self._api.delete(f"{self._path}/toxics/{toxic.name}")
-            del self._present[toxic.name]
-        for toxic in new:
-            await self._add(toxic)
+        self._states = states
+        for toxic in [*new, *changed]:  # what swallows comes before what lets ends wait
+            await self._put(toxic)
 
-    async def _add(self, toxic: Toxic) -> None:
-        asked = toxic.to_json()
-        _hold_to(asked, await self._api.post(f"{self._path}/toxics", asked))
+    async def _put(self, toxic: Toxic) -> None:
+        path, asked = f"{self._path}/toxics", toxic.to_json()
+        if toxic.name in self._present:
+            path, asked = f"{path}/{toxic.name}", {"attributes": toxic.attributes}
+        _hold_to(asked, await self._api.post(path, asked))
         self._present[toxic.name] = toxic
 
-    async def _replace(self, wanted: Iterable[Toxic]) -> None:
-        """Another proxy on the same port; the connections of this one end."""
-        await self._api.delete(self._path)
-        await self._create(self.port, wanted)
-
-    async def _create(self, port: int, wanted: Iterable[Toxic]) -> None:
+    async def _create(self, port: int, states: dict[Direction, State]) -> None:
         asked = {"name": self._name, "upstream": self._upstream, "enabled": False}
         # Every address is named: without one Toxiproxy listens on all of them.
         body = {**asked, "listen": f"{HOST}:{port}"}
         _hold_to(asked, await self._api.post("/proxies", body))
-        self._present = {}
+        self._states, self._present = states, {}
         if self._terms.ends == "reset":
             arm = _ARM.to_json()
             _hold_to(arm, await self._api.post(f"{self._path}/toxics", arm))
-        for toxic in wanted:
-            await self._add(toxic)
+        for one, state in states.items():
+            for toxic in state.toxics(one).values():
+                await self._put(toxic)
         answer = await self._enable(on=True)
         self.port = int(answer["listen"].rpartition(":")[2])
 

@@ -76,6 +76,11 @@ from mockex_conformance.wish import Wish
     help="Stretches the windows in which something must not happen.",
 )  # fmt: skip
 @click.option(
+    "--link", default="", metavar="TERMS",
+    help="Put a line between testee and exchange under every case, such as "
+    "latency=80ms,jitter=20ms or bandwidth=64KB/s: a Toxiproxy, or the simulated network.",
+)  # fmt: skip
+@click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("out"),
     show_default=True, help="Folder for record, JUnit, report, journals and stderr.",
 )  # fmt: skip
@@ -105,6 +110,7 @@ def conform(
     case_limit: float | None,
     deadline_factor: float,
     quiet_factor: float,
+    link: str,
     out: Path,
     resume: Path | None,
     only_failed: bool,
@@ -144,6 +150,7 @@ def conform(
         case_limit=case_limit,
         deadline_factor=deadline_factor,
         quiet_factor=quiet_factor,
+        link=link,
     )
     plan = plan_of(wish, out, jobs=jobs)
     if not plan.cases:

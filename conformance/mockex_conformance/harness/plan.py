@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from mockex.errors import ConfigError
+from mockex.faults import LinkTerms
 from mockex_conformance.case import Case
 from mockex_conformance.description import Description
 from mockex_conformance.harness.ground import Ground
@@ -70,6 +71,7 @@ class Plan:
     case_limit_s: float | None = None  # None: what the ground takes
     deadline_factor: float = 1.25
     quiet_factor: float = 1.0
+    link: LinkTerms | None = None  # that is under every case
 
     @property
     def conditions(self) -> Conditions:
@@ -81,6 +83,7 @@ class Plan:
             case_limit_s=self.case_limit_s or self.ground.case_limit_s,
             deadline_factor=self.deadline_factor,
             quiet_factor=self.quiet_factor,
+            link=self.link,
         )
 
     @property

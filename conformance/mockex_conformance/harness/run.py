@@ -77,6 +77,7 @@ class CaseRun(Times):
         stderr: Path,
         start_lock: Path,
         least_scale: float = 0.0,
+        no_link: str = "",
     ) -> None:
         super().__init__(testee, exchange.profile.name, conditions, least_scale)
         self.exchange = exchange
@@ -89,6 +90,7 @@ class CaseRun(Times):
         self.notes: list[str] = []
         self._stderr = stderr
         self._start_lock = start_lock
+        self._no_link = no_link  # why there is none
         self._charges: list[Charge] = []  # every start of the case, the newest last
         self._ports = [0]  # of the exchange, one for each process that runs; 0: the first
         self.checks: list[Check] = []
@@ -100,6 +102,7 @@ class CaseRun(Times):
         self._seen_at: dict[int, float] = {}  # by fault, first
         self._ended_at: dict[int, float] = {}  # by fault, last
         self._fault_at = 0.0
+        self._attempted_at = 0.0
         self._recovery_limit = "reconnect_cap_ms"
         self.journal.listen(self._look, replay=False)
 
@@ -107,6 +110,13 @@ class CaseRun(Times):
     def stream(self) -> str:
         """The stream of the case's faults."""
         return self.streams[0]
+
+    def has_link(self, what: str) -> bool:
+        """Whether there is a link; a note if there is none."""
+        if not self._no_link:
+            return True
+        self.notes.append(f"not run: {what}, for there is no link: {self._no_link}")
+        return False
 
     # --- the testee ---
 
@@ -159,7 +169,7 @@ class CaseRun(Times):
             values["MOCKEX_LIFETIME_S"] = f"{lifetime_s:g}"
         command, env = prepared(self.testee, values)
         ports = Ports(
-            frozenset(listener.port for listener in self.exchange.listeners),
+            frozenset(self.exchange.ws_ports),
             frozenset({self.exchange.rest_port}),
         )
         number = len(self._charges) + 1
@@ -212,6 +222,8 @@ class CaseRun(Times):
             case Lagged(late_s=late_s):
                 self._stood_still_s += late_s
                 self._longest_lag_s = max(self._longest_lag_s, late_s)
+            case Attempted(t=t):
+                self._attempted_at = t
             case Faulted(phase="seen", fault=fault, t=t):
                 self._seen_at.setdefault(fault, t)
             case Faulted(phase="ended", fault=fault, t=t):
@@ -299,6 +311,18 @@ class CaseRun(Times):
             )
 
         await self.until(met, SEEN_WITHIN_S + n * 0.2, f"{n} events of {name}")
+
+    async def until_attempt(self, within_ms: float) -> None:
+        """An attempt since the last fault was seen. Raises NotLive."""
+        within_s = self.deadline_s(within_ms)
+        left_s = self._fault_at + within_s - self._now()
+        try:
+            await self.until(
+                lambda: self._attempted_at > self._fault_at, max(left_s, 0), "an attempt"
+            )
+        except NotLive:
+            self.note("no-attempt", within_s=within_s)
+            raise
 
     async def until_attempts(self, n: int, within_ms: float) -> bool:
         """`n` more attempts of each process; False if `within_ms` of its time were over first."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mockex.faults import LinkTerms
 from mockex_conformance.case import Unsupported
 from mockex_conformance.description import Description
 from mockex_conformance.harness.ground import Ground
@@ -22,6 +23,7 @@ class Conditions:
     case_limit_s: float = 180.0
     deadline_factor: float = 1.25
     quiet_factor: float = 1.0
+    link: LinkTerms | None = None  # that the testee's way to the exchange leads over
     observe: bool = True  # sample what the testee holds while it runs
 
 

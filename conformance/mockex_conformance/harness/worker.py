@@ -21,7 +21,9 @@ from typing import Any
 import msgspec
 
 import mockex
-from mockex import sim
+from mockex import Exchange, sim
+from mockex.errors import LinkError, ToxiproxyUnavailable
+from mockex.faults.proxy_server import find_server
 from mockex.server.journal import Noted
 from mockex_conformance.case import (
     Case,
@@ -116,6 +118,7 @@ def wish_of(job: Job) -> Wish:
         case_limit=told.case_limit_s if told.case_limit_s != usual[1] else None,
         deadline_factor=told.deadline_factor,
         quiet_factor=told.quiet_factor,
+        link=told.link.text if told.link is not None else "",
     )
 
 
@@ -160,9 +163,24 @@ def unsupported(job: Job) -> str:
             return "no `entry`: name one (Python on asyncio), or use `--ground real`"
         if case.real_only:
             return f"only a machine has {case.real_only}: use `--ground real`"
+    if case.unlinked and job.conditions.link is not None:
+        return f"not over a link: {case.unlinked}"
     if case.level > testee.level:
         return f"needs level {int(case.level)}; the testee declares `level = {testee.level}`"
     return ""
+
+
+def way_of(job: Job) -> tuple[str, str]:
+    """How the testee comes to the exchange, as `serve` takes it; and why not over a link."""
+    if job.conditions.ground is Ground.VIRTUAL:
+        return "auto", ""
+    if not job.case.link and job.conditions.link is None:
+        return "off", "the case has none"
+    try:
+        find_server()
+    except ToxiproxyUnavailable:
+        return "off", "no Toxiproxy server; `mockex doctor` says what was tried, and what helps"
+    return "auto", ""
 
 
 def be_quiet(job: Job) -> None:
@@ -218,6 +236,9 @@ async def _work(job: Job, look: Callable[[Recording], None] | None) -> CaseVerdi
     streams = list(testee.streams or default_streams(job.profile))
     loop = asyncio.get_running_loop()
     began = loop.time()
+    way, no_link = way_of(job)
+    if no_link and (job.case.link == "needed" or job.conditions.link is not None):
+        return verdict_of(job, Verdict.INCONCLUSIVE, reason=no_link)
     settings = dict(SUITE_SETTINGS)
     if job.case.settings is not None:
         least_scale = job.case.least_scale
@@ -230,6 +251,8 @@ async def _work(job: Job, look: Callable[[Recording], None] | None) -> CaseVerdi
         step_ms=job.case.step_ms,
         settings=settings,
         journal=journal if job.keep else None,
+        toxiproxy=way,
+        link=job.conditions.link,
     ) as exchange:
         run = CaseRun(
             exchange,
@@ -240,6 +263,7 @@ async def _work(job: Job, look: Callable[[Recording], None] | None) -> CaseVerdi
             stderr=job.out / job.stderr,
             start_lock=job.out / ".start-lock",
             least_scale=job.case.least_scale,
+            no_link=no_link,
         )
         terms = _terms(job, run, streams)
         exchange.journal.append(
@@ -261,7 +285,16 @@ async def _work(job: Job, look: Callable[[Recording], None] | None) -> CaseVerdi
         notes=run.notes,
         journal=str(job.journal),
         stderr=str(job.stderr),
+        link=_link(exchange, job),
     )
+
+
+def _link(exchange: Exchange, job: Job) -> str:
+    """What was between testee and exchange, if the case or the whole run was to have something."""
+    terms = job.conditions.link
+    if not exchange.line.name or not (terms or job.case.link):
+        return ""
+    return f"{exchange.line.name} {terms.text}" if terms else exchange.line.name
 
 
 def _terms(job: Job, run: CaseRun, streams: list[str]) -> Terms:
@@ -297,6 +330,10 @@ async def _act(case: Case, run: CaseRun) -> dict[str, Any]:
         await run.stop()
     except asyncio.CancelledError:
         ended, reason = "error", "interrupted"
+    try:
+        await run.exchange.line.check()
+    except LinkError as broken:  # whatever was seen through it says nothing of the testee
+        ended, reason = "error", f"the link: {broken}"
     if run.broken is not None:  # a broken protocol passes nothing, however late it broke
         ended, reason = "error", str(run.broken)
     elif refused := refusals():

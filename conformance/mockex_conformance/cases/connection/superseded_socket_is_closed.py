@@ -1,14 +1,14 @@
 from __future__ import annotations
 
-from mockex.faults import Stall
-from mockex_conformance.case import Run, case
+from mockex.faults import Hold, Release, Stall
+from mockex_conformance.case import NotLive, Run, Unseen, case
 from mockex_conformance.cases.closing import closed
 from mockex_conformance.checks import ClosedByTestee, SocketsAtMost
 
 _ROUNDS = 3
 
 
-@case("connection/superseded-socket-is-closed", "CONN-04")
+@case("connection/superseded-socket-is-closed", "CONN-04", link="wanted")
 async def superseded_socket_is_closed(run: Run) -> None:
     """A testee that replaces a connection it holds for dead closes the old socket.
 
@@ -16,7 +16,9 @@ async def superseded_socket_is_closed(run: Run) -> None:
     silent only after the one before has been judged. A silent connection that is still open
     `takeover_ms` after its replacement was live, or more sockets at once than one above what the
     testee had before, fail the case. A testee that never replaces a silent connection is not
-    judged here: HB-03 is about that.
+    judged here: HB-03 is about that. Where there is a link, it then holds all bytes in both
+    directions, until the testee attempts to connect anew, and lets everything through: the old
+    socket must go there too, whatever arrives on it by then.
 
     Evidence: slackapi/node-slack-sdk#2709 (sockets pile up until the account's limit blocks it),
     ably/ably-go#685, ccxt/node-binance-api#220, eclipse-mosquitto/mosquitto#304.
@@ -29,7 +31,7 @@ async def superseded_socket_is_closed(run: Run) -> None:
     """
     run.judged_by(ClosedByTestee(), SocketsAtMost(more=1))
     silence_ms = run.limit_ms("stall_detect_ms")
-    run.needs(_ROUNDS * silence_ms, "stall_detect_ms")
+    run.needs((_ROUNDS + 1) * silence_ms, "stall_detect_ms")
     await run.until_events(5)
     run.note("sockets-before")
     run.note("sockets-watched")
@@ -39,3 +41,15 @@ async def superseded_socket_is_closed(run: Run) -> None:
         await run.cause(Stall(scope="total", connection=silent))
         await run.until_replaced(silence_ms + run.limit_ms("reconnect_cap_ms"))
         await closed(run, [silent], run.limit_ms("takeover_ms"), "its replacement was live")
+    if not run.has_link("a fourth silence, on a link that holds all bytes"):
+        return
+    await run.until_events(1)
+    silent = run.exchange.connections.delivering(run.stream)[-1].number
+    await run.cause(Hold())
+    try:
+        await run.until_attempt(silence_ms)
+    except NotLive as late:
+        raise Unseen(f"the testee did not replace the connection: {late}") from None
+    await run.cause(Release())
+    await run.until_replaced(run.limit_ms("reconnect_cap_ms"))
+    await closed(run, [silent], run.limit_ms("takeover_ms"), "its replacement was live")

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
-from mockex.faults import Stall
+from mockex.faults import Hold, Release, Stall
 from mockex_conformance.case import Run, case
 from mockex_conformance.checks import Recovered
 
 
-@case("heartbeat/silence-is-detected", "HB-03")
+@case("heartbeat/silence-is-detected", "HB-03", link="wanted")
 async def silence_is_detected(run: Run) -> None:
     """A connection on which nothing arrives any more is replaced within `stall_detect_ms`.
 
     The server goes on reading and writes nothing more, for good: no event, no ping, no pong. The
     exchange pings more often than the limit, so silence proves a dead link. No recovery within the
-    limit fails the case.
+    limit fails the case. Where there is a link, it happens again on that: all bytes are held in
+    both directions, also the answers to what the testee itself may ask. No attempt to connect
+    within the limit fails the case; with the attempt the link lets everything through, late but
+    complete, for the new connection leads over it too.
 
     Evidence: ccxt/ccxt#22662, snapview/tungstenite-rs#225, privkeyio/wisp#131,
     marketcalls/openalgo#2075.
@@ -23,7 +26,14 @@ async def silence_is_detected(run: Run) -> None:
     """
     run.judged_by(Recovered())
     limit_ms = run.limit_ms("stall_detect_ms")
-    run.needs(limit_ms, "stall_detect_ms")
+    run.needs(2 * limit_ms, "stall_detect_ms")
     await run.until_events(5)
     await run.cause(Stall(scope="total"))
     await run.until_recovered(limit_ms)
+    if not run.has_link("silence on a link that holds all bytes"):
+        return
+    await run.until_events(5)
+    await run.cause(Hold())
+    await run.until_attempt(limit_ms)
+    await run.cause(Release())
+    await run.until_recovered()
