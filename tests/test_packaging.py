@@ -48,7 +48,7 @@ def test_testees_and_template_travel_and_what_was_built_does_not(names: list[str
     assert "mockex_conformance/testees/mutants/mutants.py" in names
     assert "mockex_conformance/testees/incident/go/main.go" in names
     for file in ("python/testee.py", "javascript/package-lock.json", "go/go.sum",
-                 "rust/src/main.rs", "java/Testee.java", "other.toml"):  # fmt: skip
+                 "rust/src/trades.rs", "java/Trades.java", "other.toml"):  # fmt: skip
         assert f"mockex_conformance/testees/shims/{file}" in names
     assert any(name.endswith("report.html.j2") for name in names)
     made = ("/bin/", "__pycache__", "/node_modules/", "Cargo.lock")

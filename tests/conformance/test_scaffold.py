@@ -44,7 +44,7 @@ def test_what_builds_have_made_is_not_written(
     monkeypatch.setattr(scaffold, "own_testees", lambda: tmp_path / "testees")
     written = scaffold.write("go", tmp_path / "mine")
     assert sorted(f.name for f in written) == [
-        "feed.go", "go.mod", "go.sum", "main.go", "shim.go", "testee.toml",
+        "feed.go", "go.mod", "go.sum", "main.go", "shim.go", "testee.toml", "trades.go",
     ]  # fmt: skip
     assert written[0].name == "testee.toml"
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"math/rand/v2"
 	"os"
 	"regexp"
@@ -64,9 +63,10 @@ func session(ctx context.Context, stream string) error {
 		if err != nil {
 			return err
 		}
-		if id := number.FindSubmatch(text); id != nil {
-			SetState("live", Object{})
-			Notify("event", Object{"stream": stream, "id": json.Number(id[1])})
+		if found := number.FindSubmatch(text); found != nil {
+			if id, err := strconv.ParseInt(string(found[1]), 10, 64); err == nil {
+				present(stream, id)
+			}
 		}
 	}
 }

@@ -66,7 +66,7 @@ func stop([]string) {
 
 func main() {
 	subscribe(strings.FieldsFunc(os.Getenv("MOCKEX_STREAMS"), func(r rune) bool { return r == ',' }))
-	Notify("hello", Object{"protocol": 1, "name": "shim-go", "version": "1.0.0", "supports": []string{"state", "event"}})
+	Notify("hello", Object{"protocol": 1, "name": "shim-go", "version": "1.0.0", "supports": []string{"state", "event", "gap"}})
 	Serve(map[string]Call{
 		"start": start, "subscribe": subscribe, "unsubscribe": unsubscribe,
 		"reconnect": reconnect, "close": stop, "quit": stop,

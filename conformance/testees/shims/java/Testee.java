@@ -50,7 +50,7 @@ public class Testee implements WebSocket.Listener {
 
     public CompletionStage<?> onText(WebSocket ws, CharSequence part, boolean last) {
         Matcher event = EVENT.matcher(text.append(part));
-        if (last && event.find()) say("event", "\"stream\":" + event.group(1) + ",\"id\":" + event.group(2));
+        if (last && event.find()) Trades.present(event.group(1), Long.parseLong(event.group(2)));
         if (last) text.setLength(0);
         return sign(ws, true);
     }
@@ -66,7 +66,7 @@ public class Testee implements WebSocket.Listener {
     }
 
     public static void main(String[] arguments) throws Exception {
-        say("hello", "\"protocol\":1,\"name\":\"shim-java\",\"version\":\"1.0.0\",\"supports\":[\"event\"]");
+        say("hello", "\"protocol\":1,\"name\":\"shim-java\",\"version\":\"1.0.0\",\"supports\":[\"event\",\"gap\"]");
         Map<String, List<String>> routes = new TreeMap<>();
         for (String stream : ENV.get("MOCKEX_STREAMS").split(",")) {
             String route = "spot".equals(ENV.get("MOCKEX_PROFILE")) ? "" : stream.matches(PUBLIC) ? "/public" : "/market";

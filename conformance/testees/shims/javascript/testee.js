@@ -6,6 +6,7 @@ const scale = Number(env.MOCKEX_TIME_SCALE || 1);
 const say = (method, params) => console.log(JSON.stringify({ jsonrpc: "2.0", method, params }));
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
+const newest = {}; // ids by stream
 let state;
 function change(now, more = {}) {
   if (now !== state) say("state", { state: (state = now), ...more });
@@ -39,10 +40,7 @@ function session(route, streams) {
     for (const sign of ["open", "ping", "pong", "message"]) ws.on(sign, alive);
     ws.on("message", present);
     ws.on("error", (error) => console.error(error.message));
-    ws.on("close", () => {
-      clearTimeout(watch);
-      ended();
-    });
+    ws.on("close", () => ended(clearTimeout(watch)));
   });
 }
 
@@ -56,7 +54,11 @@ function present(text) {
   const id = ["u", "lastUpdateId", "a", "t", "E"].find((key) => Number.isInteger(event.data?.[key]));
   if (id === undefined || !env.MOCKEX_STREAMS.split(",").includes(event.stream)) return;
   change("live");
-  say("event", { stream: event.stream, id: event.data[id] });
+  const before = event.data[id], after = newest[event.stream] ?? before;
+  newest[event.stream] = before;
+  const isHole = event.stream.endsWith("rade") && before > after + 1; // ids of trades have none
+  if (isHole) say("gap", { stream: event.stream, after, before });
+  say("event", { stream: event.stream, id: before });
 }
 
 /** The only place that dials `route`. */
@@ -73,6 +75,6 @@ async function hold(route, streams) {
 }
 
 const me = { name: "shim-javascript", version: "1.0.0" };
-say("hello", { protocol: 1, ...me, supports: ["state", "event"] });
+say("hello", { protocol: 1, ...me, supports: ["state", "event", "gap"] });
 process.stdin.on("end", () => process.exit(0)).resume();
 for (const [route, streams] of routes()) hold(route, streams);

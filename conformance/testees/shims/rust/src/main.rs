@@ -9,6 +9,9 @@ use std::{env, error, thread};
 use serde_json::{json, Value};
 use tungstenite::{Error, Message};
 
+mod trades;
+use trades::Newest;
+
 fn seconds(s: f64) -> Duration {
     let scale = env::var("MOCKEX_TIME_SCALE").map_or(1.0, |text| text.parse().unwrap());
     Duration::from_secs_f64(s * scale)
@@ -29,17 +32,17 @@ fn route(stream: &str) -> &'static str {
 
 /// The only place that dials `route`.
 fn hold(route: &str, streams: &str) {
-    let mut tries = 0;
+    let (mut tries, mut newest) = (0, Newest::new());
     loop {
         let began = Instant::now();
-        session(route, streams).unwrap_or_else(|lost| eprintln!("{lost}"));
+        session(route, streams, &mut newest).unwrap_or_else(|lost| eprintln!("{lost}"));
         tries = if began.elapsed() > seconds(10.0) { 0 } else { tries + 1 };
         let jitter = RandomState::new().hash_one(tries) as f64 / u64::MAX as f64;
         thread::sleep(seconds(jitter * f64::min(10.0, 0.5 * 2f64.powi(tries))));
     }
 }
 
-fn session(route: &str, streams: &str) -> Result<(), Box<dyn error::Error>> {
+fn session(route: &str, streams: &str, newest: &mut Newest) -> Result<(), Box<dyn error::Error>> {
     let base = env::var("MOCKEX_WS_URL")?;
     let tcp = TcpStream::connect(base.trim_start_matches("ws://"))?;
     tcp.set_read_timeout(Some(seconds(10.0)))?;
@@ -47,7 +50,7 @@ fn session(route: &str, streams: &str) -> Result<(), Box<dyn error::Error>> {
     let mut asked = false; // whether it is still there
     loop {
         match ws.read() {
-            Ok(Message::Text(text)) => present(&serde_json::from_str(&text)?),
+            Ok(Message::Text(text)) => trades::present(newest, &serde_json::from_str(&text)?),
             Err(Error::Io(why)) if !asked && [WouldBlock, TimedOut].contains(&why.kind()) => {
                 ws.send(Message::Ping(Default::default()))?;
                 asked = true;
@@ -59,15 +62,8 @@ fn session(route: &str, streams: &str) -> Result<(), Box<dyn error::Error>> {
     }
 }
 
-fn present(event: &Value) {
-    let keys = ["u", "lastUpdateId", "a", "t"];
-    if let Some(id) = keys.iter().find_map(|key| event["data"][key].as_u64()) {
-        say("event", json!({"stream": event["stream"], "id": id}));
-    }
-}
-
 fn main() {
-    let me = json!({"protocol": 1, "name": "shim-rust", "version": "1.0.0", "supports": ["event"]});
+    let me = json!({"protocol": 1, "name": "shim-rust", "version": "1.0.0", "supports": ["event", "gap"]});
     say("hello", me);
     let mut routes: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for stream in env::var("MOCKEX_STREAMS").unwrap().split_terminator(',') {
