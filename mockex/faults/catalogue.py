@@ -107,7 +107,8 @@ def class_named(name: str) -> type[Fault]:
     near = nearest(kebab(name.replace("_", "-")), spelled)
     if near is None:
         raise NoSuchFault(f"{name!r} is no fault; `mockex faults types` lists them")
-    raise NoSuchFault(f"{name!r} is no fault, nearest is {spelled[near]!r}")
+    meant = near if name.islower() else spelled[near]
+    raise NoSuchFault(f"{name!r} is no fault, nearest is {meant!r}")
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
@@ -186,7 +187,9 @@ def make(
 def value_of_text(hint: Any, text: str) -> Any:
     """What `text` stands for in a field of that type; itself if it stands for nothing else."""
     options = get_args(hint) or (hint,)
-    if str in options or Direction in options or getattr(hint, "__origin__", None) is Literal:
+    if getattr(hint, "__origin__", None) is Literal:
+        return text
+    if not _is_table(hint) and (str in options or Direction in options):
         return text
     try:
         return json.loads(text)
@@ -212,10 +215,14 @@ def written(hint: Any) -> str:
         return " or ".join(words)
     if getattr(hint, "__origin__", None) is Literal:
         return " or ".join(repr(option) for option in options)
-    if options == [*get_args(hint)] and getattr(hint, "__origin__", None) is not None:
+    if _is_table(hint):
         return "a table of texts"
     names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
     return " or ".join(names[option] for option in options)
+
+
+def _is_table(hint: Any) -> bool:
+    return getattr(hint, "__origin__", None) is Mapping
 
 
 def shown(value: object) -> str:

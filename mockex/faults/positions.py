@@ -72,12 +72,11 @@ class _Scan:
                 path = self._inner(self._key())
                 self._counts[path] = self._counts.get(path, 0) + 1
                 base = (*path, self._counts[path] - 1)
-                self._note(path)
-                self._note(base)
+                self._note_all(base)
                 self._takes("]]")
             elif self._takes("["):
                 base = self._inner(self._key())
-                self._note(base)
+                self._note_all(base)
                 self._takes("]")
             else:
                 self._pair(base)
@@ -113,8 +112,7 @@ class _Scan:
         path = (*base, *keys)
         if len(keys) == 1 and path in self.found.lines:
             self.found.again.append((path, self._line(start)))
-        for depth in range(len(base) + 1, len(path) + 1):
-            self._note(path[:depth], start)
+        self._note_all(path, start)
         self._next()
         if not (self._takes("=") or self._takes(":")):
             self._at += 1  # no valid source; go on all the same, and to the end
@@ -162,6 +160,11 @@ class _Scan:
 
     def _note(self, path: Path, at: int | None = None) -> None:
         self.found.lines.setdefault(path, self._line(self._at if at is None else at))
+
+    def _note_all(self, path: Path, at: int | None = None) -> None:
+        """Note it with all that it is in, where that is nothing of its own in the source."""
+        for depth in range(1, len(path) + 1):
+            self._note(path[:depth], at)
 
     def _line(self, at: int) -> int:
         return bisect_right(self._newlines, at - 1) + 1

@@ -23,7 +23,7 @@ from mockex.faults.script import KEYS, WHENS
 
 Schema = dict[str, Any]
 
-_TIME = "^(\\d{1,12}(\\.\\d{1,9})?(ms|s|m|h))+$"
+_TIME = "^([0-9]{1,12}(\\.[0-9]{1,9})?(ms|s|m|h))+$"
 _EVENTS = {
     "type": "object",
     "properties": {

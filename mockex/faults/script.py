@@ -24,8 +24,8 @@ from mockex.faults.trigger import AfterEvents, Every, Trigger
 LEAST_EVERY_S = 0.01
 _LONGEST_S = 366 * 86_400.0
 _UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_TIME = re.compile(r"(?:\d{1,12}(?:\.\d{1,9})?(?:ms|s|m|h))+")
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+_TIME = re.compile(r"(?:[0-9]{1,12}(?:\.[0-9]{1,9})?(?:ms|s|m|h))+")
+_PART = re.compile(r"([0-9.]+)(ms|s|m|h)")
 A_TIME = 'a time with its unit, like "5s", "500ms" or "1m30s"'
 WHENS = ("at", "every", "after")
 KEYS = (*WHENS, "jitter", "until", "for", "fault")
