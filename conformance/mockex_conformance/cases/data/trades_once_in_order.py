@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from math import ceil
 from random import Random
 from typing import Literal
@@ -33,7 +34,14 @@ _PART_OF_A_FRAME = 60  # bytes; a trade has more
 _TO_END_S = 5.0  # a link needs a trade to end a connection
 
 
-@case("data/trades-once-in-order", "DATA-10", level=Level.L1, starts=False, takes_s=12)
+@case(
+    "data/trades-once-in-order",
+    "DATA-10",
+    level=Level.L1,
+    starts=False,
+    takes_s=12,
+    link="wanted",
+)
 async def trades_once_in_order(run: Run) -> None:
     """Trades reach the consumer in order, once, and every hole is announced or filled.
 
@@ -64,15 +72,14 @@ async def trades_once_in_order(run: Run) -> None:
         raise Unsupported("needs `event` in `supports` of its `hello`")
     await run.until_live()
     await _until_it_presents(run, ids)
-    link = _Link(run)
-    kinds = [*_EXCHANGE, link.cut_in_mid_frame, link.fin, link.late_and_complete]
+    linked = run.has_link("LimitData, FinLink and Hold (the exchange does the like)")
+    kinds = [*_BY_EXCHANGE, *(_BY_LINK if linked else _INSTEAD)]
     Random(f"trades {run.seed}").shuffle(kinds)
     for lose in kinds:
         await run.until_events(2)
         await lose(run)
         await run.until_recovered()
         await _until_presented(run, ids)
-    link.say_what_was_not_run()
 
 
 # --- losses ---------------------------------------------------------------------------------------
@@ -109,7 +116,44 @@ async def _fall_silent(run: Run, scope: Literal["total", "data"]) -> list[int]:
     return numbers
 
 
-_EXCHANGE: tuple[_Lose, ...] = (
+async def _cut_by_link(run: Run) -> None:
+    """After a few bytes of all connections."""
+    old = [c.number for c in run.exchange.connections.delivering()]
+    fin = LimitData(bytes=_PART_OF_A_FRAME)
+    _either(run, fin, replace(fin, then="reset"))
+    if not await run.until_over(old, _TO_END_S):
+        raise Unseen(f"LimitData did not end the connections within {_TO_END_S:g} s")
+    run.calm()  # it would cut each handshake as well
+
+
+async def _ended_by_link(run: Run) -> None:
+    """All connections at once."""
+    await run.until_seen(_either(run, FinLink(), ResetLink()))
+
+
+def _either(run: Run, fin: Fault, reset: Fault) -> Handle:
+    """What this link can do: it ends connections with FIN or with RST."""
+    try:
+        return run.inject(fin)
+    except Unseen:
+        return run.inject(reset)
+
+
+async def _late_by_link(run: Run) -> None:
+    """Nothing is lost, unless the testee gives the connection up."""
+    await run.cause(Hold())
+    await run.sleep(_HOLE_S)
+    run.inject(Release())
+
+
+async def _late(run: Run) -> None:
+    """The same by the exchange."""
+    await _fall_silent(run, "total")
+    await run.sleep(_HOLE_S)
+    run.calm()
+
+
+_BY_EXCHANGE: tuple[_Lose, ...] = (
     _by(Reset()),
     _by(Fin()),
     _by(CloseWith(code=1001)),
@@ -118,63 +162,8 @@ _EXCHANGE: tuple[_Lose, ...] = (
     _refused,
     _never_sent,
 )
-
-
-class _Link:
-    """Losses by the link, and by the exchange where there is none that can do them."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-        self._not_run: dict[str, str] = {}  # name of a fault to the reason
-
-    async def cut_in_mid_frame(self, run: Run) -> None:
-        """After a few bytes of all connections."""
-        old = [c.number for c in run.exchange.connections.delivering()]
-        cuts = [LimitData(bytes=_PART_OF_A_FRAME, then=then) for then in ("fin", "reset")]
-        if self._inject(*cuts) is None:
-            await losses.lose(run, CutFrame(then="fin"))
-            return
-        if not await run.until_over(old, _TO_END_S):
-            raise Unseen(f"LimitData did not end the connections within {_TO_END_S:g} s")
-        run.calm()  # it would cut each handshake as well
-
-    async def fin(self, run: Run) -> None:
-        """All connections at once."""
-        handle = self._inject(FinLink(), ResetLink())
-        if handle is None:
-            await losses.lose(run, CloseWith(code=1008))
-        else:
-            await run.until_seen(handle)
-
-    async def late_and_complete(self, run: Run) -> None:
-        """Nothing is lost, unless the testee gives the connection up."""
-        handle = self._inject(Hold())
-        if handle is None:
-            await _fall_silent(run, "total")
-            await run.sleep(_HOLE_S)
-            run.calm()
-        else:
-            await run.until_seen(handle)
-            await run.sleep(_HOLE_S)
-            run.inject(Release())
-
-    def _inject(self, *alternatives: Fault) -> Handle | None:
-        """The first of them that the link can do; none, if there is no link."""
-        reasons = []
-        for fault in alternatives:
-            try:
-                return self._run.inject(fault)
-            except Unseen as cannot:
-                reasons.append(str(cannot))
-        self._not_run[type(alternatives[0]).__name__] = reasons[0]
-        return None
-
-    def say_what_was_not_run(self) -> None:
-        """A note for the verdict."""
-        if self._not_run:
-            names = ", ".join(sorted(self._not_run))
-            why = next(iter(self._not_run.values()))
-            self._run.notes.append(f"{names}: done by the exchange instead; {why}")
+_BY_LINK: tuple[_Lose, ...] = (_cut_by_link, _ended_by_link, _late_by_link)
+_INSTEAD: tuple[_Lose, ...] = (_by(CutFrame(then="fin")), _by(CloseWith(code=1008)), _late)
 
 
 # --- what was presented ---------------------------------------------------------------------------
