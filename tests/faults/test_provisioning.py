@@ -119,7 +119,7 @@ def test_a_relative_name_is_of_the_folder_that_we_are_in(
         ("#!/bin/sh\n", 0o755, "{} is no Toxiproxy server"),
         (SERVER.replace("2.12.0", "2.9.0"), 0o755, "{} is a Toxiproxy v2.9.0; 2.12.0 is needed"),
         (SERVER.replace("v2.12", "v3.0"), 0o755, "{} is a Toxiproxy v3.0.0; 2.12.0 is needed"),
-        (SERVER, 0o644, "{} is not executable: chmod +x it"),
+        (SERVER, 0o644, "{} is not executable: chmod +x it, or mount"),
         (f"\x7fELF of another machine\n{LINE}", 0o755, "{} cannot be run here: Exec format error"),
         (SERVER.replace("-server", "-cli"), 0o755,
          "{} is not the server: to -version it says 'toxiproxy-cli version git'"),
@@ -136,7 +136,7 @@ def test_a_program_that_is_not_the_server_is_passed_over_and_the_step_says_why(
     good = world.put("bin/toxiproxy-server")
     answer = found(find())
     assert answer.binary == good
-    assert reasons(answer)["MOCKEX_TOXIPROXY_BIN"] == why.format(named)
+    assert reasons(answer)["MOCKEX_TOXIPROXY_BIN"].startswith(why.format(named))
 
 
 @pytest.mark.parametrize(

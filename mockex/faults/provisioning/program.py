@@ -53,7 +53,7 @@ def check_runs(program: Path) -> None:
         Unfit: no.
     """
     if not os.access(program, os.X_OK):
-        raise Unfit(f"{program} is not executable: chmod +x it")
+        raise Unfit(f"{program} is not executable: chmod +x it, or mount its folder without noexec")
     said = run([program, "-version"], TELL_S)
     if not said.startswith("toxiproxy-server version"):
         raise Unfit(f"{program} is not the server: to -version it says {said[:60]!r}")
