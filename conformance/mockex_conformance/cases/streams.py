@@ -45,6 +45,12 @@ def quotes(count: int) -> list[str]:
     return [f"{symbol.lower()}@bookTicker" for symbol in SYMBOLS[:count]]
 
 
+def sold(count: int) -> list[str]:
+    """`count` streams of aggregate trades, on the route `/market`; at most one for each symbol. In
+    a steady market each has an event in each step, with the time at which it was sent."""
+    return [f"{symbol.lower()}@aggTrade" for symbol in SYMBOLS[:count]]
+
+
 def unheard_of(count: int) -> list[str]:
     """`count` streams of symbols that do not exist: acknowledged and silent (spot 4.4)."""
     return [f"zz{number:04}usdt@bookTicker" for number in range(count)]

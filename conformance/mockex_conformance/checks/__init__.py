@@ -27,7 +27,12 @@ from mockex_conformance.checks.recovery import (
     Recovered,
     Stays,
 )
-from mockex_conformance.checks.replacement import OthersUntouched, SameEndpoint
+from mockex_conformance.checks.replacement import (
+    LagGone,
+    OnePerChange,
+    OthersUntouched,
+    SameEndpoint,
+)
 from mockex_conformance.checks.requests import MessageRate, NamedOnce, RequestSize, StreamsFit
 from mockex_conformance.checks.resources import CpuAtMost, Flat, Slope
 from mockex_conformance.checks.said import AnsweredInTime, LiveIsTrue, SilenceTold, Undisturbed
@@ -51,6 +56,7 @@ AnyCheck = (
     | Flat
     | HerdIsSpread
     | Kept
+    | LagGone
     | LiveAtEnd
     | LiveIsTrue
     | MessageRate
@@ -64,6 +70,7 @@ AnyCheck = (
     | NothingLeft
     | NoticedSilence
     | OnceInOrder
+    | OnePerChange
     | OneUpgradePerLoss
     | OneUpgradePerRound
     | OthersUntouched
@@ -103,6 +110,7 @@ __all__ = [
     "Flat",
     "HerdIsSpread",
     "Kept",
+    "LagGone",
     "LiveAtEnd",
     "LiveIsTrue",
     "MessageRate",
@@ -116,6 +124,7 @@ __all__ = [
     "NothingLeft",
     "NoticedSilence",
     "OnceInOrder",
+    "OnePerChange",
     "OneUpgradePerLoss",
     "OneUpgradePerRound",
     "OthersUntouched",

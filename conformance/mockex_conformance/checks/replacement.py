@@ -8,13 +8,16 @@ from mockex.server.journal import (
     Ended,
     Faulted,
     HalfClosed,
+    Noted,
+    Pinged,
+    Ponged,
     Subscribed,
     Unsubscribed,
     Upgraded,
 )
 from mockex.server.views import Connections
 from mockex_conformance.checks.base import Check, finding
-from mockex_conformance.recording import Recording
+from mockex_conformance.recording import Recording, Standstills
 from mockex_conformance.verdict import Finding
 
 Endpoint = tuple[str, str, str]  # host, route, mode
@@ -115,3 +118,94 @@ def _touched(entry: AnyEntry) -> tuple[int, str]:
             return conn, "the testee unsubscribed on"
         case _:
             return 0, ""
+
+
+class OnePerChange(Check, frozen=True, tag="one_per_change"):
+    """Since the first landmark `line-changed` (`what` it is now) more connections were upgraded
+    than were live then, times the landmarks so far: at most one replacement of each for each change
+    of the line, whoever ended it.
+
+    One that was answered late because our own loop stood still is not counted: the testee may have
+    given it up.
+    """
+
+    def judge(self, recording: Recording) -> list[Finding]:
+        """One finding, at the first surplus, with all that came."""
+        view = Connections()
+        standstills = Standstills(recording.entries)
+        patience_s = recording.terms.limits["handshake_timeout_ms"] / 1000 * recording.terms.scale
+        held = 0
+        changes: list[str] = []
+        upgraded: list[int] = []
+        surplus: Upgraded | None = None
+        for entry in recording.entries:
+            view.apply(entry)
+            match entry:
+                case Noted(name="line-changed"):
+                    held = held or len(view.live())
+                    changes.append(entry.detail["what"])
+                case Upgraded(conn=conn, t=t) if changes:
+                    if standstills.between(t - patience_s, t) < patience_s / 2:
+                        upgraded.append(conn)
+                    if len(upgraded) > held * len(changes):
+                        surplus = surplus or entry
+                case _:
+                    pass
+        if surplus is None:
+            return []
+        names = ", ".join(f"c{n}" for n in upgraded[:5])
+        if len(upgraded) > 5:
+            names += f" and {len(upgraded) - 5} more"
+        message = (
+            f"{len(upgraded)} new connections ({names}) on a line that became "
+            f"{' and then '.join(changes)}; {held * len(changes)} would have been one for each of "
+            f"{held} at each change"
+        )
+        return [finding(self, recording, message, surplus.t, connections=upgraded)]
+
+
+class LagGone(Check, frozen=True, tag="lag_gone"):
+    """Within `within_s` of the landmark `line-clear` no ping that was written behind it was
+    answered on K live deliveries of each stream: events still come late, or not at all."""
+
+    def judge(self, recording: Recording) -> list[Finding]:
+        """One finding at most."""
+        view = Connections()
+        standstills = Standstills(recording.entries)
+        clear: Noted | None = None
+        late: list[str] = []
+        pings: set[tuple[int, str]] = set()
+        answered: set[int] = set()
+        for entry in recording.entries:
+            if clear is not None:
+                until = clear.t + clear.detail["within_s"]
+                if standstills.overdue(clear.t, until, entry.t):
+                    return [self._found(recording, clear, late, until)]
+            view.apply(entry)
+            match entry:
+                case Noted(name="line-clear"):
+                    clear = entry
+                case Pinged(conn=conn, payload=payload) if clear is not None:
+                    pings.add((conn, payload))
+                case Ponged(conn=conn, payload=payload) if (conn, payload) in pings:
+                    answered.add(conn)
+                case _:
+                    pass
+            if clear is None:
+                continue
+            late = [
+                stream
+                for stream in clear.detail["streams"]
+                if sum(c.number in answered for c in view.delivering(stream)) < recording.terms.k
+            ]
+            if not late:
+                return []
+        return []
+
+    def _found(self, recording: Recording, clear: Noted, late: list[str], until: float) -> Finding:
+        more = f" and {len(late) - 1} more" if len(late) > 1 else ""
+        message = (
+            f"{late[0]}{more}: {clear.detail['within_s']:.1f} s after the line was clear no ping "
+            "of then was answered where it is delivered"
+        )
+        return finding(self, recording, message, until, streams=late)

@@ -8,6 +8,8 @@ from websockets.protocol import State
 from mockex_adapter.link import Socket
 from patches import mutant
 
+_MESSAGES = frozenset(Opcode) - {Opcode.CONT}
+
 
 @mutant
 def one_read_one_message() -> None:
@@ -30,7 +32,7 @@ def _first_frame(data: bytes) -> bytes:
     wide = {126: 2, 127: 8}.get(data[1] & 0x7F, 0) if len(data) > 1 else 0
     begin = 2 + wide
     opcode = data[0] & 0x0F
-    if len(data) < begin or opcode not in iter(Opcode) or opcode == Opcode.CONT:
+    if len(data) < begin or opcode not in _MESSAGES:
         return b""
     size = int.from_bytes(data[2:begin], "big") if wide else data[1] & 0x7F
     payload = data[begin : begin + size]
