@@ -10,7 +10,7 @@ import pytest
 
 from mockex_conformance.case import all_cases
 from mockex_conformance.description import Description, Limits
-from mockex_conformance.harness import batches
+from mockex_conformance.harness import batches, worker
 from mockex_conformance.harness.ground import Ground
 from mockex_conformance.harness.plan import Plan
 from mockex_conformance.verdict import CaseVerdict, Verdict
@@ -121,6 +121,20 @@ def test_who_tells_of_each_hole_passes(tmp_path: Path, profile: str) -> None:
     verdict = judged(tmp_path, "tells", profile)
     assert verdict.verdict is Verdict.PASS, verdict
     assert verdict.notes == []  # the losses by the link were run
+
+
+@pytest.mark.parametrize("profile", ["spot", "usdm"])
+def test_without_a_link_the_exchange_does_what_the_link_would(
+    tmp_path: Path, profile: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "way_of", lambda job: ("off", "none is at hand"))
+    verdict = judged(tmp_path, "tells", profile)
+    assert verdict.verdict is Verdict.PASS, verdict
+    (note,) = verdict.notes
+    assert note.startswith("not run: LimitData, FinLink and Hold")
+    assert note.endswith("none is at hand")
+    told = judged(tmp_path, "tells-of-losses", profile)
+    assert found(told)[0] == "once_in_order"
 
 
 @pytest.mark.parametrize("profile", ["spot", "usdm"])
