@@ -413,7 +413,9 @@ def test_a_build_that_never_ends_is_not_waited_for_without_end(
     lock = world.cache / f"{program.NAME}.lock"
     with lock.open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        why = reasons(missing(provision()))["go"]
+        said: list[str] = []
+        why = reasons(missing(provision(say=said.append)))["go"]
+    assert said == [f"another build holds {lock}: waiting for it"]
     assert why == f"another build holds {lock} and does not end"
     assert found(provision()).how == "built"
 

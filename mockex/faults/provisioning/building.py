@@ -62,7 +62,7 @@ def build(make: Make, say: Say) -> Path:
     refused = []
     for folder in caches():
         try:
-            with _alone_in(folder) as scratch:
+            with _alone_in(folder, say) as scratch:
                 with suppress(Unfit):
                     return kept(folder)  # another build ended while we waited
                 return _keep(make(scratch, say), folder)
@@ -74,17 +74,19 @@ def build(make: Make, say: Say) -> Path:
 
 
 @contextmanager
-def _alone_in(folder: Path) -> Iterator[Path]:
+def _alone_in(folder: Path, say: Say) -> Iterator[Path]:
     """An empty folder inside a cache, for one build at a time; gone afterwards."""
     import fcntl  # not on Windows, where looking for a server must still work
 
     folder.mkdir(parents=True, exist_ok=True)
     lock = folder / f"{NAME}.lock"
     with lock.open("w") as file:
-        for _ in range(int((BUILD_S + FETCH_S) / _POLL_S)):
+        for turn in range(int((BUILD_S + FETCH_S) / _POLL_S)):
             with suppress(BlockingIOError):
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
+            if turn == 0:
+                say(f"another build holds {lock}: waiting for it")
             time.sleep(_POLL_S)
         else:
             raise Unfit(f"another build holds {lock} and does not end")
