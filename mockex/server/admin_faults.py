@@ -150,7 +150,7 @@ def add_faults(router: APIRouter, desk: Desk) -> None:
         within_s: Within = 5.0,
     ) -> FaultTold:
         number = desk.inject(_fault_of(await request.body())).id
-        response.headers["Location"] = f"{router.prefix}/{number}"
+        response.headers["Location"] = f"{request.url.path}/{number}"
         if wait == "seen":
             await desk.settled(number, within_s)
         return _told(desk, number)
@@ -191,7 +191,7 @@ def add_runs(router: APIRouter, desk: Desk) -> None:
         # Ten thousand steps take half a second to read: the exchange goes on meanwhile.
         script = await asyncio.to_thread(parse, source, toml=toml, file=file)
         started = desk.play(script)
-        response.headers["Location"] = f"{router.prefix}/runs/{started.number}"
+        response.headers["Location"] = f"{request.url.path}s/{started.number}"
         return RunTold(started.number, len(script.steps), started.over)
 
     @router.get("/runs/{number}", summary="What a script has done")

@@ -341,7 +341,7 @@ def test_calm_ends_scripts_and_every_fault_that_lasts() -> None:
     async def scenario(p: Play) -> None:
         lasting: list[Fault] = [
             Stall(), Latency(delay_ms=20), SlowUpgrade(ms=1, attempts=3), WithholdAck(),
-            SilentStream(stream=DEPTH), Outage(attempts=2),
+            SilentStream(stream=DEPTH),
         ]  # fmt: skip
         run = p.start('[[fault]]\nat = "9s"\nfault = "Reset"\n')
         for fault in lasting:
