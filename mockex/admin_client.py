@@ -17,12 +17,18 @@ _ANSWER_S = 10.0  # beside what was asked to wait for
 
 
 class AdminClient:
-    """Calls to one exchange. `setting` is how whoever gave the address calls it."""
+    """Calls to one exchange. `setting` is how whoever gave the address calls it.
+
+    Raises:
+        ConfigError: it is no address.
+    """
 
     def __init__(self, url: str, setting: str) -> None:
         self._url, self._setting = url, setting
-        limits = httpx2.Timeout(_ANSWER_S, connect=_CONNECT_S)
-        self._http = httpx2.Client(base_url=url, timeout=limits, trust_env=False)
+        try:
+            self._http = httpx2.Client(base_url=url, trust_env=False)
+        except httpx2.InvalidURL as error:
+            raise self._nobody(str(error)) from None
 
     def __enter__(self) -> Self:
         return self
@@ -64,7 +70,7 @@ class AdminClient:
             answer = response.json()
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
             raise self._nobody(f"nothing answers there ({error})") from None
-        except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
+        except httpx2.UnsupportedProtocol as error:
             raise self._nobody(str(error)) from None
         except httpx2.TransportError as error:
             raise AdminError(0, f"{gone} ({type(error).__name__})") from None
