@@ -271,7 +271,7 @@ class Case:
     takes_s: int = 10  # about, on a testee that scales time: the longest are started first
     real_only: str = ""  # what it looks at that only a machine has
     link: Link = ""  # between testee and exchange: none, one where it can be had, or not without
-    unlinked: str = ""  # why it is not run over a link that is there for every case
+    least_bytes_per_s: int = 0  # that it needs a line to pass
 
 
 REGISTRY: dict[str, Case] = {}
@@ -294,7 +294,7 @@ def case(
     takes_s: int = 10,
     real_only: str = "",
     link: Link = "",
-    unlinked: str = "",
+    least_bytes_per_s: int = 0,
 ) -> Callable[[CaseBody], CaseBody]:
     """Register the decorated function as the case `id`, `number` in the catalogue."""
 
@@ -318,7 +318,7 @@ def case(
             takes_s=takes_s,
             real_only=real_only,
             link=link,
-            unlinked=unlinked,
+            least_bytes_per_s=least_bytes_per_s,
         )
         return body
 

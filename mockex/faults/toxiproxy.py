@@ -7,13 +7,13 @@ address is set before each call under a lock, and each answer is compared with w
 
 What was measured (Toxiproxy 2.12.0) decides how a link is changed under connections. To take a
 toxic away waits for connections that have ended meanwhile, for 5 s each or for ever, and so does
-any change of `bandwidth` and `slicer`. To update `latency` and `slow_close` does not: these two are on
-every link from the beginning, with 0, and do all that begins and ends under connections. `timeout`
-and `limit_data` are added when they are wanted. For everything else the proxy is replaced by
-another one on the same port, and its connections end. What remains: an update hangs if a connection
-ends in that very moment (once in some hundred updates with eight connections that come and go). A
-server that does not answer is given up: whoever asked gets an error, never a link in an unknown
-state.
+any change of `bandwidth` and `slicer`. To update `latency` and `slow_close` does not: these two are
+on every link from the beginning, with 0, and do all that begins and ends under connections.
+`timeout` and `limit_data` are added when they are wanted. For everything else the proxy is replaced
+by another one on the same port, and its connections end. What remains: an update hangs if a
+connection ends in that very moment (once in some hundred updates with eight connections that come
+and go). A server that does not answer is given up: whoever asked gets an error, never a link in an
+unknown state.
 
 A link that *ends* connections with a RST is *armed*: it carries `reset_peer` with toxicity 0 from
 the beginning, which makes every end that passes it a RST (measured; the toxic itself never acts). A

@@ -23,6 +23,7 @@ import msgspec
 import mockex
 from mockex import Exchange, sim
 from mockex.errors import LinkError, ToxiproxyUnavailable
+from mockex.faults import Bandwidth
 from mockex.faults.proxy_server import find_server
 from mockex.server.journal import Noted
 from mockex_conformance.case import (
@@ -163,11 +164,21 @@ def unsupported(job: Job) -> str:
             return "no `entry`: name one (Python on asyncio), or use `--ground real`"
         if case.real_only:
             return f"only a machine has {case.real_only}: use `--ground real`"
-    if case.unlinked and job.conditions.link is not None:
-        return f"not over a link: {case.unlinked}"
+    if (passes := _passes(job)) is not None and passes < case.least_bytes_per_s:
+        return (
+            f"the line passes {passes / 1000:g} KB/s, the case needs "
+            f"{case.least_bytes_per_s / 1000:g}: give a wider `--link`"
+        )
     if case.level > testee.level:
         return f"needs level {int(case.level)}; the testee declares `level = {testee.level}`"
     return ""
+
+
+def _passes(job: Job) -> int | None:
+    """Bytes a second that the line under every case lets pass; None: as many as there are."""
+    terms = job.conditions.link
+    faults = terms.faults if terms is not None else ()
+    return min((f.bytes_per_s for f in faults if isinstance(f, Bandwidth)), default=None)
 
 
 def way_of(job: Job) -> tuple[str, str]:

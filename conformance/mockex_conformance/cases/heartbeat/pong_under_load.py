@@ -14,7 +14,7 @@ _LATE_S = 1.0
 _MORE_S = 2.0  # than the pong deadline: for the close that follows it
 
 
-@case("heartbeat/pong-under-load", "HB-02", alone=True, starts=False)
+@case("heartbeat/pong-under-load", "HB-02", alone=True, starts=False, least_bytes_per_s=600_000)
 async def pong_under_load(run: Run) -> None:
     """Pings are answered in time while events pour in.
 

@@ -37,7 +37,8 @@ def _our_pings_alone(times: Times) -> dict[str, object]:
     starts=False,
     settings=_our_pings_alone,
     link="wanted",
-    unlinked=f"{_LARGE_MIB} MiB take minutes on a thin one",
+    step_ms=20,
+    least_bytes_per_s=4_000_000,  # for the large event
     takes_s=15,
 )
 async def fragments_and_slices(run: Run) -> None:
