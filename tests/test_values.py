@@ -117,6 +117,13 @@ def test_the_wall_clock_is_in_this_century() -> None:
         (lambda: f.Burst(rate_per_s=1, ms=0), "ms must be at least 1"),
         (lambda: f.RefuseUpgrade(status=101), "status must be from 200 to 599"),
         (lambda: f.RefuseUpgrade(attempts=0), "attempts must be at least 1"),
+        (lambda: f.RefuseUpgrade(headers={"a b": "c"}), "'a b': 'c' is no header of HTTP"),
+        (lambda: f.RefuseUpgrade(headers={"a": "b\r\nc: d"}), "is no header of HTTP"),
+        (lambda: f.RefuseUpgrade(headers={"a": "€"}), "'a': '€' is no header of HTTP"),
+        (lambda: f.CloseWith(code=-1), "code must be from 0 to 65535, got -1"),
+        (lambda: f.CloseWith(code=65536), "code must be from 0 to 65535, got 65536"),
+        (lambda: f.CloseWith(code=None, reason="x"), "no room for a reason"),
+        (lambda: f.CloseWith(reason="é" * 62), "reason must be at most 123 bytes, got 124"),
         (lambda: f.BadUpgrade(kind="worse"), "kind must be one of wrong-accept, no-upgrade"),  # type: ignore[arg-type]
         (lambda: f.BadUpgrade(kind="cut", attempts=0), "attempts must be at least 1"),
         (lambda: f.AcceptThenClose(ms=0), "ms must be at least 1"),

@@ -7,11 +7,15 @@ when it counts as *seen*.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from mockex.faults.trigger import Now, Trigger
+
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, 5.6.2
+_HEADER = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
 def at_least(name: str, value: float, least: float) -> None:
@@ -50,10 +54,19 @@ class Fin(Fault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloseWith(Fault):
-    """A close frame, then TCP close. `code` None: a close frame with an empty body."""
+    """A close frame, then TCP close. `code` None: a close frame with an empty body. `reason`: at
+    most 123 bytes of UTF-8, which is all that the frame has room for (RFC 6455, 5.5)."""
 
     code: int | None = 1000
     reason: str = ""
+
+    def __post_init__(self) -> None:
+        if self.code is not None and not 0 <= self.code <= 0xFFFF:
+            raise ValueError(f"code must be from 0 to 65535, got {self.code}")
+        if self.code is None and self.reason:
+            raise ValueError("a close frame without a code has no room for a reason")
+        if len(self.reason.encode()) > 123:
+            raise ValueError(f"reason must be at most 123 bytes, got {len(self.reason.encode())}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,6 +247,9 @@ class RefuseUpgrade(Fault):
     def __post_init__(self) -> None:
         if not 200 <= self.status <= 599:
             raise ValueError(f"status must be from 200 to 599, got {self.status}")
+        for name, value in self.headers.items():
+            if not _TOKEN.fullmatch(name) or not _HEADER.fullmatch(value):
+                raise ValueError(f"headers: {name!r}: {value!r} is no header of HTTP")
         at_least("attempts", self.attempts, 1)
 
 
