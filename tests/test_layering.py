@@ -21,7 +21,7 @@ ALLOWED: dict[str, set[str]] = {
     "session": FIRST | {"streams.envelope"},
     "rest": FIRST | {"market", "streams"},
     "faults.toxiproxy": FIRST | {"faults.proxy_server"},
-    "faults.proxy_server": FIRST | {"faults.toxiproxy", "faults._guard", "server.wire"},
+    "faults.proxy_server": FIRST | {"faults", "server.wire"},
     "faults._guard": set(),
     "faults.provisioning": set(),
     "faults.catalogue": FIRST | {"faults"},

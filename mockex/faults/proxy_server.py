@@ -1,6 +1,7 @@
-"""The Toxiproxy server as a process: found, started, watched, ended.
+"""The Toxiproxy server as a process: started, watched, ended. Where it comes from is the matter of
+`provisioning`; nothing is built or fetched here.
 
-It is never built or fetched here (`ci/run.py` does that). What can go wrong with it is measured:
+What can go wrong with it is measured:
 with its port taken it stays alive without an API, and an undrained pipe for its log stops it. So
 it gets a port that is held for it, logs errors into a file, and is believed only when it answers
 for a name that nobody else can know.
@@ -11,25 +12,24 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 import sys
 import tempfile
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
 
-from mockex.errors import ConfigError, LinkError, ToxiproxyUnavailable
+from mockex.errors import LinkError, ToxiproxyUnavailable
 from mockex.faults import _guard
+from mockex.faults.provisioning import Found, Missing, at, find
 from mockex.faults.toxiproxy import HOST, Api, ToxiproxyFaults
 from mockex.server.wire import held_port
 
-VERSION = "2.12.0"
-_MODULE_LINE = f"mod\tgithub.com/Shopify/toxiproxy/v2\tv{VERSION}\t".encode()
 _START_S = 5.0
 _STOP_S = 3.0
 _POLL_S = 0.01
@@ -55,39 +55,6 @@ class ProxyServer:
             raise LinkError(f"the Toxiproxy server ended with {self.guard.returncode}")
 
 
-def _is_ours(binary: Path) -> bool:
-    """Whether it is the version that was measured; its own word for that is not to be trusted."""
-    try:
-        return _MODULE_LINE in binary.read_bytes()
-    except OSError:
-        return False
-
-
-def find_server() -> Path:
-    """The server's binary: MOCKEX_TOXIPROXY_BIN, then PATH, then `.cache` of this folder.
-
-    Raises:
-        ToxiproxyUnavailable: none of them has it; lists what was tried.
-    """
-    steps: list[tuple[str, str]] = []
-    named = os.environ.get("MOCKEX_TOXIPROXY_BIN")
-    on_path = shutil.which("toxiproxy-server")
-    cached = Path(".cache") / f"toxiproxy-server-{VERSION}"
-    for what, where in (
-        ("MOCKEX_TOXIPROXY_BIN", named),
-        ("toxiproxy-server on PATH", on_path),
-        (str(cached), str(cached) if cached.exists() else None),
-    ):
-        if where is None:
-            steps.append((what, "not there"))
-        elif _is_ours(Path(where)):
-            return Path(where).resolve()
-        else:
-            steps.append((what, f"{where} is no Toxiproxy {VERSION}"))
-    steps.append(("python3 ci/run.py test", "builds it, if Go 1.23 or newer is on PATH"))
-    raise ToxiproxyUnavailable(steps)
-
-
 @asynccontextmanager
 async def running(
     binary: Path | None = None, *, log: Path | None = None
@@ -98,7 +65,8 @@ async def running(
         ToxiproxyUnavailable: no binary.
         LinkError: it does not start.
     """
-    program = binary or find_server()
+    program = binary or (await _found(partial(find, binary_only=True))).binary
+    assert program is not None
     with tempfile.TemporaryDirectory(prefix="mockex-toxiproxy-") as folder:
         guard, server = await _start(program, Path(folder), log or Path(folder) / "log.txt")
         try:
@@ -109,36 +77,28 @@ async def running(
 
 @asynccontextmanager
 async def toxiproxy(where: str = "auto") -> AsyncIterator[ToxiproxyFaults]:
-    """Links through a server of our own (`auto`), or through the one that runs at a URL.
+    """Links through the server that is found (`auto`), or through the one that runs at a URL.
 
     Raises:
         ToxiproxyUnavailable: there is none; lists what was tried.
         LinkError: it does not start, or does not answer.
     """
+    found = await _found(partial(find) if where == "auto" else partial(at, where))
     async with AsyncExitStack() as stack:
-        if where == "auto":
-            server = await stack.enter_async_context(running())
-            faults = ToxiproxyFaults(server.host, server.port, pid=server.pid)
-            yield await stack.enter_async_context(faults)
+        host, port, pid = HOST, 0, 0
+        if found.url is not None:
+            port = urlsplit(found.url).port or 0
         else:
-            host, port = _address(where)
-            yield await stack.enter_async_context(ToxiproxyFaults(host, port))
+            server = await stack.enter_async_context(running(found.binary))
+            host, port, pid = server.host, server.port, server.pid
+        yield await stack.enter_async_context(ToxiproxyFaults(host, port, pid=pid))
 
 
-def _address(url: str) -> tuple[str, int]:
-    """Host and port of a server on this machine.
-
-    Raises:
-        ConfigError: another machine, or no URL.
-    """
-    parts = urlsplit(url)
-    try:
-        port = parts.port
-    except ValueError:
-        port = None
-    if parts.scheme != "http" or parts.hostname not in ("127.0.0.1", "localhost") or port is None:
-        raise ConfigError("toxiproxy", url, "auto, off, or a URL like http://127.0.0.1:8474")
-    return HOST, port
+async def _found(look: Callable[[], Found | Missing]) -> Found:
+    found = await asyncio.to_thread(look)  # it may ask a server or a program
+    if isinstance(found, Missing):
+        raise ToxiproxyUnavailable(list(found.steps))
+    return found
 
 
 async def _start(

@@ -12,9 +12,17 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import (
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+    redirect_stderr,
+    redirect_stdout,
+    suppress,
+)
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +32,6 @@ import mockex
 from mockex import Exchange, sim
 from mockex.errors import LinkError, ToxiproxyUnavailable
 from mockex.faults import Bandwidth
-from mockex.faults.proxy_server import find_server
 from mockex.server.journal import Noted
 from mockex_conformance.case import (
     Case,
@@ -181,17 +188,26 @@ def _passes(job: Job) -> int | None:
     return min((f.bytes_per_s for f in faults if isinstance(f, Bandwidth)), default=None)
 
 
-def way_of(job: Job) -> tuple[str, str]:
-    """How the testee comes to the exchange, as `serve` takes it; and why not over a link."""
-    if job.conditions.ground is Ground.VIRTUAL:
-        return "auto", ""
-    if not job.case.link and job.conditions.link is None:
-        return "off", "the case has none"
-    try:
-        find_server()
-    except ToxiproxyUnavailable:
-        return "off", "no Toxiproxy server; `mockex doctor` says what was tried, and what helps"
-    return "auto", ""
+@asynccontextmanager
+async def _exchange(job: Job, **options: Any) -> AsyncIterator[tuple[Exchange, str]]:
+    """The exchange of a job, behind a link where one is called for; and why there is none, if so.
+
+    Raises:
+        ToxiproxyUnavailable: there is none to be had.
+    """
+    terms = job.conditions.link
+    virtual = job.conditions.ground is Ground.VIRTUAL
+    way = "auto" if job.case.link or terms is not None or virtual else "off"
+    why = "" if way == "auto" else "the case has none"
+    serve = partial(mockex.serve, job.profile, link=terms, **options)
+    async with AsyncExitStack() as stack:
+        try:
+            exchange = await stack.enter_async_context(serve(toxiproxy=way))
+        except ToxiproxyUnavailable:
+            if job.case.link == "needed" or terms is not None:
+                raise
+            exchange, why = await stack.enter_async_context(serve(toxiproxy="off")), _NO_SERVER
+        yield exchange, why
 
 
 def be_quiet(job: Job) -> None:
@@ -232,10 +248,18 @@ def _apart(handler: logging.Handler) -> Iterator[None]:
         slow.propagate = True
 
 
+_NO_SERVER = "no Toxiproxy server; `mockex doctor` says what was tried and what helps"
+
+
 async def _interruptible(job: Job, look: Callable[[Recording], None] | None) -> CaseVerdict:
     task = asyncio.ensure_future(_work(job, look))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await task
+    try:
+        return await task
+    except ToxiproxyUnavailable:
+        return verdict_of(job, Verdict.INCONCLUSIVE, reason=_NO_SERVER)
+    except LinkError as broken:
+        return verdict_of(job, Verdict.ERROR, reason=f"the link: {broken}")
 
 
 async def _work(job: Job, look: Callable[[Recording], None] | None) -> CaseVerdict:
@@ -247,24 +271,19 @@ async def _work(job: Job, look: Callable[[Recording], None] | None) -> CaseVerdi
     streams = list(testee.streams or default_streams(job.profile))
     loop = asyncio.get_running_loop()
     began = loop.time()
-    way, no_link = way_of(job)
-    if no_link and (job.case.link == "needed" or job.conditions.link is not None):
-        return verdict_of(job, Verdict.INCONCLUSIVE, reason=no_link)
     settings = dict(SUITE_SETTINGS)
     if job.case.settings is not None:
         least_scale = job.case.least_scale
         settings |= job.case.settings(Times(testee, job.profile, job.conditions, least_scale))
-    async with mockex.serve(
-        job.profile,
+    async with _exchange(
+        job,
         seed=job.conditions.seed,
         symbols=SYMBOLS,
         market=job.case.market,
         step_ms=job.case.step_ms,
         settings=settings,
         journal=journal if job.keep else None,
-        toxiproxy=way,
-        link=job.conditions.link,
-    ) as exchange:
+    ) as (exchange, no_link):
         run = CaseRun(
             exchange,
             testee,
