@@ -10,9 +10,10 @@ import pytest
 
 from mockex_conformance.case import all_cases
 from mockex_conformance.description import Description, Limits
-from mockex_conformance.harness import batches, worker
+from mockex_conformance.harness import batches
 from mockex_conformance.harness.ground import Ground
 from mockex_conformance.harness.plan import Plan
+from mockex_conformance.harness.run import CaseRun
 from mockex_conformance.verdict import CaseVerdict, Verdict
 
 pytestmark = pytest.mark.timeout(120)
@@ -129,12 +130,14 @@ def test_who_tells_of_each_hole_passes(tmp_path: Path, profile: str) -> None:
 def test_without_a_link_the_exchange_does_what_the_link_would(
     tmp_path: Path, profile: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "way_of", lambda job: ("off", "none is at hand"))
+    def has_none(run: CaseRun, what: str) -> bool:
+        run.notes.append(f"not run: {what}")
+        return False
+
+    monkeypatch.setattr(CaseRun, "has_link", has_none)
     verdict = judged(tmp_path, "tells", profile)
     assert verdict.verdict is Verdict.PASS, verdict
-    (note,) = verdict.notes
-    assert note.startswith("not run: LimitData, FinLink and Hold")
-    assert note.endswith("none is at hand")
+    assert verdict.notes == ["not run: LimitData, FinLink and Hold (the exchange does the like)"]
     told = judged(tmp_path, "tells-of-losses", profile)
     assert found(told)[0] == "once_in_order"
 
