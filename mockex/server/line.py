@@ -7,7 +7,8 @@ and is read from the journal: bytes went its way, or a connection ended.
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -226,45 +227,54 @@ class ProxiedLine(Line):
         self._exchange.spawn(self._do(handle, fault))
 
     async def _do(self, handle: Handle, fault: LinkFault) -> None:
-        try:
+        with self._told(handle):
             if isinstance(fault, Refused):
-                async with self._lock:
-                    await self.refuse()
-                    await self._probe(handle)
-                    await asyncio.sleep(fault.ms / 1000)  # what was asked for
-                    await self.accept()
+                await self.refuse()
+                await self._probe(handle)
+                await asyncio.sleep(fault.ms / 1000)  # what was asked for
+                await self.accept()
                 handle.note("ended")
                 return
             async with self._lock:
                 for link in self._streams:
                     await link.inject(fault)
             self._watch(handle, fault)
-        except LinkError as error:
-            self._broken = error
-            handle.failed(str(error))
 
     def mend(self) -> None:
         """End what lasts."""
         self._exchange.spawn(self._clear())
 
     async def _clear(self) -> None:
-        try:
+        with self._told():
             async with self._lock:
                 for link in self._streams:
                     await link.inject(ClearLink())
             self._over(LinkFault)
-        except LinkError as error:
-            self._broken = error
 
     async def refuse(self) -> None:
         """Refuse attempts at the streams, and end their connections."""
-        for link in self._streams:
-            await link.refuse()
+        with self._told():
+            async with self._lock:
+                for link in self._streams:
+                    await link.refuse()
 
     async def accept(self) -> None:
         """Accept again."""
-        for link in self._streams:
-            await link.accept()
+        with self._told():
+            async with self._lock:
+                for link in self._streams:
+                    await link.accept()
+
+    @contextmanager
+    def _told(self, handle: Handle | None = None) -> Iterator[None]:
+        """That the server failed is said by `check`, and by the fault that needed it: nobody waits
+        for what is done here."""
+        try:
+            yield
+        except LinkError as error:
+            self._broken = error
+            if handle is not None:
+                handle.failed(str(error))
 
     async def check(self) -> None:
         """See that nothing failed so far, and that the server has our links as we left them."""
