@@ -41,8 +41,7 @@ class Desk:
         self._called: dict[int, str] = {}  # in messages
         self._followers: dict[int, ScriptRun] = {}
         self._numbers = itertools.count(1)  # of runs
-        exchange.journal.listen(self.faults.apply)
-        exchange.journal.listen(self._look, replay=False)
+        exchange.journal.listen(self._look)
 
     def inject(self, fault: Fault, called: str = "") -> Handle:
         """Do `fault`, now or when its trigger says so. `called` is how messages name it.
@@ -175,6 +174,7 @@ class Desk:
         """Tell scripts of their faults, and whoever listens of what could not be done after all."""
         if not isinstance(entry, Faulted):
             return
+        self.faults.apply(entry)
         if entry.fault in self._followers:
             self._followers[entry.fault].heard(entry)
         if entry.phase == "ended" and entry.detail and entry.fault in self._called:
