@@ -94,10 +94,13 @@ class Line:
     async def close(self) -> None:
         """Be gone."""
 
-    def _watch(self, handle: Handle, fault: LinkFault) -> None:
-        """Say that a fault which is in place happened, once the journal shows it."""
+    def _live(self) -> list[int]:
+        return [c.number for c in self._exchange.connections.live()]
+
+    def _watch(self, handle: Handle, fault: LinkFault, live: list[int]) -> None:
+        """Say that a fault which is in place happened to what was `live`, once the journal shows
+        it."""
         exchange = self._exchange
-        live = [c.number for c in exchange.connections.live()]
         match fault:
             case Release():
                 self._over(Hold)
@@ -158,13 +161,14 @@ class SimulatedLine(Line):
 
     def inject(self, handle: Handle, fault: LinkFault) -> None:
         """Do `fault` now."""
+        live = self._live()
         for port in self._ports:
             self._network.link(port).inject(fault)
         if isinstance(fault, Refused):
             self._exchange.spawn(self._probe(handle))
             self._exchange.timers.after(fault.ms / 1000, partial(handle.note, "ended"))
         else:
-            self._watch(handle, fault)
+            self._watch(handle, fault, live)
 
     def mend(self) -> None:
         """End what lasts."""
@@ -236,9 +240,10 @@ class ProxiedLine(Line):
                 handle.note("ended")
                 return
             async with self._lock:
+                live = self._live()
                 for link in self._streams:
                     await link.inject(fault)
-            self._watch(handle, fault)
+            self._watch(handle, fault, live)
 
     def mend(self) -> None:
         """End what lasts."""

@@ -119,7 +119,8 @@ async def test_a_link_ends_connections_as_it_was_made_to(
     make_exchange: Make, raw: Make, ends: Any, end: str
 ) -> None:
     exchange, client = await live(make_exchange, raw, link=LinkTerms(ends=ends))
-    await exchange.inject(ResetLink() if ends == "reset" else FinLink()).seen(within_s=5)
+    seen = await exchange.inject(ResetLink() if ends == "reset" else FinLink()).seen(within_s=5)
+    assert seen.conns == [1]
     assert await client.until_end() == end
     again = await raw(exchange.ws_port)
     await again.upgrade(TARGET)
