@@ -438,6 +438,28 @@ def test_serve_without_a_toxiproxy_says_what_to_do(
     assert "no Toxiproxy" in err
 
 
+@pytest.mark.toxiproxy
+def test_a_script_of_the_link_is_played_on_a_real_line(said: Any, tmp_path: Path) -> None:
+    file = tmp_path / "a.toml"
+    file.write_text(
+        '[[fault]]\nat = "100ms"\nuntil = "600ms"\nfault = "Latency"\ndelay_ms = 50\n'
+        '[[fault]]\nafter = "1s"\nfor = "500ms"\nfault = "Hold"\n'
+        '[[fault]]\nafter = "1s"\nfault = "ResetLink"\n'
+    )
+    with serve("--link", "latency=5ms,ends=reset") as process:
+        facts = ready(process)
+        with Client(facts["ws"]) as client:
+            client.until_live()
+            code, lines, err = said("run", str(file), "--admin", facts["admin"])
+            assert (code, err) == (ExitCode.OK, "")
+            assert [line.split("  ")[-1].split(" on ")[0] for line in lines] == [
+                "injected", "seen", "ended", "injected", "seen", "ended", "injected", "seen",
+            ]  # fmt: skip
+            client.until_live()
+        process.send_signal(signal.SIGTERM)
+        assert process.communicate(timeout=20)[1] == ""
+
+
 def test_no_admin_api_is_served_on_request() -> None:
     with serve("--no-admin", "--exit-after", "0.1") as process:
         assert set(ready(process)) == {"ws", "rest", "seed", "pid"}
