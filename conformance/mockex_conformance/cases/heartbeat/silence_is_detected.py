@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from mockex.faults import Hold, Release, Stall
 from mockex_conformance.case import Run, case
+from mockex_conformance.cases.holding import can_hold
 from mockex_conformance.checks import Recovered
 
 
@@ -26,14 +27,13 @@ async def silence_is_detected(run: Run) -> None:
     """
     run.judged_by(Recovered())
     limit_ms = run.limit_ms("stall_detect_ms")
-    run.needs(2 * limit_ms, "stall_detect_ms")
+    run.needs(limit_ms, "stall_detect_ms")
     await run.until_events(5)
     await run.cause(Stall(scope="total"))
     await run.until_recovered(limit_ms)
-    if not run.has_link("silence on a link that holds all bytes"):
-        return
-    await run.until_events(5)
-    await run.cause(Hold())
-    await run.until_attempt(limit_ms)
-    await run.cause(Release())
-    await run.until_recovered()
+    if can_hold(run, "silence on a link that holds all bytes", 2 * limit_ms):
+        await run.until_events(5)
+        await run.cause(Hold())
+        await run.until_attempt(limit_ms)
+        await run.cause(Release())
+        await run.until_recovered()
