@@ -170,7 +170,10 @@ class Stays(Check, frozen=True, tag="stays"):
                     return [finding(self, recording, message, entry.t)]
                 case Closed(conn=conn, by="client") | HalfClosed(conn=conn, by="client"):
                     if entry.t <= until and conn not in over:
-                        message = f"the testee ended c{conn} although nothing was wrong with it"
+                        message = (
+                            f"the testee ended c{conn}{_in_its_words(entry)} although nothing was "
+                            "wrong with it"
+                        )
                         return [finding(self, recording, message, entry.t)]
                 case Ended(conn=conn, by="client", how="rst") if (
                     entry.t <= until and conn not in over
@@ -180,6 +183,13 @@ class Stays(Check, frozen=True, tag="stays"):
                 case _:
                     pass
         return []
+
+
+def _in_its_words(entry: Closed | HalfClosed) -> str:
+    """What a close frame says beyond that all is well."""
+    if not isinstance(entry, Closed) or entry.code in (None, 1000, 1001):
+        return ""
+    return f" with {entry.code}" + (f" ({entry.reason})" if entry.reason else "")
 
 
 class AttemptRate(Check, frozen=True, tag="attempt_rate"):

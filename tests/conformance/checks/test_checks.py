@@ -249,7 +249,12 @@ def test_what_is_not_delivered_at_the_end_is_found() -> None:
     ("entry", "says"),
     [
         (Attempted(t=3, conn=9, peer_port=9), "a new connection (c9)"),
-        (Closed(t=3, conn=1, by="client", code=1000), "the testee ended c1"),
+        (Closed(t=3, conn=1, by="client", code=1000), "the testee ended c1 although"),
+        (Closed(t=3, conn=1, by="client", code=1002), "the testee ended c1 with 1002 although"),
+        (
+            Closed(t=3, conn=1, by="client", code=1009, reason="too big"),
+            "the testee ended c1 with 1009 (too big) although",
+        ),
         (HalfClosed(t=3, conn=1, by="client"), "the testee ended c1"),
         (Ended(t=3, conn=1, by="client", how="rst"), "the testee reset c1"),
     ],

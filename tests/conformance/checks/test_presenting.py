@@ -82,12 +82,17 @@ def test_what_is_written_before_or_behind_the_landmarks_or_of_another_stream_doe
 
 def test_each_pair_of_landmarks_is_judged_by_itself() -> None:
     first = (begin(1, TRADES), written(2, TRADES, 7, 7), presented(2.1, TRADES, 7), over(3))
-    second = (begin(20, ARRAY), written(21, ARRAY, 1, 1), over(22))
+    second = (presented(19, ARRAY, 0), begin(20, ARRAY), written(21, ARRAY, 1, 1), over(22))
     assert messages(*first, *second) == [
         f"{ARRAY}: 1 events were written and 0 presented within 5.0 s"
     ]
     left = (begin(1, TRADES), presented(1, TRADES, 6), written(2, TRADES, 7, 7), over(3))
     assert messages(*left, begin(4, ARRAY)) == [], "who goes on has not waited"
+
+
+def test_a_stream_without_ids_of_which_nothing_is_ever_presented_is_left_out() -> None:
+    entries = (begin(1, TRADES, ARRAY), written(2, ARRAY, 1, 1), presented(2, TRADES, 6), over(3))
+    assert messages(*entries) == []
 
 
 def test_who_presents_nothing_at_all_is_not_judged_and_not_passed() -> None:
@@ -103,6 +108,10 @@ def test_the_view_says_what_is_missing_now() -> None:
     view = Presenting()
     for entry in (begin(1, TRADES, ARRAY), written(2, TRADES, 7, 7), written(2, ARRAY, 1, 1)):
         view.apply(entry)
+    assert set(view.missing()) == {TRADES}, "nothing of the other one was presented so far"
+    for number in (1, 2):
+        view.apply(written(2, ARRAY, number, number, step=number))
+    view.apply(presented(3, ARRAY, 0))
     assert set(view.missing()) == {TRADES, ARRAY}
     view.apply(presented(3, TRADES, 7))
     view.apply(Said(t=3, run=1, method="state", params={"state": "live"}))

@@ -19,8 +19,8 @@ from mockex_conformance.verdict import Severity
 if TYPE_CHECKING:
     from mockex_conformance.harness.times import Times
 
-_STREAMS = 16  # some tens of thousands of bytes a second
-_STEPS = 20  # in which their rate is measured
+_STREAMS = 4  # with fifty events a second each: some tens of thousands of bytes
+_STEPS = 50  # in which their rate is measured
 _DELAY_MS = 800
 _THIN_MS = 8_000
 _CLEAR_MS = 5_000
@@ -39,14 +39,15 @@ def _no_deadline(times: Times) -> dict[str, object]:
     starts=False,
     settings=_no_deadline,
     least_scale=1.0,
+    step_ms=20,
     link="needed",
     takes_s=18,
 )
 async def thin_network(run: Run) -> None:
     """A thin or slow line is not answered with more connections.
 
-    The testee holds sixteen streams of trades. For 8 s, which are not scaled, for the delay is not
-    either, the line to it carries half of what is sent on its busiest connection and delivers
+    The testee holds four streams of trades, of fifty events a second each. For 8 s, which are not
+    scaled, the line to it carries half of what is sent on its busiest connection and delivers
     everything 800 ms late, so events are older and older; then the line is what it was. The
     exchange cuts nobody for a late pong. With Toxiproxy a line that becomes thin, or is so no more,
     ends the connections on it once, which is our doing; in the simulated network it does not. More

@@ -28,12 +28,12 @@ class Adapter:  # a connection for each stream, and one task that owns it: nobod
         route = "/public" if re.search("@depth|ookTicker|@rpiDepth|@trade", name) else "/market"
         base = self.settings.ws_url + (route if self.settings.profile == "usdm" else "")
         tries, now = 0, asyncio.get_running_loop().time
-        timers = {timer: value * self.sec for timer, value in TIMERS.items()}
+        more = {timer: value * self.sec for timer, value in TIMERS.items()} | {"max_size": 2**24}
         while True:
             began = now()
             self.report.state("connecting")
             try:
-                async with connect(f"{base}/stream?streams={name}", **timers) as self.open[name]:
+                async with connect(f"{base}/stream?streams={name}", **more) as self.open[name]:
                     async for text in self.open[name]:
                         self.present(name, **json.loads(text))
             except Exception as lost:  # whatever it was, the next turn replaces it
