@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from websockets.exceptions import WebSocketException
+from websockets.exceptions import ConnectionClosed, WebSocketException
 
+from mockex_adapter.errors import ConnectionLost
 from mockex_adapter.exchange import Stream
 from mockex_adapter.feed import Feed
 from mockex_adapter.lifecycle import Event, State
@@ -176,3 +177,37 @@ def heartbeat_outlives() -> None:
         self._consumer._own(keep_alive(self))
 
     Supervisor._forget = forgotten
+
+
+@mutant
+def forgives_late_bytes() -> None:
+    """Leaves a silent connection open until its replacement delivers, and for good if anything
+    arrived on it by then."""
+    probe, on_message = Link._probe, Supervisor.on_message
+    doubtful: list[tuple[Socket, float, Callable[[], None]]] = []
+
+    async def doubt(self: Link, connection: Socket) -> None:
+        try:
+            await probe(self, connection)
+        except ConnectionLost:
+            transport = connection.transport
+            doubtful.append((connection, connection.heard_at, transport.abort))
+            transport.abort = lambda: None
+            raise
+
+    async def read_on(connection: Socket) -> None:
+        with suppress(ConnectionClosed):
+            async for _ in connection:
+                pass
+
+    def decide(self: Supervisor, link: Link, message: Any) -> None:
+        while doubtful and link is self._current:
+            connection, heard_at, abort = doubtful.pop()
+            if connection.heard_at == heard_at:
+                abort()
+            else:
+                self._consumer._own(read_on(connection))
+        on_message(self, link, message)
+
+    Link._probe = doubt
+    Supervisor.on_message = decide

@@ -10,6 +10,7 @@ from websockets.exceptions import WebSocketException
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol
 
+from mockex_adapter.errors import ConnectionLost
 from mockex_adapter.link import Link, Socket
 from mockex_adapter.supervisor import Supervisor
 from patches import mutant
@@ -35,6 +36,22 @@ def deaf() -> None:
 
     Link._probe = never
     Supervisor._look_for_silence = lambda self, link, now: None
+
+
+@mutant
+def waits_for_fin() -> None:
+    """Ends a silent connection with a FIN of its own, and makes no attempt before the peer's."""
+    probe = Link._probe
+
+    async def part(self: Link, connection: Socket) -> None:
+        try:
+            await probe(self, connection)
+        except ConnectionLost:
+            connection.transport.write_eof()
+            await connection.wait_closed()
+            raise
+
+    Link._probe = part
 
 
 @mutant
