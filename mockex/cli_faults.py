@@ -147,25 +147,27 @@ def list_(as_json: bool, admin: str | None) -> None:
 @click.argument("number", type=int, required=False, metavar="[ID]")
 @_as_json
 @_at
-def clear(number: int | None, as_json: bool, admin: str | None) -> None:
+def clear(number: int | None, as_json: bool, admin: str | None) -> int:
     """End the fault ID, or every one that lasts, and every script.
 
-    The end of one on the link is the end of all on the link. The exit code is 1 if ID cannot be
-    ended.
+    The end of one on the link is the end of all on the link. The exit code is 1 if something cannot
+    be ended.
     """
     with exchange_at(admin) as exchange:
         if number is None:
-            ended = exchange.call("DELETE", "/faults")["ended"]
-            told = [exchange.call("GET", f"/faults/{one}") for one in ended]
+            answer = exchange.call("DELETE", "/faults")
+            numbers = [*answer["ended"], *answer["still_on"]]
+            told = [exchange.call("GET", f"/faults/{one}") for one in numbers]
         else:
             told = [exchange.call("DELETE", f"/faults/{number}")]
     if as_json:
         say(json.dumps(told))
-        return
-    for one in told:
-        say(f"ended: {described(one)}")
-    if not told:
-        say("nothing was on")
+    else:
+        for one in told:
+            say(f"{'still on' if one['on'] else 'ended'}: {described(one)}")
+        if not told:
+            say("nothing was on")
+    return ExitCode.FAILED if any(one["on"] for one in told) else ExitCode.OK
 
 
 @faults.command()

@@ -93,7 +93,7 @@ def load(source: bytes, *, toml: bool, file: str) -> tuple[Any, Positions]:
 
     language = "TOML" if toml else "JSON"
     try:
-        text = source.decode("utf-8-sig" if not toml else "utf-8").replace("\r\n", "\n")
+        text = source.decode("utf-8-sig").replace("\r\n", "\n")
         if toml:
             return tomllib.loads(text), in_toml(text)
         return json.loads(text, parse_constant=no_number), in_json(text)

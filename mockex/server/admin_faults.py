@@ -11,7 +11,7 @@ import msgspec
 from fastapi import APIRouter, Query, Request, Response
 from starlette.exceptions import HTTPException
 
-from mockex.errors import Problem, ScriptError
+from mockex.errors import FaultError, Problem, ScriptError
 from mockex.faults.catalogue import NoSuchFault, class_named, fields_of, kinds, make
 from mockex.faults.model import Fault
 from mockex.faults.schema import fault_schema, script_schema
@@ -19,7 +19,7 @@ from mockex.faults.script import trigger_of
 from mockex.faults.script_reading import load, parse
 from mockex.faults.trigger import Now, Trigger
 from mockex.server.desk import Desk
-from mockex.server.script_run import ScriptRun
+from mockex.server.script_run import END_S, ScriptRun
 
 Wait = Annotated[Literal["no", "seen"], Query(description="Answer once it was seen.")]
 Within = Annotated[float, Query(ge=0, le=600, description="How long to wait for it, in seconds.")]
@@ -113,9 +113,10 @@ class RunTold:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Numbers of the faults that were on."""
+    """Numbers of the faults that were on, and of those that still are."""
 
     ended: list[int]
+    still_on: list[int] = field(default_factory=list)
 
 
 def faults_router(desk: Desk) -> APIRouter:
@@ -157,7 +158,9 @@ def add_faults(router: APIRouter, desk: Desk) -> None:
 
     @router.delete("", summary="End every one that lasts, and every script")
     async def calm() -> Ended:
-        return Ended(desk.calm())
+        on = desk.calm()
+        left = await desk.until_over(on, END_S)
+        return Ended([number for number in on if number not in left], left)
 
     @router.get("/{number}", summary="One")
     async def one(number: int, wait: Wait = "no", within_s: Within = 5.0) -> FaultTold:
@@ -169,6 +172,8 @@ def add_faults(router: APIRouter, desk: Desk) -> None:
     @router.delete("/{number}", summary="End one that lasts")
     async def end(number: int) -> FaultTold:
         desk.end(_known(desk, number))
+        if await desk.until_over([number], END_S):
+            raise FaultError(f"fault {number} was told to end, and has not within {END_S:g} s")
         return _told(desk, number)
 
 

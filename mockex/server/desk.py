@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -27,13 +27,17 @@ if TYPE_CHECKING:
     from mockex.server.exchange import Exchange
 
 
+MOST_TOLD = 200  # who does not read what is told must not stop the exchange
+
+
 class Desk:
-    """Faults of one exchange. `tell` gets a line about each that could not be done when nobody
-    waited for it any more."""
+    """Faults of one exchange. `tell` gets a line about what could not be done when nobody waited
+    for it any more: each line once, and not more of them than anybody reads."""
 
     def __init__(self, exchange: Exchange, tell: Callable[[str], None] = lambda _: None) -> None:
         self.exchange = exchange
         self.tell = tell
+        self._told: set[str] = set()
         self.faults = Faults()
         self.asked: dict[int, Fault] = {}
         self.runs: dict[int, ScriptRun] = {}
@@ -140,6 +144,22 @@ class Desk:
                     )
         return record.times_seen > 0
 
+    async def until_over(self, numbers: Collection[int], within_s: float) -> list[int]:
+        """Wait until faults that were ended are: on a real link that takes a while. Those that
+        still are on."""
+
+        def left() -> list[int]:
+            return [number for number in numbers if self.is_on(number)]
+
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                entries = self.exchange.journal.entries
+                while left():
+                    await self.exchange.journal.wait(
+                        lambda e: isinstance(e, Faulted), since=len(entries)
+                    )
+        return left()
+
     def play(self, script: Script) -> ScriptRun:
         """Start a script now."""
         number = next(self._numbers)
@@ -149,7 +169,13 @@ class Desk:
 
     def tell_of(self, called: str, kind: str, why: str) -> None:
         """Say why a fault could not be done or ended."""
-        self.tell(f"{called}: {why if why.startswith(kind) else f'{kind}: {why}'}")
+        text = f"{called}: {why if why.startswith(kind) else f'{kind}: {why}'}"
+        if text in self._told or len(self._told) > MOST_TOLD:
+            return
+        if len(self._told) == MOST_TOLD:
+            text = "more could not be done: `mockex faults list` and the journal have it"
+        self._told.add(text)
+        self.tell(text)
 
     def _stalled_by(self, handle: Handle) -> list[int]:
         """Whom a fault stalls; who has gone is stalled no more."""

@@ -17,6 +17,8 @@ from mockex.faults.script import After, AfterSeen, At, Each, Script, Step
 from mockex.server.journal import AnyEntry, Delivered, Faulted
 from mockex.server.timers import Timer
 
+END_S = 5.0  # how long a real link may take to end a fault
+
 if TYPE_CHECKING:
     from mockex.server.desk import Desk
     from mockex.server.exchange import Exchange
@@ -37,6 +39,7 @@ class ScriptRun:
         self._exchange = desk.exchange
         self._left = len(script.steps)  # steps of which there is more to come
         self._ends: dict[int, Timer] = {}  # of faults that are on, by number
+        self._ending: set[int] = set()  # faults that were told to end, and may not have yet
         self._timers: dict[int, Timer] = {}  # of steps, by index
         self._counts: dict[int, Callable[[], None]] = {}  # how to stop counting, by step
         self._start_s = 0.0
@@ -44,7 +47,7 @@ class ScriptRun:
     @property
     def over(self) -> bool:
         """Nothing more will be injected or ended."""
-        return self.stopped or not (self._left or self._ends)
+        return not self._ending and (self.stopped or not (self._left or self._ends))
 
     def unseen(self) -> list[int]:
         """Its faults that were not seen, and of which nothing says why."""
@@ -62,6 +65,8 @@ class ScriptRun:
     def heard(self, entry: Faulted) -> None:
         """The desk heard of one of its faults."""
         self.moments.append(entry)
+        if entry.phase == "ended":
+            self._ending.discard(entry.fault)
         self._news.set()
 
     def start(self) -> None:
@@ -157,10 +162,22 @@ class ScriptRun:
         del self._ends[number]
         if not self._desk.is_on(number):
             return  # its connection has gone, or somebody else has ended it
+        step = self.script.steps[self.faults[number]]
         try:
             self._desk.end(number)
         except FaultError as error:
-            self._tell(self.script.steps[self.faults[number]], error)
+            self._tell(step, error)
+            return
+        if self._desk.is_on(number):
+            self._ending.add(number)
+            self._exchange.timers.after(END_S, partial(self._give_up, number, step))
+
+    def _give_up(self, number: int, step: Step) -> None:
+        """Wait no longer for the end of a fault of the link."""
+        if number in self._ending:
+            self._ending.discard(number)
+            self._tell(step, FaultError(f"was told to end, and has not within {END_S:g} s"))
+            self._news.set()
 
     def _called(self, step: Step) -> str:
         return f"{self.script.file}:{step.line}"

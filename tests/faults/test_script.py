@@ -183,6 +183,12 @@ def test_what_is_no_text_is_refused_by_its_line() -> None:
         parse(b"seed = 1\n\xff", toml=True, file="a")
 
 
+def test_the_mark_that_some_editors_put_before_a_text_is_passed_over() -> None:
+    mark = b"\xef\xbb\xbf"
+    assert parse(mark + GOOD.encode(), toml=True, file="a.toml") == toml(GOOD)
+    parse(mark + json.dumps(tomllib.loads(GOOD)).encode(), toml=False, file="a.json")
+
+
 def test_a_file_is_read_by_the_ending_of_its_name(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"a name that ends in \.toml or \.json"):
         read(tmp_path / "a.yaml")

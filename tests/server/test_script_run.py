@@ -15,11 +15,13 @@ from mockex import sim
 from mockex.errors import FaultError, NotInjected
 from mockex.faults import (
     AfterEvents,
+    ClearLink,
     CutFrame,
     Fault,
     HangUpgrade,
     Hold,
     Latency,
+    LinkFault,
     Outage,
     QuietStart,
     Reset,
@@ -30,8 +32,10 @@ from mockex.faults import (
     WithholdAck,
 )
 from mockex.faults.script_reading import parse
-from mockex.server.desk import Desk
+from mockex.server.desk import MOST_TOLD, Desk
+from mockex.server.injector import Handle
 from mockex.server.journal import Closed, Ended, Faulted
+from mockex.server.line import Line
 from mockex.server.script_run import ScriptRun
 
 DEPTH = "ethusdc@depth5@100ms"
@@ -511,3 +515,116 @@ def test_the_ends_of_connections_are_those_of_the_script() -> None:
         assert [e.code for e in p.exchange.journal.of(Closed) if e.by == "server"] == [1012]
 
     play(scenario)
+
+
+# --- on a link that takes its time ---
+
+
+class SlowLine(Line):
+    """A link whose server does everything half a second later, and ends faults only if it can."""
+
+    def __init__(self, *, ends: bool) -> None:
+        super().__init__()
+        self._ends = ends
+        self._on: list[Handle] = []
+
+    def inject(self, handle: Handle, fault: LinkFault) -> None:
+        async def do() -> None:
+            await asyncio.sleep(0.5)
+            if not isinstance(fault, ClearLink):
+                self._on.append(handle)
+                handle.happened([])
+            elif self._ends:
+                self._end_all()
+                handle.happened([])
+            else:
+                handle.failed("the server is gone")
+
+        self._exchange.spawn(do())
+
+    def mend(self) -> None:
+        async def do() -> None:
+            await asyncio.sleep(0.5)
+            self._end_all()
+
+        if self._ends:
+            self._exchange.spawn(do())
+
+    def _end_all(self) -> None:
+        for handle in self._on:
+            handle.note("ended")
+        self._on.clear()
+
+
+async def on_slow_line(exchange: mockex.Exchange, *, ends: bool = True) -> None:
+    exchange.line = SlowLine(ends=ends)
+    await exchange.line.attach(exchange)
+
+
+def test_a_script_is_over_once_the_link_has_ended_its_faults() -> None:
+    async def scenario(p: Play) -> None:
+        await on_slow_line(p.exchange)
+        run = p.start('[[fault]]\nat = "1s"\nfor = "2s"\nfault = "Latency"\ndelay_ms = 1\n')
+        await asyncio.sleep(3.2)
+        assert not run.over
+        await run.news(2, 60)
+        assert run.over
+        assert (3.5, "Latency", "ended") in p.moments("ended")
+        assert p.told == []
+
+    play(scenario)
+
+
+def test_a_link_that_does_not_end_a_fault_is_given_up_and_told() -> None:
+    async def scenario(p: Play) -> None:
+        await on_slow_line(p.exchange, ends=False)
+        run = p.start('[[fault]]\nat = "1s"\nfor = "2s"\nfault = "Latency"\ndelay_ms = 1\n')
+        await asyncio.sleep(4)
+        assert not run.over
+        await run.news(2, 60)
+        assert run.over
+        assert p.told == [
+            "fault 2: ClearLink: the server is gone",
+            "a.toml:1: Latency: was told to end, and has not within 5 s",
+        ]
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_the_end_of_faults_on_a_link_is_waited_for(ends: bool) -> None:
+    async def scenario(p: Play) -> None:
+        await on_slow_line(p.exchange, ends=ends)
+        number = p.desk.inject(Latency(delay_ms=1)).id
+        await asyncio.sleep(1)
+        p.desk.end(number)
+        assert p.desk.is_on(number)
+        assert await p.desk.until_over([number], 2) == ([] if ends else [number])
+        if not ends:
+            assert p.desk.calm() == [number]
+            assert await p.desk.until_over([number], 2) == [number]
+
+    play(scenario)
+
+
+# --- what is told ---
+
+
+def test_what_is_told_again_and_again_is_told_once() -> None:
+    async def scenario(p: Play) -> None:
+        p.start('[[fault]]\nevery = "10ms"\nuntil = "1s"\nfault = "Reset"\nconnection = 99\n')
+        await asyncio.sleep(2)
+        assert len(p.moments("ended")) == 100
+        assert p.told == ["a.toml:1: Reset: nothing live delivers c99"]
+
+    play(scenario, client=False)
+
+
+def test_no_more_is_told_than_anybody_reads() -> None:
+    async def scenario(p: Play) -> None:
+        p.start('[[fault]]\nat = "0s"\nfault = "Reset"\n' * 1000)
+        await asyncio.sleep(1)
+        assert len(p.told) == MOST_TOLD + 1
+        assert "the journal" in p.told[-1]
+
+    play(scenario, client=False)
