@@ -69,6 +69,7 @@ class WsReal:
                 ping_interval=None,  # like the program of the record: nothing looks for silence
                 compression=None,
                 proxy=None,
+                max_size=None,  # like the program of the record: it reads whatever comes
             )
         except InvalidURI:
             raise  # dialling again does not mend a bad URL
