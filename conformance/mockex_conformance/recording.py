@@ -43,6 +43,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     quiet_factor: float = 1.0
     supports: list[str] = []
     ground: str = "real"
+    link: str = ""  # between testee and exchange: by whom it was made, and its terms
     wish: Wish | None = None  # what asks for it again
 
 

@@ -154,6 +154,7 @@ def anew(recording: Recording, path: Path, old: CaseVerdict) -> CaseVerdict:
             "requirement": case.requirement,
             "mode": terms.mode,
             "ground": terms.ground,
+            "link": terms.link,
             "notes": recording.outcome.get("notes", []),
         }
     # What is equal stays the object that it was: msgspec leaves out a default only if it is one.
@@ -179,6 +180,7 @@ def _alone(path: Path) -> CaseVerdict:
         requirement=case.requirement,
         mode=terms.mode,
         ground=terms.ground,
+        link=terms.link,
         findings=never_live(findings) if case is PROBE else findings,
         reason=reason,
         notes=recording.outcome.get("notes", []),

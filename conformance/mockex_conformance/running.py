@@ -116,6 +116,7 @@ def _first_line(plan: Plan, command: Sequence[str], strict: bool, wish: Wish | N
             "case_limit_s": plan.conditions.case_limit_s,
             "deadline_factor": plan.deadline_factor,
             "quiet_factor": plan.quiet_factor,
+            **({"link": plan.link.text} if plan.link is not None else {}),
         },
         wish=wish,
         shard=str(plan.shard or ""),

@@ -284,7 +284,10 @@ class LinkTerms:
         """
         given: dict[str, float] = {}
         ends: Ends = "fin"
-        for part in filter(None, (part.strip() for part in text.split(","))):
+        parts = [part for part in map(str.strip, text.split(",")) if part]
+        if not parts:
+            raise ConfigError(setting, text, f"at least one of {', '.join(_PARTS)}: {EXAMPLE}")
+        for part in parts:
             name, _, value = part.partition("=")
             if name not in _PARTS or name in given:
                 raise ConfigError(setting, part, f"each once of {', '.join(_PARTS)}: {EXAMPLE}")
@@ -298,16 +301,19 @@ class LinkTerms:
             if name in given and other not in given:
                 raise ConfigError(setting, text, f"{other}=… beside {name}")
         try:
-            return cls(tuple(_faults(given)), ends, text)
+            return cls(tuple(_faults(given)), ends, ",".join(parts))
         except ValueError as error:
             raise ConfigError(setting, text, f"another value: {error}") from None
 
 
 def _measured(setting: str, part: str, value: str, units: dict[str, float]) -> float:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([A-Za-z/]+)", value)
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([A-Za-z/]+)", value)
     if found is None or found[2] not in units:
         raise ConfigError(setting, part, f"a number with one of {', '.join(units)}")
-    return float(found[1]) * units[found[2]]
+    measured = round(float(found[1]) * units[found[2]], 6)
+    if not measured.is_integer() and not part.startswith("gap="):  # of which there are tenths
+        raise ConfigError(setting, part, f"whole {next(iter(units))}")
+    return measured
 
 
 def _faults(given: dict[str, float]) -> list[LastingFault]:

@@ -126,7 +126,7 @@ def wish_of(job: Job) -> Wish:
         case_limit=told.case_limit_s if told.case_limit_s != usual[1] else None,
         deadline_factor=told.deadline_factor,
         quiet_factor=told.quiet_factor,
-        link=told.link.text if told.link is not None else "",
+        link=_line(job),
     )
 
 
@@ -155,7 +155,7 @@ def verdict_of(job: Job, verdict: Verdict, *, reason: str = "", **more: Any) -> 
         expected=expected,
         ground=str(job.conditions.ground),
         turn=job.turn,
-        **{"duration_s": 0.0, "mode": job.testee.modes[0], **more},
+        **{"duration_s": 0.0, "mode": job.testee.modes[0], "link": _line(job), **more},
     )
 
 
@@ -315,16 +315,20 @@ async def _work(job: Job, look: Callable[[Recording], None] | None) -> CaseVerdi
         notes=run.notes,
         journal=str(job.journal),
         stderr=str(job.stderr),
-        link=_link(exchange, job),
+        link=terms.link,
     )
+
+
+def _line(job: Job) -> str:
+    """The line under every case, as it was asked for."""
+    return job.conditions.link.text if job.conditions.link is not None else ""
 
 
 def _link(exchange: Exchange, job: Job) -> str:
     """What was between testee and exchange, if the case or the whole run was to have something."""
-    terms = job.conditions.link
-    if not exchange.line.name or not (terms or job.case.link):
+    if not exchange.line.name or not (_line(job) or job.case.link):
         return ""
-    return f"{exchange.line.name} {terms.text}" if terms else exchange.line.name
+    return f"{exchange.line.name} {_line(job)}".rstrip()
 
 
 def _terms(job: Job, run: CaseRun, streams: list[str]) -> Terms:
@@ -348,6 +352,7 @@ def _terms(job: Job, run: CaseRun, streams: list[str]) -> Terms:
         deadline_factor=job.conditions.deadline_factor,
         quiet_factor=job.conditions.quiet_factor,
         ground=str(job.conditions.ground),
+        link=_link(run.exchange, job),
         wish=wish_of(job),
     )
 

@@ -48,6 +48,8 @@ def _suite(
         if claim.name == testee:
             facts |= {"testee version": claim.version, "level": str(claim.level)}
     facts["ground"] = " and ".join(sorted({v.ground for v in verdicts}))
+    if line := text.lines(verdicts):
+        facts["link"] = line
     for name, value in facts.items():
         ET.SubElement(properties, "property", name=name, value=_clean(value))
     cases = [_case(suite, verdict, run, result) for verdict in verdicts]

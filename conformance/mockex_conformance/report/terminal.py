@@ -218,7 +218,7 @@ def _show_unsupported(out: Console, verdicts: Sequence[CaseVerdict]) -> None:
 
 def sentence(result: Outcome) -> str:
     """The end of the story in one line."""
-    counts = text.on_ground(result.verdicts) + text.counted(result.counts)
+    counts = text.circumstances(result.verdicts) + text.counted(result.counts)
     match result.exit_code:
         case ExitCode.OK:
             known = f" {len(result.known)} known." if result.known else ""

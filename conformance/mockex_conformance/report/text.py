@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from mockex_conformance.description import MAX_STREAMS, Limits
@@ -33,8 +33,9 @@ def facts(verdict: CaseVerdict, finding: Finding, folder: Path = Path()) -> list
 
 
 def where(verdict: CaseVerdict, folder: Path = Path()) -> list[tuple[str, str]]:
-    """How a case is run again, and its recording."""
+    """The link that a case was run over, how it is run again, and its recording."""
     rows = [
+        ("link", verdict.link),
         ("replay", verdict.replay),
         ("journal", verdict.journal and str(folder / verdict.journal)),
     ]
@@ -58,10 +59,20 @@ def counted(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{n} {kind}" for kind, n in counts.items()) or "nothing judged"
 
 
-def on_ground(verdicts: Iterable[CaseVerdict]) -> str:
-    """What stands before the counts of a run that was not on the real ground."""
+def lines(verdicts: Iterable[CaseVerdict]) -> str:
+    """The line that was under every case: `latency=80ms`; empty if there was none."""
+    # A link that a case has for itself is named by who makes it, and has no terms.
+    return " and ".join(sorted({v.link.split()[-1] for v in verdicts if "=" in v.link}))
+
+
+def circumstances(verdicts: Collection[CaseVerdict]) -> str:
+    """What stands before the counts of a run that was not on the real ground, or over a line."""
     grounds = sorted({v.ground for v in verdicts})
-    return f"On the {' and '.join(grounds)} ground: " if set(grounds) - {"real"} else ""
+    parts = [f"on the {' and '.join(grounds)} ground"] if set(grounds) - {"real"} else []
+    if line := lines(verdicts):
+        parts.append(f"over {line}")
+    told = ", ".join(parts)
+    return f"{told[0].upper()}{told[1:]}: " if told else ""
 
 
 def machine(run: RunLine) -> str:
