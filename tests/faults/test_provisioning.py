@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, ClassVar
 
 import psutil
 import pytest
@@ -425,6 +426,29 @@ def test_a_build_that_never_ends_is_not_waited_for_without_end(
     assert said == [f"another build holds {lock}: waiting for it"]
     assert why == f"another build holds {lock} and does not end"
     assert found(provision()).how == "built"
+
+
+class Interrupted(subprocess.Popen[str]):
+    """A program at whose start Ctrl-C is pressed."""
+
+    started: ClassVar[list[int]] = []
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.started.append(self.pid)
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_program_is_ended_also_if_the_interrupt_comes_while_it_is_started(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = world.put("slow", "#!/bin/sh\nexec sleep 60\n")
+    with monkeypatch.context() as patched:
+        patched.setattr(subprocess, "Popen", Interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            program.run([slow], 60)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert not psutil.pid_exists(Interrupted.started.pop())
 
 
 HALF = "head -c 20 WORLD/server >$GOBIN/server; echo $$ >WORLD/go.pid; exec sleep 300"

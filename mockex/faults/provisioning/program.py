@@ -8,7 +8,9 @@ import os
 import re
 import signal
 import subprocess
-from contextlib import suppress
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 VERSION = "2.12.0"
@@ -132,29 +134,55 @@ def run(command: list[str | Path], limit_s: float, *, env: dict[str, str] | None
         Unfit: it cannot be started, fails or does not end.
     """
     program = str(command[0])
+    process = None
     try:
-        process = subprocess.Popen(  # noqa: S603 - our own commands, and what the user named
-            [str(part) for part in command],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            env=env,
-            cwd="/",  # whatever go.mod lies where we were started is no matter of ours
-            start_new_session=True,
-        )
+        with _uninterrupted():
+            process = subprocess.Popen(  # noqa: S603 - our own commands, and what the user named
+                [str(part) for part in command],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                env=env,
+                cwd="/",  # whatever go.mod lies where we were started is no matter of ours
+                start_new_session=True,
+            )
+        said = process.communicate(timeout=limit_s)[0].strip()
     except OSError as error:
         raise Unfit(f"{program} cannot be run here: {error.strerror}") from None
-    with process:
-        try:
-            said = process.communicate(timeout=limit_s)[0].strip()
-        except BaseException as error:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            if isinstance(error, subprocess.TimeoutExpired):
-                raise Unfit(f"{program} did not end within {limit_s:g} s") from None
-            raise
+    except subprocess.TimeoutExpired:
+        raise Unfit(f"{program} did not end within {limit_s:g} s") from None
+    finally:
+        if process is not None and process.returncode is None:
+            _end(process)
     if process.returncode != 0:
         raise Unfit(f"{program} ended with {process.returncode}: {said[-500:] or 'no word'}")
     return said
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let signals that raise wait for the end of the block: a program that is started just then
+    would be nobody's."""
+    came: list[int] = []
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if callable(signal.getsignal(number)):
+                before[number] = signal.signal(number, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for arrived in came:
+            signal.raise_signal(arrived)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
