@@ -1,7 +1,8 @@
 """docs/fault-scripts.md: its scripts are read, its outputs and its session are what is seen.
 
 A fence ` ```toml script FILE ` is a script, ` ```text output COMMAND ` what a command says of one,
-` ```text session ` what is said at a running exchange. Times, numbers and connections differ.
+` ```text session ` what is said at a running exchange, where times, numbers and connections differ;
+` ```text shows FILE ` is what a ` ```python program FILE ` prints.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ def fences(kind: str) -> dict[str, str]:
 
 
 SCRIPTS, OUTPUTS = fences("script"), fences("output")
+PROGRAMS, SHOWN = fences("program"), fences("shows")
 (SESSION,) = fences("session").values()
 
 
@@ -75,6 +77,12 @@ def test_the_session_is_what_is_seen(
         process.terminate()
         process.communicate(timeout=10)
     assert plain(said) == plain(SESSION)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_program_prints_what_the_page_says(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    exec(compile(PROGRAMS[name], name, "exec"), {"__name__": "__main__"})
+    assert capsys.readouterr().out == SHOWN[name]
 
 
 def test_the_page_names_every_key_and_every_fault_that_lasts() -> None:
