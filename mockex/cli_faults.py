@@ -220,6 +220,7 @@ def run(file: Path, wait: str, within: float, as_json: bool, admin: str | None) 
 
     source, toml = source_of(file), file.suffix.lower() == ".toml"
     parse(source, toml=toml, file=str(file))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with exchange_at(admin) as exchange:
         started = exchange.call(
             "POST", "/faults/run", params={"file": file.name[-300:]}, content=source,
@@ -229,7 +230,6 @@ def run(file: Path, wait: str, within: float, as_json: bool, admin: str | None) 
             said = f"started: script {started['id']}, {started['steps']} steps"
             say(json.dumps(started) if as_json else said)
             return ExitCode.OK
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
         path = f"/faults/runs/{started['id']}"
         try:
             return _follow(exchange, path, file, within, as_json=as_json)

@@ -11,6 +11,7 @@ from mockex.server.journal import (
     Closed,
     Delivered,
     Ended,
+    Faulted,
     HalfClosed,
     Joined,
     Left,
@@ -21,7 +22,7 @@ from mockex.server.journal import (
     Unsubscribed,
     Upgraded,
 )
-from mockex.server.views import Connections, Deliveries, Heartbeats
+from mockex.server.views import Connections, Deliveries, Faults, Heartbeats
 
 S = "ethusdc@depth5@100ms"
 
@@ -125,3 +126,41 @@ def test_pongs_that_copy_are_empty_or_are_of_another_payload_are_counted_apart()
     assert (first.pings, first.copied, first.empty, first.foreign) == (2, 1, 2, 1)
     assert (second.pings, second.copied, second.empty) == (1, 1, 0)
     assert first.open == []
+
+
+# --- faults ---
+
+
+def faulted(t: float, number: int, phase: str, *conns: int, detail: str = "") -> Faulted:
+    return Faulted(
+        t=t, fault=number, kind="Stall", phase=phase, conns=list(conns), detail=detail,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def faults(*entries: AnyEntry) -> Faults:
+    view = Faults()
+    for entry in entries:
+        view.apply(entry)
+    return view
+
+
+def test_a_fault_goes_from_injected_over_seen_to_ended() -> None:
+    entries = [faulted(1, 1, "injected"), faulted(2, 1, "seen", 3, detail="x"),
+               faulted(3, 1, "seen", 4, 3), faulted(4, 1, "ended", 3)]  # fmt: skip
+    phases = [faults(*entries[:n]).all[1].phase for n in range(1, 5)]
+    assert phases == ["injected", "seen", "seen", "ended"]
+    fault = faults(*entries).all[1]
+    assert (fault.number, fault.kind, fault.injected_at) == (1, "Stall", 1)
+    assert (fault.times_seen, fault.seen_at, fault.ended_at) == (2, 3, 4)
+    assert fault.conns == [3, 4]
+    assert (fault.detail, fault.failure) == ("", "")
+
+
+def test_the_reason_of_a_fault_that_could_not_be_done_is_kept_apart() -> None:
+    view = faults(
+        faulted(1, 1, "injected"), faulted(2, 2, "injected"), faulted(2, 1, "seen", detail="x"),
+        faulted(3, 2, "ended", detail="why"), Left(t=4, conn=1, audience=1),
+    )  # fmt: skip
+    assert (view.all[1].detail, view.all[1].failure) == ("x", "")
+    assert (view.all[2].detail, view.all[2].failure) == ("", "why")
+    assert [step.fault for step in view.steps] == [1, 2, 1, 2]
