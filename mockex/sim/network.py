@@ -61,7 +61,8 @@ class Connection:
 
 
 class Link:
-    """The way to one port. See the module. `ends` None: it ends connections in either way."""
+    """The way to one port. See the module. `ends` None: it is a wire, and ends connections in
+    either way; else it is a proxy (see `mockex.sim.pipe`)."""
 
     def __init__(self, network: Network) -> None:
         self._network = network
@@ -154,7 +155,8 @@ class Link:
                 continue
             conditions.held = False
             for connection in self.present():
-                if connection.pipes[direction].released(lose=lose):
+                lost = connection.pipes[direction].released(lose=lose)
+                if lost or (lose and self.ends is not None):  # a proxy loses all that it has
                     # A stream of bytes with a hole in it is never delivered: TCP would die of it.
                     self._end([connection], self.ends or "reset")
 
@@ -345,8 +347,8 @@ class Network:
         server = SimSocket(self)
         server.process, server.made_at = listener.process, listener.made_at
         server.local = address
-        up = Pipe(self, client, server, link.conditions[Direction.UPSTREAM])
-        down = Pipe(self, server, client, link.conditions[Direction.DOWNSTREAM])
+        up = Pipe(self, client, server, link.conditions[Direction.UPSTREAM], link.ends)
+        down = Pipe(self, server, client, link.conditions[Direction.DOWNSTREAM], link.ends)
         link.connections = [*link.present(), Connection(client, server, up, down)]
         server.connected(client.local, down)
         client.connected(address, up)

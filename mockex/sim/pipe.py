@@ -6,6 +6,11 @@ the bytes that were sent before it, and is held with them.
 
 Bytes that the receiver has no room for stay in the sender's buffer, where a RST finds and drops
 them, and where they keep a FIN from being seen.
+
+A link that was made to end connections in one way is a proxy: two connections of which each end has
+one. What ends there are both directions, each behind the bytes that the proxy has for it, and in
+the way of the link whichever end began it; it is late by no delay of its own, and who still writes
+is answered with a RST. `docs/links.md` is held against a real one.
 """
 
 from __future__ import annotations
@@ -51,8 +56,14 @@ class Pipe:
     """From `source` to `target`; `allowed` bytes may still pass, if a limit is on."""
 
     def __init__(
-        self, network: Network, source: SimSocket, target: SimSocket, conditions: Conditions
+        self,
+        network: Network,
+        source: SimSocket,
+        target: SimSocket,
+        conditions: Conditions,
+        ends: Ends | None = None,
     ) -> None:
+        """`ends`: of a proxy."""
         self._network = network
         self._source = source
         self.target = target
@@ -64,6 +75,9 @@ class Pipe:
         self._armed = False
         self._blocked = False  # the target has no room
         self._cut = False
+        self._ends = ends
+        self._ended = False  # an end was sent, and there is a proxy
+        self._deaf = False  # the proxy has closed its end to `source`
         self.allowed = conditions.limit
 
     @property
@@ -79,6 +93,9 @@ class Pipe:
 
     def send(self, data: bytes) -> None:
         """Bytes set out."""
+        if self._deaf:
+            self._answer_with_rst()
+            return
         if self._conditions.swallows:
             return
         now = self._network.now()
@@ -96,17 +113,37 @@ class Pipe:
 
     def send_fin(self) -> None:
         """The end, behind everything that was sent."""
-        if not self._conditions.swallows:
+        if self._ends is not None:
+            self._send_end_to_proxy()
+        elif not self._conditions.swallows:
             late_s = self._delay_s() + self._conditions.slow_close_s
             self._put(self._network.now() + late_s, _FIN)
 
     def send_rst(self) -> None:
         """The hard end, behind what is on its way."""
+        if self._ends is not None:
+            self._send_end_to_proxy()
+            return
         if self._conditions.swallows:
             return
         self._put(self._network.now() + self._delay_s(), _RST)
         if self._blocked:
             self._drop_unsent()
+
+    def _send_end_to_proxy(self) -> None:
+        if self._ended or self._conditions.swallows:
+            return
+        self._ended = True
+        at = max(self._network.now() + self._network.hop_s(), self._last_at)
+        self._put(at + self._conditions.slow_close_s, _FIN if self._ends == "fin" else _RST)
+
+    def _proxy_ended(self) -> None:
+        """The end has come through: the proxy closes its end to the target, and with that the other
+        direction."""
+        back = self.target.out
+        assert back is not None
+        back._deaf = True
+        back._send_end_to_proxy()
 
     def _drop_unsent(self) -> None:
         """A RST does not wait for room."""
@@ -171,7 +208,9 @@ class Pipe:
                     break
             elif not self._cut:
                 (self.target.fin_arrived if what == _FIN else self.target.rst_arrived)()
-        if self._blocked and self._flight[-1][1] == _RST:
+                if self._ends is not None:
+                    self._proxy_ended()
+        if self._blocked and self._ends is None and self._flight[-1][1] == _RST:
             self._drop_unsent()
         self._source.update()
         self._arm()
@@ -191,12 +230,15 @@ class Pipe:
                 data, ends = data[:left], how
             self.allowed = (left - len(data), how)
         if self._cut:
-            self._network.at(self._network.now() + self._network.hop_s(), self._source.rst_arrived)
+            self._answer_with_rst()
         elif data and not self.target.arrived(data):
             assert self.target.out is not None
             self.target.out.send_rst()
         elif ends is not None:
             self._network.end(self._source, self.target, ends)
+
+    def _answer_with_rst(self) -> None:
+        self._network.at(self._network.now() + self._network.hop_s(), self._source.rst_arrived)
 
     def cut(self) -> None:
         """The link has ended the connection: whatever still comes is answered with a RST."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from mockex import sim
-from mockex.faults import Direction
+from mockex.faults import Direction, LinkTerms
 from tests.sim.ends import End
 
 HOP_S = 0.0003  # the longest
@@ -47,15 +47,23 @@ class Timed(End):
 class Pair:
     """A connection through a link: `client` and `server` are its ends."""
 
-    def __init__(self, client: Timed | None = None, server: Timed | None = None) -> None:
+    def __init__(
+        self,
+        client: Timed | None = None,
+        server: Timed | None = None,
+        terms: LinkTerms | None = None,
+    ) -> None:
         self.client, self.server = client or Timed(), server or Timed()
         self.link: sim.Link
+        self._terms = terms
 
     async def __aenter__(self) -> Pair:
         loop = loop_of_the_run()
         listening = await loop.create_server(lambda: self.server, "127.0.0.1", 0)
         port = listening.sockets[0].getsockname()[1]
         self.link = loop.network.link(port)
+        if self._terms is not None:
+            self.link.stand(self._terms)
         await loop.create_connection(lambda: self.client, "127.0.0.1", port)
         await asyncio.sleep(0.001)
         listening.close()
