@@ -1,4 +1,4 @@
-"""A simulated link that was made to end connections in one way: it is a proxy (`mockex.sim.pipe`)."""
+"""A simulated link that was made to end connections in one way: it is a proxy (see `pipe.py`)."""
 
 from __future__ import annotations
 
