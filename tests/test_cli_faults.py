@@ -33,7 +33,7 @@ at = "100ms"
 fault = "Reset"
 
 [[fault]]
-after = "200ms"
+after = {events = 3}
 fault = "Reset"
 all = true
 """
@@ -73,7 +73,7 @@ class Client:
         self._thread.join()
 
     def until_live(self) -> None:
-        before, limit = self.got, time.monotonic() + 10
+        before, limit = self.got, time.monotonic() + 30
         while self.got < before + 2:
             assert time.monotonic() < limit, "no events come"
             time.sleep(0.02)
@@ -98,7 +98,7 @@ def exchange() -> Iterator[dict[str, str]]:
             client.until_live()
             yield facts
         process.send_signal(signal.SIGTERM)
-        _, told = process.communicate(timeout=10)
+        _, told = process.communicate(timeout=30)
         assert re.sub(r"mockex: fault \d+: Reset: nothing live delivers c9999\n", "", told) == ""
 
 
@@ -239,7 +239,7 @@ def test_a_script_ends_with_the_command(
         assert "injected" in process.stdout.readline()
         assert json.loads(said("list", "--json")[1][0])[-1]["on"] is True
         process.send_signal(number)
-        _, err = process.communicate(timeout=10)
+        _, err = process.communicate(timeout=30)
     assert (process.returncode, err.strip()) == (ExitCode.INTERRUPTED, "mockex: interrupted")
     told = json.loads(said("list", "--json")[1][0])
     assert not any(one["on"] for one in told)
@@ -463,7 +463,7 @@ def test_a_script_of_the_link_is_played_on_a_real_line(said: Any, tmp_path: Path
 def test_no_admin_api_is_served_on_request() -> None:
     with serve("--no-admin", "--exit-after", "0.1") as process:
         assert set(ready(process)) == {"ws", "rest", "seed", "pid"}
-        assert process.wait(10) == ExitCode.OK
+        assert process.wait(30) == ExitCode.OK
 
 
 def test_neither_help_nor_the_package_import_the_web() -> None:

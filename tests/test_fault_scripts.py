@@ -75,7 +75,7 @@ def test_the_session_is_what_is_seen(
                     out, err = capsys.readouterr()
                     said += f"{line}\n{out}{err}"
         process.terminate()
-        process.communicate(timeout=10)
+        process.communicate(timeout=30)
     assert plain(said) == plain(SESSION)
 
 
