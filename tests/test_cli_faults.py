@@ -91,15 +91,22 @@ def ready(process: subprocess.Popen[str]) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def exchange() -> Iterator[dict[str, str]]:
+def running() -> Iterator[tuple[dict[str, str], Client]]:
+    """A running exchange, and a client of it."""
     with serve() as process:
         facts = ready(process)
         with Client(facts["ws"]) as client:
-            client.until_live()
-            yield facts
+            yield facts, client
         process.send_signal(signal.SIGTERM)
         _, told = process.communicate(timeout=30)
         assert re.sub(r"mockex: fault \d+: Reset: nothing live delivers c9999\n", "", told) == ""
+
+
+@pytest.fixture
+def exchange(running: tuple[dict[str, str], Client]) -> dict[str, str]:
+    """What the exchange says of itself, once the client gets events."""
+    running[1].until_live()
+    return running[0]
 
 
 @pytest.fixture
