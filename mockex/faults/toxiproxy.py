@@ -259,6 +259,7 @@ class Link:
         self._turns = 0  # how often a latency began
         self._states = dict.fromkeys(Direction, State())
         self._present: dict[str, Toxic] = {}
+        self._accepts = True
         self.port = 0
 
     async def open(self, port: int = 0) -> None:
@@ -275,8 +276,10 @@ class Link:
         hold_to_ends(fault, self._terms.ends)
         match fault:
             case ResetLink() | FinLink():
+                accepted = self._accepts
                 await self.refuse()
-                await self.accept()
+                if accepted:
+                    await self.accept()
             case ClearLink():
                 await self._become(self._stands())
             case Release(backlog=backlog):
@@ -291,7 +294,8 @@ class Link:
 
     async def refuse(self) -> None:
         """Refuse attempts, and end the connections that exist."""
-        await self._enable(on=False)
+        self._accepts = False
+        await self._enable()
 
     async def accept(self) -> None:
         """Accept again, on the same port.
@@ -299,7 +303,8 @@ class Link:
         Raises:
             LinkError: somebody else has it now.
         """
-        await self._enable(on=True)
+        self._accepts = True
+        await self._enable()
 
     async def check(self) -> None:
         """See that the server has the link as we left it.
@@ -308,7 +313,8 @@ class Link:
             LinkError: it does not answer, or has not.
         """
         answer = await self._api.get(self._path)
-        _hold_to({"upstream": self._upstream, "listen": f"{HOST}:{self.port}"}, answer)
+        left = {"enabled": self._accepts, "listen": f"{HOST}:{self.port}"}
+        _hold_to({**left, "upstream": self._upstream}, answer)
         has = {toxic.pop("name"): toxic for toxic in answer.get("toxics", ())}
         for toxic in self._present.values():
             _hold_to(toxic.attributes, has.get(toxic.name, {}).get("attributes"))
@@ -373,12 +379,13 @@ class Link:
         for one, state in states.items():
             for toxic in state.toxics(one).values():
                 await self._put(toxic)
-        answer = await self._enable(on=True)
+        answer = await self._enable()
         self.port = int(answer["listen"].rpartition(":")[2])
 
-    async def _enable(self, *, on: bool) -> dict[str, Any]:
-        answer: dict[str, Any] = await self._api.post(self._path, {"enabled": on})
-        _hold_to({"enabled": on, "upstream": self._upstream}, answer)
+    async def _enable(self) -> dict[str, Any]:
+        asked = {"enabled": self._accepts}
+        answer: dict[str, Any] = await self._api.post(self._path, asked)
+        _hold_to({**asked, "upstream": self._upstream}, answer)
         return answer
 
 

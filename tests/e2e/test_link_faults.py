@@ -14,9 +14,9 @@ import psutil
 import pytest
 
 from mockex.errors import FaultError, LinkError
-from mockex.faults import ClearLink, Direction, Latency, LinkFault, LinkTerms, ResetLink
+from mockex.faults import Bandwidth, ClearLink, Direction, Latency, LinkFault, LinkTerms, ResetLink
 from mockex.faults.proxy_server import ProxyServer, running
-from mockex.faults.toxiproxy import ToxiproxyFaults
+from mockex.faults.toxiproxy import Api, ToxiproxyFaults
 from mockex.server.journal import Ended
 
 pytestmark = pytest.mark.toxiproxy
@@ -108,6 +108,45 @@ async def test_a_dead_server_is_named_and_not_waited_for(
     with pytest.raises(LinkError, match="was given up"):
         await link.inject(ResetLink())
     faults._links.clear()
+
+
+async def test_a_change_does_not_let_in_whom_the_link_refuses(
+    raw: Make, make_exchange: Make, faults: ToxiproxyFaults
+) -> None:
+    exchange = await make_exchange()
+    link = await faults.link(exchange.ws_port, terms=LinkTerms(ends="reset"))
+    await link.refuse()
+    for fault in (Bandwidth(bytes_per_s=64_000), ResetLink(), ClearLink()):
+        await link.inject(fault)
+        with pytest.raises(ConnectionRefusedError):
+            await raw(link.port)
+    await link.check()
+    await link.accept()
+    await (await raw(link.port)).upgrade(TARGET)
+    await link.check()
+
+
+async def test_a_link_that_somebody_else_has_closed_is_told(
+    server: ProxyServer, faults: ToxiproxyFaults
+) -> None:
+    link = await faults.link(1, name="ws")
+    async with Api(server.host, server.port) as api:
+        await api.post("/proxies/ws", {"enabled": False})
+    with pytest.raises(LinkError, match="was asked for enabled=True and has False"):
+        await link.check()
+
+
+async def test_a_port_that_was_taken_while_the_link_refused_is_told(
+    faults: ToxiproxyFaults,
+) -> None:
+    link = await faults.link(1, name="ws")
+    await link.refuse()
+    taker = await asyncio.get_running_loop().create_server(asyncio.Protocol, "127.0.0.1", link.port)
+    with pytest.raises(LinkError, match="address already in use"):
+        await link.accept()
+    with pytest.raises(LinkError, match="was asked for enabled=True and has False"):
+        await link.check()
+    taker.close()
 
 
 async def test_a_link_that_exists_already_is_refused(faults: ToxiproxyFaults) -> None:
