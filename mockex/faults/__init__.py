@@ -3,6 +3,7 @@
 from mockex.faults.link import (
     Bandwidth,
     BlackHole,
+    ClearLink,
     Direction,
     FinLink,
     Hold,
@@ -54,6 +55,7 @@ __all__ = [
     "Bandwidth",
     "BlackHole",
     "Burst",
+    "ClearLink",
     "CloseWith",
     "CutFrame",
     "Direction",

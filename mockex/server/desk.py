@@ -59,8 +59,6 @@ class Desk:
         except FaultError as error:
             number = self.faults.steps[before].fault
             self.asked[number] = fault
-            if self.faults.all[number].ended_at is None:
-                self._failed(number, str(error))
             raise NotInjected(number, str(error)) from None
         self.asked[handle.id], self._handles[handle.id] = fault, handle
         self._called[handle.id] = called or f"fault {handle.id}"
@@ -86,8 +84,9 @@ class Desk:
         name = f"fault {number} ({record.kind})"
         if fault is None:
             raise FaultError(f"{name} was not asked for here: only all can be ended, together")
-        if not isinstance(fault.when, Now) and record.phase == "injected":
-            raise FaultError(f"{name} waits for its trigger, which cannot be taken back")
+        if self._withdraw(number) and not self.is_on(number):
+            self._note_ended(number)
+            return
         if not self.is_on(number):
             over = record.ended_at is not None or isinstance(fault, LASTING)
             raise FaultError(f"{name} is {'over already' if over else 'nothing that lasts'}")
@@ -117,9 +116,18 @@ class Desk:
         lasts = isinstance(fault, LinkFault) and isinstance(fault, LASTING)
         return lasts and self.faults.all[number].ended_at is None
 
+    def _withdraw(self, number: int) -> bool:
+        """Take the trigger of a fault back; whether it had one that was still waited for."""
+        fault, handle = self.asked[number], self._handles.get(number)
+        if handle is None or handle.withdrawn or isinstance(fault.when, Now):
+            return False
+        handle.withdrawn = True
+        return self.faults.all[number].ended_at is None
+
     def calm(self) -> list[int]:
-        """End every fault that lasts, and every script; the numbers of the faults that were on."""
-        on = [number for number in self.asked if self.is_on(number)]
+        """End every fault that lasts or waits for its trigger, and every script; the numbers of
+        those that did."""
+        on = [number for number in self.asked if self._withdraw(number) or self.is_on(number)]
         for run in self.runs.values():
             run.stop()
         self.exchange.calm()
@@ -188,13 +196,6 @@ class Desk:
     def _note_ended(self, number: int) -> None:
         if self.faults.all[number].ended_at is None:
             self._handles[number].note("ended", self.faults.all[number].conns)
-
-    def _failed(self, number: int, why: str) -> None:
-        kind = self.faults.all[number].kind
-        at = self.exchange.loop_time()
-        self.exchange.journal.append(
-            Faulted(t=at, fault=number, kind=kind, phase="ended", detail=why)
-        )
 
     def _look(self, entry: AnyEntry) -> None:
         """Tell scripts of their faults, and whoever listens of what could not be done after all."""

@@ -1,8 +1,7 @@
 """Faults into acts: finds whom a fault is aimed at, does it, and lets the journal say so.
 
-What needs frames, silence, RST or FIN is done here; what is about bytes on a link is done by the
-simulated network, if there is one, and else belongs to the fault proxy
-(`mockex.faults.toxiproxy`) and is refused.
+What needs frames, silence, RST or FIN is done here; what is about bytes on a link, by the line
+(`mockex.server.line`).
 """
 
 from __future__ import annotations
@@ -59,6 +58,7 @@ class Handle(Injection):
         self._exchange = exchange
         self.id = number
         self.fault = fault
+        self.withdrawn = False  # what its trigger would do is not wanted any more
 
     @property
     def times_seen(self) -> int:
@@ -142,7 +142,11 @@ class Injector:
         handle.note("injected")
         match fault.when:
             case Now():
-                self._do(handle)
+                try:
+                    self._do(handle)
+                except FaultError as error:
+                    handle.failed(str(error))
+                    raise
             case AfterEvents(n=n):
                 self._after_events(handle, n)
             case Every(seconds=seconds, times=times):
@@ -155,8 +159,7 @@ class Injector:
         self._exchange.admission.clear()
         self._bursts.calm()
         self._exchange.subscribing.clear()
-        for listener in self._exchange.listeners:
-            self._exchange.wire.mend(listener.port)
+        self._exchange.line.mend()
         for connection in self._exchange.open_connections():
             if connection.number not in but:
                 connection.resume(Unwatched(), deliver=True)
@@ -198,6 +201,8 @@ class Injector:
 
     def _try(self, handle: Handle, which: str = "") -> None:
         """Do what nobody waits for any more who could be told that it cannot be done."""
+        if handle.withdrawn:
+            return
         try:
             self._do(handle)
         except FaultError as error:
@@ -246,7 +251,7 @@ class Injector:
             case SilentStream(stream=str(name)):
                 self._exchange.subscribing.silence(name, handle)
             case LinkFault() as fault:
-                self._disturb(handle, fault)
+                self._exchange.line.inject(handle, fault)
             case Reset(all=every) as fault:
                 self._reset(handle, self._targets(fault, every=every))
             case fault:
@@ -328,16 +333,6 @@ class Injector:
         if not left:
             done()
 
-    def _disturb(self, handle: Handle, fault: LinkFault) -> None:
-        exchange = self._exchange
-        ports = {
-            port
-            for listener in exchange.listeners
-            for port in exchange.wire.disturb(listener.port, fault)
-        }
-        struck = [c.number for c in exchange.connections.live() if c.peer_port in ports]
-        handle.happened(struck)
-
     def _shut_down(self, handle: Handle, fault: ServerShutdown) -> None:
         profile = self._exchange.profile
         if not profile.server_shutdown:
@@ -382,8 +377,7 @@ class Injector:
     async def _refuse(self, handle: Handle, seconds: float) -> None:
         exchange = self._exchange
         until = exchange.loop_time() + seconds
-        for listener in exchange.listeners:
-            await listener.refuse()
+        await exchange.line.refuse()
         for connection in list(exchange.open_connections()):
             connection.reset()  # accepted between the injection and the closing of the listener
         try:
@@ -393,8 +387,7 @@ class Injector:
         except ConnectionRefusedError:
             handle.happened([], "our own probe was refused")
         await asyncio.sleep(max(0.0, until - exchange.loop_time()))
-        for listener in exchange.listeners:
-            await listener.accept()
+        await exchange.line.accept()
         handle.note("ended")
 
     def _end_after(self, handle: Handle, ms: float, end: Callable[[], None]) -> None:

@@ -17,6 +17,7 @@ from mockex.faults import (
     AfterEvents,
     ClearLink,
     CutFrame,
+    Every,
     Fault,
     HangUpgrade,
     Hold,
@@ -29,6 +30,7 @@ from mockex.faults import (
     Slice,
     SlowUpgrade,
     Stall,
+    Trigger,
     WithholdAck,
 )
 from mockex.faults.script_reading import parse
@@ -434,7 +436,6 @@ def test_a_quiet_start_is_on_until_its_connection_may_speak() -> None:
         (CutFrame(), r"fault 1 \(CutFrame\) is nothing that lasts"),
         (Reset(), r"fault 1 \(Reset\) is nothing that lasts"),
         (Outage(ms=300), r"fault 1 \(Outage\) is over already"),
-        (Stall(when=AfterEvents(1000)), r"fault 1 \(Stall\) waits for its trigger"),
     ],
 )
 def test_what_cannot_be_ended_says_why(fault: Fault, why: str) -> None:
@@ -442,6 +443,24 @@ def test_what_cannot_be_ended_says_why(fault: Fault, why: str) -> None:
         p.desk.inject(fault)
         await asyncio.sleep(1)
         with pytest.raises(FaultError, match=why):
+            p.desk.end(1)
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("by", ["number", "calm"])
+@pytest.mark.parametrize("when", [AfterEvents(20), Every(seconds=1.5, times=9)])
+def test_a_trigger_is_taken_back(when: Trigger, by: str) -> None:
+    async def scenario(p: Play) -> None:
+        p.desk.inject(Reset(when=when))
+        await asyncio.sleep(1)
+        if by == "number":
+            p.desk.end(1)
+        else:
+            assert p.desk.calm() == [1]
+        await asyncio.sleep(9)
+        assert p.phases(1) == ["injected", "ended"]
+        with pytest.raises(FaultError, match="is over already"):
             p.desk.end(1)
 
     play(scenario)
