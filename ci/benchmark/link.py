@@ -64,7 +64,8 @@ def one_turn(asks: socket.socket, which: int, peer: socket.socket, rate: int) ->
     """How late each message of a turn came, in milliseconds."""
     count = int(rate * TURN_S)
     asks.sendall(f"{which} {count} {rate}\n".encode())
-    late, buffer = [], bytearray()
+    late: list[float] = []
+    buffer = bytearray()
     while len(late) < count:
         buffer += peer.recv(65536)
         now = time.perf_counter_ns()

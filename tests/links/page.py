@@ -35,6 +35,17 @@ Where a Toxiproxy differs or chance decides, a number says why:
 {notes}
 
 `NeverAccept` is for virtual time: Toxiproxy accepts by itself.
+
+## Under clients that come and go
+
+`python -m tests.links.churn --seconds 60`: eight clients stream through one link and go after 50 ms
+to 1 s with a FIN or a RST, while the link is changed every 0.1 s. What replaces the proxy or ends
+its connections (`Bandwidth`, `Slice`, `ClearLink` after these, `ResetLink` or `FinLink`, `Refused`)
+hung in none of 484 and 485 changes (a link with FIN, one with RST): medians from 6 to 16 ms, the
+worst 337 ms on a busy machine, and every client got on. What is updated under connections may
+hang: with `--changes latency` (two directions in a third of the changes) it did in the 1,141st of
+one run and in none of 383 of another. The server is given up then; a case with such a link is an
+ERROR.
 """
 
 _COLUMNS = {
