@@ -8,6 +8,9 @@ The machine is dear. There the reference adapter is judged on everything, on bot
 a case is judged alone; each mutant on its own row, and each of the unusual ones on half of what is
 not judged alone, on one profile; the dead are probed.
 
+What is right is judged once more over a slow and over a thin line: on every case in virtual time,
+and the reference adapter on the machine on a dozen that tell most.
+
 `MOCKEX_SUITE=whole` judges every cell on both profiles in virtual time; on the machine all of what
 is right, and all mutants on the cases that need a machine: before a release.
 """
@@ -18,10 +21,12 @@ import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 import msgspec
 import pytest
 
+from mockex.faults import LinkTerms
 from mockex_conformance.case import Case, all_cases
 from mockex_conformance.description import Description
 from mockex_conformance.harness import batches, scheduler
@@ -38,6 +43,11 @@ RIGHT = ("reference", "per-stream-connections", "pull-model", "slow-but-right", 
 DEAD = ("silent", "crashing", "liar")
 BOTH = ("spot", "usdm")
 OF_THE_INCIDENT = ("CONN-01", "HB-03")  # the leak, and the outage that its fixes leave
+LINES = ("latency=80ms,jitter=20ms", "bandwidth=64KB/s")
+TELLING_OF_A_LINE = (  # what is timed, counted, or itself about a link
+    "CONN-01", "CONN-04", "SUB-01", "RECON-08", "RECON-09", "HB-01", "HB-03", "HB-04", "ROLL-03",
+    "DATA-10", "SLOW-04", "CLOSE-01",
+)  # fmt: skip
 WHOLE = os.environ.get("MOCKEX_SUITE") == "whole"
 # What names the cause, by case: a finding of one of these checks.
 CAUSES = {
@@ -195,6 +205,11 @@ def _in_turn(case: Case) -> str:
     return "usdm" if int(case.number.partition("-")[2]) % 2 else "spot"
 
 
+class _More(TypedDict, total=False):
+    link: LinkTerms
+    jobs: int
+
+
 def _rows(ours: Ours, profiles: Collection[str] | None = None) -> set[Cell]:
     cells: set[Cell] = set()
     for mutant in ours.mutants.values():
@@ -202,9 +217,11 @@ def _rows(ours: Ours, profiles: Collection[str] | None = None) -> set[Cell]:
     return cells
 
 
-def _run(out: Path, ours: Ours, ground: Ground, cells: Collection[Cell]) -> Judged:
+def _run(
+    out: Path, ours: Ours, ground: Ground, cells: Collection[Cell], **more: Unpack[_More]
+) -> Judged:
     cases = list(ours.cases.values())
-    plan = Plan(testees=ours.all, cases=cases, out=out, ground=ground, only=cells)
+    plan = Plan(testees=ours.all, cases=cases, out=out, ground=ground, only=cells, **more)
     on = batches if ground is Ground.VIRTUAL else scheduler
     first = run_line(seed=plan.seed, command=["pytest", "-m", "suite"], cases=ours.cases)
     with RecordWriter(out / RECORD, first) as record:
@@ -242,3 +259,25 @@ def real(tmp_path_factory: pytest.TempPathFactory, ours: Ours) -> Judged:
         cells |= _cells(ours.right.values(), cases, BOTH)
         cells |= _cells(ours.mutants.values(), [case for case in cases if case.real_only])
     return _run(tmp_path_factory.mktemp("real"), ours, Ground.REAL, cells)
+
+
+@pytest.fixture(scope="session", params=LINES)
+def virtual_line(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, ours: Ours
+) -> Judged:
+    """What is right, judged over a line in virtual time."""
+    cases = ours.cases.values()
+    cells = _cells(ours.right.values(), cases, BOTH if WHOLE else None)
+    cells |= _cells([ours.right["reference"]], cases, BOTH)
+    terms = LinkTerms.parse(request.param)
+    return _run(tmp_path_factory.mktemp("line"), ours, Ground.VIRTUAL, cells, link=terms)
+
+
+@pytest.fixture(scope="session", params=LINES)
+def real_line(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, ours: Ours
+) -> Judged:
+    """The reference adapter, judged over a line on the machine. Most of that is waiting."""
+    cells = _cells([ours.right["reference"]], [ours.cases[n] for n in TELLING_OF_A_LINE])
+    terms = LinkTerms.parse(request.param)
+    return _run(tmp_path_factory.mktemp("line"), ours, Ground.REAL, cells, link=terms, jobs=4)

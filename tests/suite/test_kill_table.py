@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.suite, pytest.mark.timeout(1500)]
 
+ON_A_HELD_LINK = {"waits-for-fin": "HB-03", "forgives-late-bytes": "CONN-04"}
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "kill-table.md"
 
 
@@ -33,6 +34,20 @@ def test_each_mutant_fails_its_row_with_a_finding_that_names_the_cause(
         )
     ]
     assert not wrong, ours.table(wrong)
+
+
+def test_the_part_on_a_held_link_is_failed_by_who_passes_the_part_before(
+    real: Judged, virtual: Judged, ours: Ours
+) -> None:
+    """Else nothing shows that it can be failed."""
+    rows = [v for v in ours.row([*real.verdicts, *virtual.verdicts]) if v.testee in ON_A_HELD_LINK]
+    assert {(v.testee, v.number, v.ground) for v in rows} == {
+        (name, number, ground)
+        for name, number in ON_A_HELD_LINK.items()
+        for ground in ("real", "virtual")
+    }
+    faults = {finding.fault.partition(" ")[0] for v in rows for finding in v.findings}
+    assert faults <= {"Hold", "Release"}, ours.table(rows)
 
 
 def test_each_mutant_is_judged_on_its_row_on_the_machine(real: Judged, ours: Ours) -> None:
