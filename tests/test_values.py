@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import pytest
@@ -131,6 +132,25 @@ def test_the_wall_clock_is_in_this_century() -> None:
         (lambda: f.AcceptThenClose(ms=1, events=-1), "events must be at least 0"),
         (lambda: f.Latency(delay_ms=-1), "delay_ms must be at least 0"),
         (lambda: f.Latency(delay_ms=1, jitter_ms=2), "jitter_ms must be from 0 to delay_ms"),
+        (lambda: f.Latency(delay_ms=3_600_001), "delay_ms must be at most 3600000"),
+        (lambda: f.Latency(delay_ms=1.5), "delay_ms must be a whole number, got 1.5"),  # type: ignore[arg-type]
+        (lambda: f.Latency(delay_ms=True), "delay_ms must be a whole number, got True"),
+        (lambda: f.Latency(delay_ms=1, direction="up"), "direction must be one of downstream, up"),  # type: ignore[arg-type]
+        (lambda: f.Bandwidth(bytes_per_s=0), "bytes_per_s must be positive, got 0: see Hold"),
+        (lambda: f.Bandwidth(bytes_per_s=-1000), "bytes_per_s must be positive"),
+        (lambda: f.Bandwidth(bytes_per_s=1500), "bytes_per_s must be whole thousands, got 1500"),
+        (lambda: f.Slice(bytes=0), "bytes must be at least 1"),
+        (lambda: f.Slice(bytes=1, gap_ms=0.05), "gap_ms must be at least 0.1"),
+        (lambda: f.Slice(bytes=1, gap_ms=math.nan), "gap_ms must be at most 3600000, got nan"),
+        (lambda: f.Slice(bytes=1, gap_ms="1"), "gap_ms must be a number, got '1'"),  # type: ignore[arg-type]
+        (lambda: f.LimitData(bytes=0), "bytes must be at least 1"),
+        (lambda: f.LimitData(bytes=1, then="rst"), "then must be fin or reset, got 'rst'"),  # type: ignore[arg-type]
+        (lambda: f.SlowClose(delay_ms=-1), "delay_ms must be at least 0"),
+        (lambda: f.Refused(ms=0), "ms must be at least 1"),
+        (lambda: f.Refused(ms=10**400), "ms must be at most 3600000"),
+        (lambda: f.LinkTerms(ends="rst"), "ends must be fin or reset, got 'rst'"),  # type: ignore[arg-type]
+        (lambda: f.LinkTerms((f.ResetLink(),)), "ResetLink does not last"),  # type: ignore[arg-type]
+        (lambda: f.LinkTerms((f.LimitData(bytes=1, then="reset"),)), "then=reset is not how this"),
     ],
 )
 def test_a_fault_that_cannot_be_is_not_made(make: Callable[[], object], says: str) -> None:

@@ -14,7 +14,7 @@ from random import Random
 from typing import Literal, Self, get_args
 
 from mockex.errors import ConfigError, FaultError
-from mockex.faults.model import Fault, at_least
+from mockex.faults.model import Fault
 
 Ends = Literal["fin", "reset"]  # how a link ends connections
 
@@ -36,9 +36,12 @@ def directions(direction: Direction | None) -> tuple[Direction, ...]:
 
 
 def _within(name: str, value: float, least: float, most: float) -> None:
-    at_least(name, value, least)
-    if value > most:
-        raise ValueError(f"{name} must be at most {most}, got {value:g}")
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise ValueError(f"{name} must be a number, got {value!r}")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least:g}, got {value!s:.20}")
+    if not value <= most:  # NaN is not
+        raise ValueError(f"{name} must be at most {most}, got {value!s:.20}")
 
 
 def _whole(name: str, value: object) -> None:
@@ -216,7 +219,7 @@ class Refused(LinkFault):
 
     def __post_init__(self) -> None:
         _whole("ms", self.ms)
-        at_least("ms", self.ms, 1)
+        _within("ms", self.ms, 1, _LONGEST_MS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,6 +276,15 @@ class LinkTerms:
     faults: tuple[LastingFault, ...] = ()
     ends: Ends = "fin"
     text: str = field(default="", compare=False)  # as somebody wrote it
+
+    def __post_init__(self) -> None:
+        if self.ends not in get_args(Ends):
+            raise ValueError(f"ends must be fin or reset, got {self.ends!r}")
+        for fault in self.faults:
+            if not isinstance(fault, LastingFault):
+                raise ValueError(f"{type(fault).__name__} does not last: a line is not made of it")
+            if isinstance(fault, LimitData) and fault.then != self.ends:
+                raise ValueError(f"then={fault.then} is not how this line ends: ends={self.ends}")
 
     @classmethod
     def parse(cls, text: str, setting: str = "--link") -> Self:

@@ -87,7 +87,8 @@ async def toxiproxy(where: str = "auto") -> AsyncIterator[ToxiproxyFaults]:
     async with AsyncExitStack() as stack:
         host, port, pid = HOST, 0, 0
         if found.url is not None:
-            port = urlsplit(found.url).port or 0
+            parts = urlsplit(found.url)
+            host, port = parts.hostname or HOST, parts.port or 0
         else:
             server = await stack.enter_async_context(running(found.binary))
             host, port, pid = server.host, server.port, server.pid

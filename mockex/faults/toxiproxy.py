@@ -23,6 +23,7 @@ RST of one end never passes an unarmed link: the other end sees a FIN.
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 import uuid
 from collections.abc import Callable
@@ -60,6 +61,7 @@ HOST = "127.0.0.1"
 _HTTP_S = (1.0, 3.0)  # connect, read
 _CALL_S = 5.0
 _FOR_EVER_MS = 3_600_000
+_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")  # a part of a path, and never .. of it
 _library = threading.Lock()  # its address is state of a class
 
 
@@ -435,12 +437,15 @@ class ToxiproxyFaults:
         that nobody else has.
 
         Raises:
-            FaultError: the name is none.
+            FaultError: the name or a port is none.
             LinkError: the server is dead or refused: a name or a port that is taken.
         """
         name = name or f"mockex-{uuid.uuid4().hex}"
-        if not name.replace("_", "").replace("-", "").replace(".", "").isalnum():
+        if not _NAME.fullmatch(name):
             raise FaultError(f"{name!r} is no name of a link: use letters, digits, '_', '-', '.'")
+        # Toxiproxy asks no upstream: nothing would arrive, and nobody would say why.
+        if not (1 <= upstream_port < 1 << 16 and 0 <= port < 1 << 16):
+            raise FaultError(f"no link from port {port} to {upstream_port}: no such ports")
         link = Link(self._api, name, upstream_port, terms or LinkTerms(), seed)
         await link.open(port)
         self._links.append(link)
