@@ -102,6 +102,7 @@ def render(page: Page) -> str:
         anchor=anchor,
         findings=[v for v in verdicts if v.verdict not in (Verdict.PASS, Verdict.UNSUPPORTED)],
         unsupported=_reasons(verdicts),
+        left_out=text.left_out(verdicts),
         facts=text.facts,
         limits=text.limits,
         known=text.known,

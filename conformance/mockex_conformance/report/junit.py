@@ -89,6 +89,8 @@ def _case(suite: ET.Element, verdict: CaseVerdict, run: RunLine, result: Outcome
     elif verdict.verdict is not Verdict.PASS:
         _child(case, "skipped", f"{verdict.verdict} of a {verdict.severity}: not counted")
         ET.SubElement(case, "system-out").text = said
+    elif verdict.notes:
+        ET.SubElement(case, "system-out").text = said
     return case
 
 

@@ -179,6 +179,7 @@ def show_result(
     unsupported = [v for v in shown if v.verdict is Verdict.UNSUPPORTED]
     show_findings(out, [v for v in shown if v.verdict is not Verdict.UNSUPPORTED], folder)
     _show_unsupported(out, unsupported)
+    _show_left_out(out, result.verdicts)
     for verdict in result.mended:
         expect = expectation(verdict, claims)
         assert expect is not None
@@ -214,6 +215,15 @@ def _show_unsupported(out: Console, verdicts: Sequence[CaseVerdict]) -> None:
     for (testee, reason), numbers in groups.items():
         some = " ".join(dict.fromkeys(numbers))
         out.print(word(Verdict.UNSUPPORTED).append(f"  {testee} ({some}): {reason}"))
+
+
+def _show_left_out(out: Console, verdicts: Sequence[CaseVerdict]) -> None:
+    """One line for each part that a case passed without, however much else is hidden."""
+    rows = text.left_out(verdicts)
+    if rows:
+        out.print()
+    for testee, numbers, note in rows:
+        out.print(word(Verdict.PASS).append(f"  {testee} ({numbers}): {note}"))
 
 
 def sentence(result: Outcome) -> str:

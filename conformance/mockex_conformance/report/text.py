@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mockex_conformance.description import MAX_STREAMS, Limits
 from mockex_conformance.report.lines import Claim, RunLine
-from mockex_conformance.verdict import CaseVerdict, Finding
+from mockex_conformance.verdict import CaseVerdict, Finding, Verdict
 
 
 def title(verdict: CaseVerdict) -> str:
@@ -52,6 +52,16 @@ def block(verdict: CaseVerdict) -> str:
         lines.append(verdict.reason)
     lines += [f"note: {note}" for note in verdict.notes]
     return "\n".join(lines)
+
+
+def left_out(verdicts: Iterable[CaseVerdict]) -> list[tuple[str, str, str]]:
+    """Testee, numbers, and what of cases that passed was not run, and why; one row for each."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for verdict in verdicts:
+        for note in verdict.notes if verdict.verdict is Verdict.PASS else ():
+            if note.startswith("not run: "):
+                groups.setdefault((verdict.testee, note), []).append(verdict.number)
+    return [(t, " ".join(dict.fromkeys(ns)), note) for (t, note), ns in groups.items()]
 
 
 def counted(counts: Mapping[str, int]) -> str:

@@ -197,6 +197,23 @@ def test_what_is_no_line_is_refused_in_one_message(
     assert not (tmp_path / "out").exists()
 
 
+def test_what_a_case_passed_without_is_told_wherever_its_verdict_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = ("--case", "CONN-04", "--case", "HB-03", "--profile", "usdm")
+    # Four and two silences of 30 s: there is no time for the last one of either.
+    assert conform(tmp_path, "reference", *chosen, "--case-limit", "120") == ExitCode.OK
+    note = "not run: {} on a link that holds all bytes: needs {} s; lower `stall_detect_ms` or"
+    for_conn, for_hb = note.format("a silence", 151), note.format("silence", 76)
+    shown = capsys.readouterr().out
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    junit = (tmp_path / "junit.xml").read_text(encoding="utf-8")
+    assert f"PASS  reference (CONN-04): {for_conn}" in shown
+    assert f"passed CONN-04 in part: {for_conn}" in page
+    assert f"<system-out>note: {for_conn}" in junit
+    assert not any(for_hb in told for told in (shown, page, junit))
+
+
 # --- on the machine -------------------------------------------------------------------------------
 
 
