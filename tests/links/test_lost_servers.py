@@ -79,6 +79,10 @@ class ARun:
                 return said
         return self._process.communicate()[0]
 
+    def send(self, number: signal.Signals) -> None:
+        """A signal to the run itself."""
+        self._process.send_signal(number)
+
     def left(self) -> list[str]:
         """What still runs of all that was seen, and which ports are not free."""
         left = []
@@ -161,6 +165,20 @@ def test_a_port_that_is_taken_while_it_refuses_costs_its_case_an_error(
     assert "address already in use" in struck[2], said
     assert other[:2] == ("HB-03", Verdict.PASS), said
     assert run.left() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_run_that_is_ended_in_a_case_with_a_link_leaves_nothing(
+    conform: Callable[..., ARun], number: signal.Signals
+) -> None:
+    run = conform("HB-03")
+    run.until_used("HB-03")
+    run.send(number)
+    run.until_over()
+    until = time.monotonic() + WITHIN_S
+    while left := run.left():
+        assert time.monotonic() < until, left
+        time.sleep(0.05)
 
 
 class _taken_once_free:  # noqa: N801 - read as a word
