@@ -72,6 +72,7 @@ class Pipe:
         self._flight_bytes = 0
         self._sent_at = -1.0
         self._last_at = 0.0
+        self._behind_s = 0.0  # slices behind what the thin line has let pass
         self._armed = False
         self._blocked = False  # the target has no room
         self._cut = False
@@ -167,16 +168,17 @@ class Pipe:
         rate = conditions.bytes_per_s
         if rate is not None:
             size = min(size, max(1, int(rate / _SLICES_PER_S)))
-        at = now + self._delay_s()
+        # A thin line and slices are two stages: while one piece waits for its gap, the next comes.
         before = self._last_at
+        thin_at = max(now + self._delay_s(), before - self._behind_s)
         pieces = []
         for start in range(0, len(data), size):
             piece = bytearray(data[start : start + size])
-            at = max(at, before + conditions.slice_gap_s)
             if rate is not None:
-                at += len(piece) / rate
-            pieces.append((piece, at))
-            before = at
+                thin_at += len(piece) / rate
+            before = max(thin_at, before + conditions.slice_gap_s)
+            pieces.append((piece, before))
+        self._behind_s = before - thin_at
         return pieces
 
     def _put(self, at: float, what: bytearray | Literal["fin", "rst"]) -> None:

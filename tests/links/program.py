@@ -156,7 +156,8 @@ class Program:
         """Let it happen; what was seen."""
         listening = await asyncio.get_running_loop().create_server(self._serve, "127.0.0.1", 0)
         port = listening.sockets[0].getsockname()[1]
-        link = await ground.link(port, LinkTerms(ends=self._situation.ends))
+        made = f"{self._situation.line},ends={self._situation.ends}"
+        link = await ground.link(port, LinkTerms.parse(made))
         try:
             return await self._happen(link)
         finally:

@@ -43,7 +43,8 @@ Act = Literal["close", "reset", "half-close"]
 
 @dataclass(frozen=True)
 class Situation:
-    """`fault` None: nothing is done to the link, and `by` ends the connection by `act`."""
+    """`fault` None: nothing is done to the link but what it was made with, and `by` ends the
+    connection by `act`."""
 
     fault: LinkFault | None
     traffic: Traffic
@@ -53,13 +54,16 @@ class Situation:
     by: Direction = Direction.DOWNSTREAM  # who ends: the server, or the client (upstream)
     act: Act = "close"
     word: int = WORD  # bytes that each end says when it is idle
+    line: str = ""  # that it was made with
 
     @property
     def title(self) -> str:
         """In words."""
         made = " on a link that ends connections with a RST" if self.ends == "reset" else ""
+        who = "client" if self.by is Direction.UPSTREAM else "server"
+        if self.line:
+            return f"A line of {self.line}, {self.traffic}, then the {who} closes"
         if self.fault is None:
-            who = "client" if self.by is Direction.UPSTREAM else "server"
             return f"The {who} {self.act}s, {self.traffic}{made}"
         when = "before the connection" if self.moment == "before" else f"while it is {self.traffic}"
         if self.moment == "before":
@@ -135,11 +139,27 @@ def _at_once() -> Iterator[Situation]:
         yield Situation(fault, traffic, moment, ends)
 
 
-TABLE = (*_ends(), *_on_bytes(), *_at_once())
+LINES = (
+    f"latency={DELAY_MS}ms",
+    "latency=400ms,bandwidth=4KB/s",
+    "bandwidth=4KB/s,slice=50B,gap=5ms",
+    "latency=400ms,slice=50B,gap=10ms",
+    "latency=400ms,bandwidth=4KB/s,slice=50B,gap=1ms",
+)
+
+
+def _lines() -> Iterator[Situation]:
+    for line, traffic, by in itertools.product(LINES, TRAFFIC, Direction):
+        yield Situation(None, traffic, by=by, line=line)
+
+
+TABLE = (*_ends(), *_on_bytes(), *_at_once(), *_lines())
 
 
 def group_of(situation: Situation) -> str:
     """The heading it stands under."""
+    if situation.line:
+        return "Lines"
     return "Ends" if situation.fault is None else type(situation.fault).__name__
 
 

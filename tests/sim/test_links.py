@@ -444,3 +444,22 @@ def test_a_link_that_ends_connections_in_one_way_refuses_the_other() -> None:
             pair.link.inject(FinLink())
 
     on_a_pair(scenario)
+
+
+def test_slices_of_a_thin_line_wait_for_their_gap_while_the_next_ones_come() -> None:
+    async def scenario(pair: Pair) -> None:
+        pair.link.inject(Bandwidth(bytes_per_s=1000))
+        pair.link.inject(Slice(bytes=10, gap_ms=8))
+        sent = now()
+        pair.server.write(bytes(100))
+        await asyncio.sleep(1)
+        assert pair.client.times(sent)[-1] == pytest.approx(0.100, abs=HOP_S)
+        pair.link.inject(Slice(bytes=10, gap_ms=20))
+        sent = now()
+        pair.server.write(bytes(100))
+        await asyncio.sleep(0.05)
+        pair.server.write(bytes(10))
+        await asyncio.sleep(1)
+        assert pair.client.times(sent)[-1] == pytest.approx(0.010 + 10 * 0.020, abs=HOP_S)
+
+    on_a_pair(scenario)
