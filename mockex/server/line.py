@@ -7,7 +7,7 @@ and is read from the journal: bytes went its way, or a connection ended.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -233,10 +233,10 @@ class ProxiedLine(Line):
     async def _do(self, handle: Handle, fault: LinkFault) -> None:
         with self._told(handle):
             if isinstance(fault, Refused):
-                await self.refuse()
+                await self._each(lambda link: link.refuse())
                 await self._probe(handle)
                 await asyncio.sleep(fault.ms / 1000)  # what was asked for
-                await self.accept()
+                await self._each(lambda link: link.accept())
                 handle.note("ended")
                 return
             async with self._lock:
@@ -251,24 +251,23 @@ class ProxiedLine(Line):
 
     async def _clear(self) -> None:
         with self._told():
-            async with self._lock:
-                for link in self._streams:
-                    await link.inject(ClearLink())
+            await self._each(lambda link: link.inject(ClearLink()))
             self._over(LinkFault)
 
     async def refuse(self) -> None:
         """Refuse attempts at the streams, and end their connections."""
         with self._told():
-            async with self._lock:
-                for link in self._streams:
-                    await link.refuse()
+            await self._each(lambda link: link.refuse())
 
     async def accept(self) -> None:
         """Accept again."""
         with self._told():
-            async with self._lock:
-                for link in self._streams:
-                    await link.accept()
+            await self._each(lambda link: link.accept())
+
+    async def _each(self, act: Callable[[Link], Awaitable[None]]) -> None:
+        async with self._lock:
+            for link in self._streams:
+                await act(link)
 
     @contextmanager
     def _told(self, handle: Handle | None = None) -> Iterator[None]:

@@ -164,6 +164,23 @@ async def test_attempts_are_refused_and_the_port_stays(
 
 
 @proxied
+async def test_a_port_that_somebody_takes_while_it_is_refused_is_told_by_the_fault_and_the_line(
+    make_exchange: Make, raw: Make
+) -> None:
+    exchange, _ = await live(make_exchange, raw, toxiproxy="auto")
+    handle = exchange.inject(Refused(ms=200))
+    await handle.seen(within_s=5)
+    loop = asyncio.get_running_loop()
+    taker = await loop.create_server(asyncio.Protocol, "127.0.0.1", exchange.ws_port)
+    await asyncio.wait_for(handle.ended(), 5)
+    *_, last = exchange.journal.of(Faulted)
+    assert "address already in use" in last.detail
+    with pytest.raises(LinkError, match="address already in use"):
+        await exchange.line.check()
+    taker.close()
+
+
+@proxied
 async def test_the_terms_of_a_line_stand_from_the_beginning_and_after_a_clearing(
     make_exchange: Make, raw: Make
 ) -> None:

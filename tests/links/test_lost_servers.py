@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -154,8 +154,7 @@ def test_a_port_that_is_taken_while_it_refuses_costs_its_case_an_error(
 ) -> None:
     run = conform("RECON-02", "HB-03")
     _, ports = run.until_used("RECON-02")
-    with _taken_once_free(ports) as taken:
-        assert taken in ports
+    with taken_once_free(ports):
         while not (tmp_path / "out" / "run.jsonl").exists() or not verdicts(tmp_path):
             time.sleep(0.05)
     said = run.until_over()
@@ -181,24 +180,22 @@ def test_a_run_that_is_ended_in_a_case_with_a_link_leaves_nothing(
         time.sleep(0.05)
 
 
-class _taken_once_free:  # noqa: N801 - read as a word
+@contextmanager
+def taken_once_free(ports: set[int]) -> Iterator[None]:
     """Listens on the first of these ports that becomes free."""
-
-    def __init__(self, ports: set[int]) -> None:
-        self._ports = ports
-        self._sock = socket.socket()
-
-    def __enter__(self) -> int:
-        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         until = time.monotonic() + WITHIN_S
-        while time.monotonic() < until:
-            for port in self._ports:
-                with suppress(OSError):
-                    self._sock.bind(("127.0.0.1", port))
-                    self._sock.listen()
-                    return port
+        while not any(_listens(sock, port) for port in ports):
+            assert time.monotonic() < until, "no port became free"
             time.sleep(LOOK_EVERY_S)
-        pytest.fail("no port became free")
+        yield
 
-    def __exit__(self, *_: object) -> None:
-        self._sock.close()
+
+def _listens(sock: socket.socket, port: int) -> bool:
+    try:
+        sock.bind(("127.0.0.1", port))
+        sock.listen()
+    except OSError:
+        return False
+    return True
