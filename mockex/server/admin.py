@@ -8,7 +8,6 @@ that every error is problem+json (RFC 9457) with the text that Python gives.
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -22,10 +21,11 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mockex.errors import ConfigError, FaultError, MockexError, NotInjected, ScriptError
+from mockex.errors import FaultError, MockexError, NotInjected, ScriptError
 from mockex.faults.script_reading import MOST_BYTES
 from mockex.server.admin_faults import faults_router
 from mockex.server.desk import Desk
+from mockex.server.wire import bound_socket
 
 HOST = "127.0.0.1"
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
@@ -161,7 +161,7 @@ async def serve_admin(desk: Desk, port: int = 0) -> AsyncIterator[str]:
     Raises:
         ConfigError: the port cannot be had.
     """
-    bound = _bound(port)
+    bound = bound_socket(HOST, port, "admin_port")
     config = uvicorn.Config(
         admin_app(desk),
         lifespan="off",
@@ -184,15 +184,3 @@ async def serve_admin(desk: Desk, port: int = 0) -> AsyncIterator[str]:
         beat.cancel()
         await asyncio.gather(beat, return_exceptions=True)
         await server.shutdown(sockets=[bound])
-
-
-def _bound(port: int) -> socket.socket:
-    bound = socket.socket()
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        bound.bind((HOST, port))
-    except OSError as error:
-        bound.close()
-        expected = f"a free port on {HOST} ({error.strerror})"
-        raise ConfigError("admin_port", port, expected) from None
-    return bound

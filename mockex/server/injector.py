@@ -41,9 +41,10 @@ from mockex.faults.model import (
 )
 from mockex.faults.trigger import AfterEvents, Every, Now
 from mockex.server.bursts import Bursts
+from mockex.server.counting import count_events
 from mockex.server.framing import framing_of
 from mockex.server.gate import Injection, Unwatched
-from mockex.server.journal import AnyEntry, Delivered, Faulted
+from mockex.server.journal import AnyEntry, Faulted
 from mockex.session.effects import CloseCode
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ class Injector:
                     handle.failed(str(error))
                     raise
             case AfterEvents(n=n):
-                self._after_events(handle, n)
+                count_events(self._exchange, n, fault.stream, partial(self._try, handle))
             case Every(seconds=seconds, times=times):
                 self._every(handle, seconds, times)
         return handle
@@ -165,29 +166,6 @@ class Injector:
                 connection.resume(Unwatched(), deliver=True)
 
     # --- triggers ---
-
-    def _after_events(self, handle: Handle, n: int) -> None:
-        exchange = self._exchange
-        counts: dict[int, int] = {}
-
-        def look(entry: AnyEntry) -> None:
-            if not isinstance(entry, Delivered):
-                return
-            for connection in exchange.audience_members(entry.audience):
-                stream = handle.fault.stream
-                got = sum(
-                    batch.events
-                    for name, batch in entry.streams.items()
-                    if stream is None or name == stream
-                )
-                counts[connection] = counts.get(connection, 0) + got
-                if counts[connection] >= n:
-                    exchange.journal.unlisten(look)
-                    # Not from inside the flush that is being journaled.
-                    exchange.timers.after(0, lambda: self._try(handle))
-                    return
-
-        exchange.journal.listen(look, replay=False)
 
     def _every(self, handle: Handle, seconds: float, times: int) -> None:
         start = self._exchange.now()

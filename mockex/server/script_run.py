@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 
 from mockex.errors import FaultError, NotInjected
 from mockex.faults.script import After, AfterSeen, At, Each, Script, Step
-from mockex.server.journal import AnyEntry, Delivered, Faulted
+from mockex.server.counting import count_events
+from mockex.server.journal import Faulted
 from mockex.server.timers import Timer
 
 END_S = 5.0  # how long a real link may take to end a fault
 
 if TYPE_CHECKING:
     from mockex.server.desk import Desk
-    from mockex.server.exchange import Exchange
 
 
 class ScriptRun:
@@ -184,32 +184,3 @@ class ScriptRun:
 
     def _tell(self, step: Step, why: FaultError) -> None:
         self._desk.tell_of(self._called(step), type(step.fault).__name__, str(why))
-
-
-def count_events(
-    exchange: Exchange, events: int, stream: str | None, then: Callable[[], None]
-) -> Callable[[], None]:
-    """Call `then` once so many events were written from now on to one live delivery of `stream`
-    (None: to one connection); returns what stops that, which is harmless afterwards."""
-    counts: dict[int, int] = {}
-    counting = True
-
-    def stop() -> None:
-        nonlocal counting
-        if counting:
-            counting = False
-            exchange.journal.unlisten(look)
-
-    def look(entry: AnyEntry) -> None:
-        if not isinstance(entry, Delivered):
-            return
-        new = sum(b.events for name, b in entry.streams.items() if stream in (None, name))
-        for connection in exchange.audience_members(entry.audience):
-            counts[connection] = counts.get(connection, 0) + new
-            if counts[connection] >= events and counting:
-                stop()
-                exchange.timers.after(0, then)  # not from inside the flush that is being journaled
-                return
-
-    exchange.journal.listen(look, replay=False)
-    return stop

@@ -78,10 +78,24 @@ def _tcp_socket() -> socket.socket:
 def held_port(host: str) -> Iterator[int]:
     """A port that nobody else is given while the block lasts, for a program that is to listen there
     and sets SO_REUSEADDR, as Go's do: it is bound, and nothing listens."""
-    with _tcp_socket() as held:
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        held.bind((host, 0))
+    with bound_socket(host, 0, "port") as held:
         yield held.getsockname()[1]
+
+
+def bound_socket(host: str, port: int, setting: str) -> socket.socket:
+    """A socket of a port, for who listens by other means; 0: any free one.
+
+    Raises:
+        ConfigError: the port cannot be had; it was named by `setting`.
+    """
+    bound = _tcp_socket()
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        raise ConfigError(setting, port, f"a free port on {host} ({error.strerror})") from None
+    return bound
 
 
 class SocketListener:
