@@ -10,7 +10,7 @@ from itertools import groupby, pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mockex.market.derived import (
@@ -236,6 +236,7 @@ def test_a_contract_without_funding_says_so_in_zeros() -> None:
 
 
 @settings(max_examples=10, deadline=None)
+@example(seed=998, late=21)  # the last one is in the last step, whose trades are not sent yet
 @given(SEEDS, st.integers(0, 40))
 @pytest.mark.rule("usdm-5.0.16", "usdm-5.7.1", "wire-A2")
 def test_a_liquidation_leaves_a_second_after_it_and_is_one_of_the_trades(
@@ -249,11 +250,12 @@ def test_a_liquidation_leaves_a_second_after_it_and_is_one_of_the_trades(
     }
     exchange.publisher.add("ethusdc@forceOrder")
     texts = exchange.steps(100)
-    sent |= {event["a"]: event for event in map(json.loads, texts["ethusdc@aggTrade"])}
-    events = [json.loads(text) for text in texts["ethusdc@forceOrder"]]
-    assert events
     known = {order.at_ms + EPOCH_MS: order for order in
              liquidations(exchange.market, SYMBOL, -1, exchange.now_ms)}  # fmt: skip
+    trades = [*texts["ethusdc@aggTrade"], *exchange.steps(5).get("ethusdc@aggTrade", ())]
+    sent |= {event["a"]: event for event in map(json.loads, trades)}
+    events = [json.loads(text) for text in texts["ethusdc@forceOrder"]]
+    assert events
     for event in events:
         order = event["o"]
         assert order["T"] in known
