@@ -31,7 +31,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 import mockex  # noqa: E402
-import mockex_conformance.harness.scheduler  # noqa: E402, F401 - what is there when a case is forked
+import mockex.faults.proxy_server  # noqa: E402 - what is there when a case is forked
+import mockex_conformance.harness.scheduler  # noqa: E402, F401 - so is this
 
 BYTES = 204
 TURN_S = 0.5
@@ -56,6 +57,7 @@ def send_turns() -> None:
         began = time.perf_counter_ns()
         for number in range(count):
             due = began + number * 1_000_000_000 // rate
+            # Until the message is due: this process does nothing else.
             time.sleep(max(0, due - time.perf_counter_ns()) / 1e9)
             peers[which].sendall(time.perf_counter_ns().to_bytes(8, "big") + bytes(BYTES - 8))
 

@@ -358,12 +358,7 @@ class Injector:
         await exchange.line.refuse()
         for connection in list(exchange.open_connections()):
             connection.reset()  # accepted between the injection and the closing of the listener
-        try:
-            await asyncio.get_running_loop().create_connection(
-                asyncio.Protocol, "127.0.0.1", exchange.ws_port
-            )
-        except ConnectionRefusedError:
-            handle.happened([], "our own probe was refused")
+        await exchange.line.probe(handle)
         await asyncio.sleep(max(0.0, until - exchange.loop_time()))
         await exchange.line.accept()
         handle.note("ended")

@@ -127,7 +127,7 @@ class Line:
             self._lasting.remove(handle)
             handle.note("ended")
 
-    async def _probe(self, handle: Handle) -> None:
+    async def probe(self, handle: Handle) -> None:
         """Say that attempts are refused, once one of our own was."""
         try:
             transport, _ = await asyncio.get_running_loop().create_connection(
@@ -165,7 +165,7 @@ class SimulatedLine(Line):
         for port in self._ports:
             self._network.link(port).inject(fault)
         if isinstance(fault, Refused):
-            self._exchange.spawn(self._probe(handle))
+            self._exchange.spawn(self.probe(handle))
             self._exchange.timers.after(fault.ms / 1000, partial(handle.note, "ended"))
         else:
             self._watch(handle, fault, live)
@@ -188,7 +188,6 @@ class ProxiedLine(Line):
         self._where = where
         self._terms = terms
         self._stack = AsyncExitStack()
-        self._links: list[Link] = []
         self._streams: list[Link] = []
         self._lock = asyncio.Lock()  # what is done to links is done one after the other
         self._broken: LinkError | None = None
@@ -218,7 +217,6 @@ class ProxiedLine(Line):
         """The port of a link of its own."""
         seed = str(self._exchange.seed)
         link = await self._faults.link(listener.port, terms=self._terms, seed=seed, port=port)
-        self._links.append(link)
         if listener in self._exchange.listeners:
             self._streams.append(link)
         return link.port
@@ -234,7 +232,7 @@ class ProxiedLine(Line):
         with self._told(handle):
             if isinstance(fault, Refused):
                 await self._each(lambda link: link.refuse())
-                await self._probe(handle)
+                await self.probe(handle)
                 await asyncio.sleep(fault.ms / 1000)  # what was asked for
                 await self._each(lambda link: link.accept())
                 handle.note("ended")

@@ -126,15 +126,13 @@ class SocketListener:
         self.port: int = self._held.getsockname()[1]
 
     def _bind(self, port: int) -> socket.socket:
+        if port and self._server is None:
+            # The first bind of a named port is exclusive: a port in use must be noticed.
+            bound_socket(self._host, port, "port").close()
         bound = _tcp_socket()
         try:
             bound.setblocking(False)
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if port and self._server is None:
-                # The first bind of a named port is exclusive: a port in use must be noticed.
-                with _tcp_socket() as probe:
-                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                    probe.bind((self._host, port))
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             bound.bind((self._host, port))
         except OSError as error:

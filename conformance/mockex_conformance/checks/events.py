@@ -183,11 +183,12 @@ class _Stream:
 
 def _of(name: str, streams: dict[str, _Stream]) -> _Stream:
     if name not in streams:
-        streams[name] = _Stream(_numbered(name))
+        streams[name] = _Stream(numbered(name))
     return streams[name]
 
 
-def _numbered(name: str) -> bool:
+def numbered(name: str) -> bool:
+    """Whether the events of a stream have ids without holes: a flush holds all between its two."""
     parsed = parse(name)
     return parsed is not None and parsed.kind in _NUMBERED
 
@@ -206,6 +207,6 @@ def _missed(recording: Recording) -> Iterator[str]:
     newest: dict[str, int] = {}
     for entry in recording.entries:
         for name, batch in _sent(entry):
-            if _numbered(name) and batch.first_id > newest.get(name, batch.first_id) + 1:
+            if numbered(name) and batch.first_id > newest.get(name, batch.first_id) + 1:
                 yield name
             newest[name] = max(newest.get(name, -1), batch.last_id)

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
-from mockex.names import Kind, parse
 from mockex.server.journal import AnyEntry, Delivered, Noted, Said
 from mockex_conformance.checks.base import Check, finding
+from mockex_conformance.checks.events import numbered
 from mockex_conformance.recording import Recording, Standstills
 from mockex_conformance.verdict import Finding
-
-_BY_ID = (Kind.AGG_TRADE, Kind.TRADE)  # ids without holes: a flush holds all between its two
 
 
 class Presenting:
@@ -42,7 +40,7 @@ class Presenting:
             case Delivered(step=step, streams=batches):
                 for name in self._streams & batches.keys():
                     batch = batches[name]
-                    if _by_id(name):
+                    if numbered(name):
                         self._written[name].update(range(batch.first_id, batch.last_id + 1))
                     else:
                         steps = self._steps[name]
@@ -66,11 +64,6 @@ class Presenting:
             if name in self._told_of and presented < written:
                 found[name] = f"{written} events were written and {presented} presented"
         return found
-
-
-def _by_id(name: str) -> bool:
-    parsed = parse(name)
-    return parsed is not None and parsed.kind in _BY_ID
 
 
 class AllPresented(Check, frozen=True, tag="all_presented"):

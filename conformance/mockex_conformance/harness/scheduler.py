@@ -24,8 +24,6 @@ from pathlib import Path
 import msgspec
 import psutil
 
-# For the workers, before they are forked: it would cost each case over a link 70 ms.
-import mockex.faults.proxy_server  # noqa: F401
 from mockex.clock import wall_clock_ms
 from mockex_conformance.description import Description
 from mockex_conformance.harness.interrupts import Interrupts
@@ -166,6 +164,9 @@ class _Scheduler:
                         self._done(verdict_of(job, Verdict.UNSUPPORTED, reason=why))
                     else:
                         group.jobs.append(job)
+                if any(job.case.link or job.conditions.link for job in group.jobs):
+                    # For the workers, before they are forked: it would cost each of these 70 ms.
+                    import mockex.faults.proxy_server  # noqa: F401
                 if group.jobs:
                     self._groups[testee.name, profile] = group
                     self._ready.append(group.probe)

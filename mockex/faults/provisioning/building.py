@@ -87,7 +87,7 @@ def _alone_in(folder: Path, say: Say) -> Iterator[Path]:
                 break
             if turn == 0:
                 say(f"another build holds {lock}: waiting for it")
-            time.sleep(_POLL_S)
+            time.sleep(_POLL_S)  # a lock of another process tells nobody when it is free
         else:
             raise Unfit(f"another build holds {lock} and does not end")
         for left in folder.glob(".build-*"):  # by a build that was killed: nobody else is here
