@@ -49,7 +49,7 @@ def busy(cores: int) -> Iterator[None]:
 def run(given: argparse.Namespace, seed: int, out: Path) -> list[CaseVerdict]:
     """One run of everything; what did not pass."""
     command = [
-        sys.executable, "-m", "mockex.cli", "conform", *(given.testees or RIGHT),
+        sys.executable, "-m", "mockex", "conform", *(given.testees or RIGHT),
         "--seed", str(seed), "--ground", given.ground, "--out", str(out),
         *(["--jobs", str(given.jobs)] if given.jobs else []),
         *(part for glob in given.case for part in ("--case", glob)),

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from mockex import cli
-from tests.test_cli_faults import DEPTH, URL, Client, ready, serve
+from tests.cli.test_faults import DEPTH, URL, Client, ready, serve
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "fault-scripts.md"
 

@@ -359,7 +359,7 @@ async def test_who_does_not_answer_is_named(tmp_path: Path) -> None:
 
 def _record(*args: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "mockex.cli", "record", *args],
+        [sys.executable, "-m", "mockex", "record", *args],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ,
     )  # fmt: skip
 

@@ -72,7 +72,7 @@ def test_another_process_with_other_hashes_writes_the_same_recordings(
     virtual: Judged, tmp_path: Path, testees: list[str], cases: list[str]
 ) -> None:
     subprocess.run(
-        [sys.executable, "-m", "mockex.cli", "conform", *testees, *cases, "--exclude", DEAR,
+        [sys.executable, "-m", "mockex", "conform", *testees, *cases, "--exclude", DEAR,
          "--profile", "usdm", "--ground", "virtual", "--out", str(tmp_path)],
         env={**os.environ, "PYTHONHASHSEED": "4711"},
         stdout=subprocess.DEVNULL,

@@ -25,7 +25,7 @@ from mockex.errors import ConfigError
 from mockex.profile import SPOT
 from tests.market.capturing import lines_of
 
-SERVE = [sys.executable, "-m", "mockex.cli", "serve"]
+SERVE = [sys.executable, "-m", "mockex", "serve"]
 READY = re.compile(
     r"mockex ready ws=ws://127\.0\.0\.1:(\d+) rest=http://127\.0\.0\.1:(\d+) "
     r"admin=http://127\.0\.0\.1:(\d+) seed=(\d+) pid=(\d+)"
@@ -314,7 +314,7 @@ def test_a_closed_stdout_does_not_end_the_exchange_and_is_quiet(tmp_path: Path) 
 
 
 def test_started_without_stdout_and_stderr_it_still_works() -> None:
-    command = f"exec {sys.executable} -m mockex.cli cases >&- 2>&-"
+    command = f"exec {sys.executable} -m mockex cases >&- 2>&-"
     assert subprocess.run(["sh", "-c", command], check=False, timeout=60).returncode == 0
 
 

@@ -123,8 +123,8 @@ def test_a_build_ends_with_the_command(world: World) -> None:
 def test_a_command_of_its_own_module_is_imported_when_it_is_used() -> None:
     code = (
         "import sys, mockex.cli as cli\n"
-        "assert 'mockex.cli_doctor' not in sys.modules\n"
+        "assert 'mockex.cli.doctor' not in sys.modules\n"
         "assert cli.run(['doctor', '--help']) == 0\n"
-        "assert 'mockex.cli_doctor' in sys.modules\n"
+        "assert 'mockex.cli.doctor' in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mockex.cli import ExitCode, Group, complain, say
-from mockex.cli_doctor import provision
-from mockex.cli_faults_shown import (
+from mockex.cli.doctor import provision
+from mockex.cli.faults_shown import (
     described,
     named,
     of_script,

@@ -1,6 +1,6 @@
 """The command line: which commands there are, and how each ends.
 
-Our own commands have modules of their own (`cli_serve`, `cli_faults` …). One of another package is
+Our own commands have modules of their own in this folder. One of another package is
 an entry point of the group `mockex.commands`; so the suite's commands stand here without the
 exchange importing the suite. What a command prints on stdout is its result and an interface; stderr
 is for people. Every flag is also an environment variable, `MOCKEX_<COMMAND>_<FLAG>`. An exception
@@ -26,10 +26,10 @@ from mockex.errors import MockexError
 GROUP = "mockex.commands"
 # Commands of our own with a module of their own, imported when they are used.
 OWN = (
-    EntryPoint("doctor", "mockex.cli_doctor:doctor", GROUP),
-    EntryPoint("faults", "mockex.cli_faults:faults", GROUP),
-    EntryPoint("record", "mockex.cli_record:record", GROUP),
-    EntryPoint("serve", "mockex.cli_serve:serve", GROUP),
+    EntryPoint("doctor", "mockex.cli.doctor:doctor", GROUP),
+    EntryPoint("faults", "mockex.cli.faults:faults", GROUP),
+    EntryPoint("record", "mockex.cli.record:record", GROUP),
+    EntryPoint("serve", "mockex.cli.serve:serve", GROUP),
 )
 
 
@@ -180,7 +180,3 @@ def main() -> NoReturn:
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - for good
     sys.exit(run())
-
-
-if __name__ == "__main__":
-    main()

@@ -25,7 +25,7 @@ from websockets.exceptions import WebSocketException
 from mockex import cli
 from mockex.cli import ExitCode
 
-MOCKEX = [sys.executable, "-m", "mockex.cli"]
+MOCKEX = [sys.executable, "-m", "mockex"]
 DEPTH = "ethusdc@depth5@100ms"
 URL = "MOCKEX_ADMIN_URL"
 TWO_RESETS = """[[fault]]

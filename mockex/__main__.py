@@ -1,0 +1,5 @@
+"""`python -m mockex`: the command line."""
+
+from mockex.cli import main
+
+main()
