@@ -27,10 +27,9 @@ from mockex_conformance.case import all_cases
 from mockex_conformance.harness.load import find_all
 from mockex_conformance.harness.plan import Plan
 from mockex_conformance.incident import Disagreement, Rounds
-from mockex_conformance.measuring import FULL, PROFILE, QUICK, measure_all, rounds_charts
+from mockex_conformance.measuring import FULL, PROFILE, QUICK, measure_all
 from mockex_conformance.rejudging import read_recording
-from mockex_conformance.report.html import Caught, Incident, Page, write_html
-from mockex_conformance.report.junit import write_junit
+from mockex_conformance.report.html import DEMO, Caught, Incident
 from mockex_conformance.report.matrix import matrix
 from mockex_conformance.report.outcome import outcome
 from mockex_conformance.report.record import RECORD
@@ -86,28 +85,24 @@ def run(
         caught=how_soon(finished),
         paragraphs=story.paragraphs(comparisons, {r.testee: r for r in measured}),
         disagreements=story.disagreements(verdicts, measured),
+        headline=headline(measured, verdicts),
     )
-    said = headline(measured, verdicts)
-    write_all(finished, incident, said)
+    write_all(finished, incident)
     show_rounds(screen, measured)
     screen.print()
     show_matrix(screen, finished, incident.caught)
     screen.print()
     show_story(screen, incident.paragraphs, incident.disagreements)
     screen.print()
-    screen.print(Text(said, style="bold"))
+    screen.print(Text(incident.headline, style="bold"))
     screen.print(Text(f"Page {out / 'report.html'}, record {out / RECORD}"))
     return exit_code(verdicts)
 
 
-def write_all(finished: Finished, incident: Incident, said: str) -> None:
-    """JUnit, the page, and what was measured, beside the record."""
-    out = finished.out
-    write_junit(out / "junit.xml", finished.run, finished.result)
-    charts = rounds_charts(incident.rounds, out)
-    page = Page(finished.run, finished.result, finished.duration_s, charts, incident, said)
-    write_html(out / "report.html", page)
-    (out / "demo.json").write_bytes(msgspec.json.format(msgspec.json.encode(incident)))
+def write_all(finished: Finished, incident: Incident) -> None:
+    """What was measured, beside the record, and made of both: JUnit and the page."""
+    (finished.out / DEMO).write_bytes(msgspec.json.format(msgspec.json.encode(incident)))
+    running.write_reports(finished)
 
 
 def how_soon(finished: Finished) -> list[Caught]:

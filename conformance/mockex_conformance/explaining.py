@@ -18,7 +18,7 @@ from mockex_conformance.case import Case, group_of
 LABELS = ("Evidence", "Causes", "Look at")
 _LABEL = re.compile(rf"^({'|'.join(LABELS)}):\s*", re.MULTILINE)
 _ISSUE = re.compile(r"\b([\w.-]+/[\w.-]+)#(\d+)")
-_GROUPS = {
+GROUPS = {
     "CONN": "who owns the connection",
     "SUB": "subscriptions",
     "RECON": "coming back, politely",
@@ -88,7 +88,7 @@ def page(cases: Iterable[Case]) -> str:
     """`docs/cases.md`: the whole catalogue, in its order."""
     parts = [_PREFACE]
     for group, some in groupby(cases, lambda case: group_of(case.number)):
-        about = _GROUPS.get(group, "")
+        about = GROUPS.get(group, "")
         parts.append(f"## {group}: {about}\n" if about else f"## {group}\n")
         parts += [_section(case) for case in some]
     return "\n".join(parts)

@@ -18,9 +18,7 @@ from mockex_conformance.harness.ground import Ground
 from mockex_conformance.harness.plan import Plan
 from mockex_conformance.harness.scheduler import Building, Event, Started
 from mockex_conformance.planning import plan_of
-from mockex_conformance.rejudging import NoRecording, read_recording
-from mockex_conformance.report.chart import Steps, deliveries_over_time
-from mockex_conformance.report.html import Page, write_html
+from mockex_conformance.report.html import write_page
 from mockex_conformance.report.junit import write_junit
 from mockex_conformance.report.lines import EndLine, RunLine, run_line, unlike
 from mockex_conformance.report.outcome import Outcome, outcome
@@ -34,12 +32,10 @@ from mockex_conformance.report.record import (
     prepare,
     read_record,
 )
-from mockex_conformance.report.settling import column, key, settled
+from mockex_conformance.report.settling import key, settled
 from mockex_conformance.report.terminal import Progress, console, show_result
 from mockex_conformance.verdict import CaseVerdict
 from mockex_conformance.wish import Wish
-
-_CHARTED = "CONN-01"
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,33 +203,10 @@ def _what(event: Started | CaseVerdict, number: str) -> str:
     return f"{number} {event.testee} {event.profile}"
 
 
-def charts(finished: Finished) -> list[Steps]:
-    """Deliveries over time of each testee and profile: of CONN-01 if it was run, else of the first
-    case that left a recording."""
-    chosen: dict[tuple[str, str], CaseVerdict] = {}
-    for verdict in finished.result.verdicts:
-        if not verdict.journal or not (finished.out / verdict.journal).exists():
-            continue
-        owner = column(verdict)
-        if owner not in chosen or (verdict.number == _CHARTED and chosen[owner].number != _CHARTED):
-            chosen[owner] = verdict
-    made = []
-    for (testee, profile), verdict in chosen.items():
-        try:
-            recording = read_recording(finished.out / verdict.journal)
-        except NoRecording:
-            continue
-        if recording.terms.streams:
-            title = f"{testee}, {profile}, {verdict.number}"
-            made.append(deliveries_over_time(recording.entries, recording.terms.streams[0], title))
-    return made
-
-
 def write_reports(finished: Finished) -> None:
     """JUnit and the page, beside the record."""
     write_junit(finished.out / "junit.xml", finished.run, finished.result)
-    page = Page(finished.run, finished.result, finished.duration_s, charts(finished))
-    write_html(finished.out / "report.html", page)
+    write_page(finished.out, finished.out / "report.html")
 
 
 def show(finished: Finished, *, only_failed: bool = False) -> None:

@@ -1,19 +1,27 @@
-"""A run as one HTML page: no scripts, nothing fetched, readable on paper and in the dark.
+"""A run as one HTML page: nothing is fetched, it is whole without its script, and on paper.
 
-The page holds the sentence, the matrix, the findings, the deliveries over time, and what `demo`
-measured. All text goes through the template's escaping; only the charts are markup of ours.
+First the sentence, then the matrix, then each failure with what was seen, when, what replays it,
+typical causes, and the figures that explain it; last what was run. It is made of the run's folder
+alone, at any time. All text goes through the template's escaping; only figures are markup of ours.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
+import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from mockex.cli import ExitCode
 from mockex_conformance.incident import (
     RECORD_ROWS,
     Comparison,
@@ -22,22 +30,27 @@ from mockex_conformance.incident import (
     record_growth,
     record_traffic,
 )
+from mockex_conformance.rejudging import NoRecording, read_recording
 from mockex_conformance.report import text
-from mockex_conformance.report.chart import Steps, describe, svg
+from mockex_conformance.report.chart import Steps, deliveries_over_time, describe, svg
+from mockex_conformance.report.figures import STYLE
 from mockex_conformance.report.lines import RunLine
-from mockex_conformance.report.outcome import Outcome
-from mockex_conformance.report.settling import column
+from mockex_conformance.report.outcome import Outcome, outcome
+from mockex_conformance.report.page.content import SIGNS, START, content_of
+from mockex_conformance.report.page.evidence import LeftOut, fill
+from mockex_conformance.report.record import read_record
+from mockex_conformance.report.settling import settled
 from mockex_conformance.report.terminal import sentence
 from mockex_conformance.verdict import CaseVerdict, Verdict
 
-MARKS = {
-    Verdict.PASS: "✓",
-    Verdict.FAIL: "✗",
-    Verdict.FLAKY: "≈",
-    Verdict.ERROR: "!",
-    Verdict.INCONCLUSIVE: "?",
-    Verdict.UNSUPPORTED: "–",
-}
+LIMIT = 300_000  # bytes of a page: it is mailed, attached to builds and opened on telephones
+DEMO = "demo.json"  # what `demo` adds to a folder
+_CHARTED = "CONN-01"
+_CHARTS = 12  # more are not compared by eye
+# What HTML forbids, and what turns the direction of the text around it.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufdd0-\ufdef\ufffe\uffff]"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,73 +71,159 @@ class Incident:
     paragraphs: Sequence[tuple[str, str]]  # heading, text
     disagreements: Sequence[Disagreement]
     comparisons: Sequence[Comparison] = ()
+    headline: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What is on a page."""
+    """What is on a page. `folder` is the run's, with its recordings; `complete`: the run came to
+    its end."""
 
     run: RunLine
     result: Outcome
     duration_s: float
+    folder: Path = Path()
     charts: Sequence[Steps] = field(default_factory=tuple)
     incident: Incident | None = None
-    headline: str = ""
+    complete: bool = True
 
 
-def write_html(path: Path, page: Page) -> None:
-    """Write the page to `path`."""
-    path.write_text(render(page), encoding="utf-8")
+def write_page(folder: Path, out: Path) -> None:
+    """Write the page of the run in `folder` to the file `out`.
+
+    Raises:
+        NoRecord: there is no run in the folder; says why.
+    """
+    out.write_text(render(page_of(folder)), encoding="utf-8", errors="replace")
 
 
-def render(page: Page) -> str:
-    """The page as text."""
-    environment = Environment(
-        loader=PackageLoader("mockex_conformance", "report"),
+def page_of(folder: Path) -> Page:
+    """What the folder of a run holds, also of one that was interrupted.
+
+    Raises:
+        NoRecord: there is none.
+    """
+    record = read_record(folder)
+    verdicts = settled(record.verdicts, record.run)
+    result = outcome(verdicts, record.run.testees, strict=record.run.strict)
+    incident = None
+    if (folder / DEMO).exists():
+        incident = msgspec.json.decode((folder / DEMO).read_bytes(), type=Incident)
+    return Page(
+        record.run,
+        result,
+        record.spent_s,
+        folder,
+        _rounds(incident, folder) if incident else comparison(verdicts, folder),
+        incident,
+        record.complete,
+    )
+
+
+def _rounds(incident: Incident, folder: Path) -> list[Steps]:
+    from mockex_conformance.measuring import rounds_charts  # all that judges: late
+
+    return rounds_charts(incident.rounds, folder)
+
+
+def comparison(verdicts: Sequence[CaseVerdict], folder: Path) -> list[Steps]:
+    """Deliveries over time of each testee: of CONN-01 if it was run, else of the first case that
+    left a recording."""
+    chosen: dict[str, CaseVerdict] = {}
+    for verdict in verdicts:
+        if not verdict.journal or not (folder / verdict.journal).exists():
+            continue
+        before = chosen.get(verdict.testee)
+        if before is None or (verdict.number == _CHARTED and before.number != _CHARTED):
+            chosen[verdict.testee] = verdict
+    made = []
+    for verdict in list(chosen.values())[:_CHARTS]:
+        try:
+            recording = read_recording(folder / verdict.journal)
+        except NoRecording:
+            continue
+        if recording.terms.streams:
+            title = f"{verdict.testee}, {verdict.profile}, {verdict.number}"
+            made.append(deliveries_over_time(recording.entries, recording.terms.streams[0], title))
+    return made
+
+
+def render(page: Page, *, limit: int = LIMIT) -> str:
+    """The page as text of at most `limit` bytes, if what cannot be left out allows it."""
+    environment = _environment()
+    template = environment.get_template("report.html.j2")
+    content = content_of(page.result.verdicts)
+    facts = _facts(page)
+    bare = template.render(content=content, left_out=LeftOut(), **facts)
+    macros: Any = environment.get_template("parts.html.j2").module
+    # A figure is left out for a sentence that says so.
+    left_out = fill(content.failures, page.folder, macros, limit - len(bare.encode()) - 500)
+    return template.render(content=content, left_out=left_out, **facts)
+
+
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("mockex_conformance", "report/page"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_printable,
     )
-    verdicts = page.result.verdicts
+
+
+def _printable(value: Any) -> Any:
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return _UNPRINTABLE.sub("\ufffd", value)
+    return value
+
+
+def _facts(page: Page) -> dict[str, Any]:
+    """What the template needs besides the content."""
     most = max((chart.most for chart in page.charts), default=0)
     until = max((chart.until_s for chart in page.charts), default=0.0)
-    return environment.get_template("report.html.j2").render(
-        page=page,
-        headline=page.headline or sentence(page.result),
-        result_sentence=sentence(page.result),
-        machine=text.machine(page.run),
-        started=datetime.fromtimestamp(page.run.started_ms / 1000, UTC),
-        cases=list(dict.fromkeys((v.number, v.case, v.requirement) for v in verdicts)),
-        owners=list(dict.fromkeys(column(v) for v in verdicts)),
-        cells={(column(v), v.case): v for v in verdicts},
-        marks=MARKS,
-        anchor=anchor,
-        findings=[v for v in verdicts if v.verdict not in (Verdict.PASS, Verdict.UNSUPPORTED)],
-        unsupported=_reasons(verdicts),
-        left_out=text.left_out(verdicts),
-        facts=text.facts,
-        limits=text.limits,
-        known=text.known,
-        charts=[
+    result_sentence = sentence(page.result)
+    incident = page.incident
+    script = _asset("script.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return {
+        "page": page,
+        "run": page.run,
+        "headline": incident.headline if incident and incident.headline else result_sentence,
+        "result_sentence": result_sentence,
+        "mark": _mark(page),
+        "machine": text.machine(page.run),
+        "started": datetime.fromtimestamp(page.run.started_ms / 1000, UTC),
+        "signs": SIGNS,
+        "start": START,
+        "not_passed": (Verdict.FAIL, Verdict.FLAKY),
+        "partial": text.left_out(page.result.verdicts),
+        "moment": text.moment,
+        "abilities": text.abilities,
+        "limits": text.limits,
+        "known": text.known,
+        "charts": [
             (chart.title, Markup(svg(chart, most=most, until_s=until)), describe(chart))  # noqa: S704 - svg() escapes
             for chart in page.charts
         ],
-        record_rows=RECORD_ROWS,
-        record_traffic=record_traffic(),
-        record_growth=record_growth(),
-    )
+        "record_rows": RECORD_ROWS,
+        "record_traffic": record_traffic(),
+        "record_growth": record_growth(),
+        "style": Markup(_asset("style.css") + STYLE),  # noqa: S704 - ours
+        "script": Markup(script),  # noqa: S704 - ours
+        "digest": digest,
+        "limit_kb": LIMIT // 1000,
+    }
 
 
-def anchor(verdict: CaseVerdict) -> str:
-    """The id of a verdict's findings on the page."""
-    return f"{verdict.testee}-{verdict.profile}-{verdict.number}"
+def _mark(page: Page) -> Verdict:
+    """The verdict whose colour and sign the sentence has."""
+    if page.result.exit_code is ExitCode.FAILED:
+        return Verdict.FAIL
+    if page.result.exit_code is ExitCode.OK and page.complete:
+        return Verdict.PASS
+    return Verdict.INCONCLUSIVE
 
 
-def _reasons(verdicts: Sequence[CaseVerdict]) -> list[tuple[str, str, str]]:
-    """Testee, numbers, reason of what was UNSUPPORTED; one row for each reason."""
-    groups: dict[tuple[str, str], list[str]] = {}
-    for verdict in verdicts:
-        if verdict.verdict is Verdict.UNSUPPORTED:
-            groups.setdefault((verdict.testee, verdict.reason), []).append(verdict.number)
-    return [(t, " ".join(dict.fromkeys(ns)), why) for (t, why), ns in groups.items()]
+def _asset(name: str) -> str:
+    return (files("mockex_conformance") / "report" / "page" / name).read_text(encoding="utf-8")

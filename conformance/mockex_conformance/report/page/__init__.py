@@ -1,0 +1,1 @@
+"""What stands on the page: content as values, what evidence fits, template, style, script."""
