@@ -3,33 +3,69 @@
 Our own commands have modules of their own in this folder. One of another package is
 an entry point of the group `mockex.commands`; so the suite's commands stand here without the
 exchange importing the suite. What a command prints on stdout is its result and an interface; stderr
-is for people. Every flag is also an environment variable, `MOCKEX_<COMMAND>_<FLAG>`. An exception
-ends in one message and an exit code, never in a traceback (`MOCKEX_TRACEBACK=1` shows it).
+is for people. Every flag is also an environment variable, `MOCKEX_<COMMAND>_<FLAG>`, and a key in
+`mockex.toml`. An exception ends in one message and an exit code, never in a traceback
+(`MOCKEX_TRACEBACK=1` shows it).
 """
 
 from __future__ import annotations
 
-import difflib
+import errno
 import os
 import sys
 import traceback
 from collections.abc import Sequence
 from enum import IntEnum
+from importlib import import_module
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import IO, Any, NoReturn
 
 import click
 
+from mockex import config
+from mockex.cli.help import Group as Group
 from mockex.errors import MockexError
 
 GROUP = "mockex.commands"
-# Commands of our own with a module of their own, imported when they are used.
-OWN = (
-    EntryPoint("doctor", "mockex.cli.doctor:doctor", GROUP),
-    EntryPoint("faults", "mockex.cli.faults:faults", GROUP),
-    EntryPoint("record", "mockex.cli.record:record", GROUP),
-    EntryPoint("serve", "mockex.cli.serve:serve", GROUP),
+# Commands of our own: a module each, imported when they are used.
+OWN = {
+    "completion": "mockex.cli.completion:completion",
+    "doctor": "mockex.cli.doctor:doctor",
+    "faults": "mockex.cli.faults:faults",
+    "record": "mockex.cli.record:record",
+    "serve": "mockex.cli.serve:serve",
+}
+# What the help of `mockex` says, in its order, of commands of our own and of the suite: nothing is
+# imported for it.
+SECTIONS = {
+    "Run the exchange": {
+        "serve": "Run it on 127.0.0.1 until Ctrl-C.",
+        "faults": "Make things go wrong at a running one: add, list, clear, scripts.",
+        "record": "Write what an exchange sends to a file that `serve` can play.",
+    },
+    "Judge an adapter": {
+        "conform": "Judge adapters by what reaches the exchange.",
+        "cases": "What there is to pass: a list, or one explained.",
+        "explore": "Search for a schedule of faults that an adapter does not survive.",
+        "try": "Talk to one testee by hand, against a healthy exchange.",
+        "init": "Write a testee.toml and a small adapter to begin with.",
+        "demo": "The incident: a bug that grows, its fixes, the report.",
+    },
+    "After a run": {
+        "judge": "Judge the recordings again, without the adapter.",
+        "replay": "Run again what did not pass: same seed, same conditions.",
+        "report": "Of records: pages, files for CI, several into one, two compared.",
+    },
+    "About this machine and mockex": {
+        "doctor": "What is missing here, and what repairs it.",
+        "completion": "The script that completes commands in bash, zsh or fish.",
+        "schema": "JSON Schema of every line and file.",
+    },
+}
+LAST_WORDS = (
+    "Begin with: mockex demo | mockex serve | mockex init --lang python mine",
+    "More: mockex COMMAND --help | mockex --version | docs/command-line.md",
 )
 
 
@@ -45,43 +81,100 @@ class ExitCode(IntEnum):
     UNJUDGED = 7  # something could not be judged
 
 
-class Group(click.Group):
-    """A group that refuses an unknown command with the nearest one that exists."""
+class Commands(Group):
+    """A group that also holds the commands of the entry points; each is imported when it is
+    used, and gets its settings from the nearest `mockex.toml` then."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of all commands, sorted."""
+        named = {*super().list_commands(ctx), *OWN, *(entry.name for entry in _elsewhere())}
+        return sorted(named)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, or None."""
+        command = super().get_command(ctx, cmd_name) or _loaded(cmd_name)
+        if command is not None:
+            for path, inner in config.leaves((cmd_name,), command):
+                for option in config.options(inner).values():
+                    option.envvar = config.variables(path, option)
+        return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that `args` begin with, and the rest."""
-        name = args[0]
-        if not name.startswith("-") and self.get_command(ctx, name) is None:
-            near = difflib.get_close_matches(name, self.list_commands(ctx), n=1)
-            hint = f"Did you mean {near[0]!r}?" if near else f"See '{ctx.command_path} --help'."
-            ctx.fail(f"No such command {name!r}. {hint}")
-        return super().resolve_command(ctx, args)
+        """The command that `args` begin with, and the rest; its settings are read. Who asks for
+        help gets it, whatever is in the file."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None and not ctx.resilient_parsing and not _asks_for_help(rest):
+            settings = settings_of(ctx)
+            if settings is not None:
+                config.must_be_tables(settings, self.list_commands(ctx))
+                assert name is not None
+                ctx.default_map = {name: config.defaults(settings, (name,), command)}
+        return name, command, rest
 
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """One screen: the commands by what a person is about to do."""
+        formatter.write_usage(ctx.command_path, "[--config FILE] COMMAND [ARGS]…")
+        formatter.write_text(self.help or "")
+        left = set(self.list_commands(ctx))
+        sections = {head: dict(some) for head, some in SECTIONS.items()}
+        told = {name for some in sections.values() for name in some}
+        if others := sorted(left - told):
+            found = {name: self.get_command(ctx, name) for name in others}
+            sections["Others"] = {n: c.get_short_help_str() for n, c in found.items() if c}
+        for heading, some in sections.items():
+            formatter.write_heading(heading)
+            with formatter.indentation():
+                # The same first column in all of them.
+                formatter.write_dl(
+                    [(f"{name:<10}", say) for name, say in some.items() if name in left]
+                )
+        for line in LAST_WORDS:
+            formatter.write_text(line)
 
-class Commands(Group):
-    """A group that also holds the commands of the entry points; each is imported when it is
-    used."""
+    def shell_complete(
+        self, ctx: click.Context, incomplete: str
+    ) -> list[click.shell_completion.CompletionItem]:
+        """Commands with what the help says of them; none is imported."""
+        from click.shell_completion import CompletionItem
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names of all commands, sorted."""
-        return sorted({*super().list_commands(ctx), *(entry.name for entry in _elsewhere())})
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of that name, or None."""
-        own = super().get_command(ctx, cmd_name)
-        if own is not None:
-            return own
-        for entry in _elsewhere():
-            if entry.name == cmd_name:
-                loaded: click.Command = entry.load()
-                return loaded
-        return None
+        known = {name: said for some in SECTIONS.values() for name, said in some.items()}
+        names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        items = [CompletionItem(name, help=known.get(name, "")) for name in names]
+        return [*items, *click.Command.shell_complete(self, ctx, incomplete)]
 
 
 def _elsewhere() -> list[EntryPoint]:
-    return [*OWN, *entry_points(group=GROUP)]
+    return [*entry_points(group=GROUP)]
+
+
+def _loaded(name: str) -> click.Command | None:
+    if name in OWN:
+        module, _, attribute = OWN[name].partition(":")
+        found: click.Command = getattr(import_module(module), attribute)
+        return found
+    for entry in _elsewhere():
+        if entry.name == name:
+            loaded: click.Command = entry.load()
+            return loaded
+    return None
+
+
+def _asks_for_help(args: Sequence[str]) -> bool:
+    own = args[: args.index("--")] if "--" in args else args
+    return bool({"-h", "--help"} & set(own))
+
+
+def settings_of(ctx: click.Context) -> config.Settings | None:
+    """The settings file that counts: the one that was named, else the nearest; None: there is none.
+
+    Raises:
+        ConfigError, OSError: it cannot be read.
+    """
+    named: Path | None = ctx.find_root().params.get("config")
+    file = named if named is not None else config.find(Path.cwd())
+    return config.read(file) if file is not None else None
 
 
 def our_version() -> str:
@@ -116,11 +209,32 @@ def complain(message: str) -> None:
         hush(sys.stderr)
 
 
+def say_json(value: Any) -> None:
+    """Print a result as JSON, in ASCII: it is whole whatever the locale is."""
+    import json
+
+    import msgspec
+
+    say(json.dumps(msgspec.to_builtins(value), separators=(",", ":")))
+
+
+def _say_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        say(f"mockex {our_version()}")
+        ctx.exit()
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(our_version(), message="mockex %(version)s")
-def cli() -> None:
-    """A Binance-shaped WebSocket exchange that fails on purpose, and a suite that judges any
-    exchange adapter by what reaches it."""
+@click.option(
+    "--config", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+    help="Settings, instead of the nearest mockex.toml.",
+)  # fmt: skip
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_say_version,
+    help="Show the version and exit.",
+)  # fmt: skip
+def cli(config: Path | None) -> None:
+    """An exchange that fails on purpose, and a suite that judges adapters by it."""
 
 
 # --- one message and an exit code -----------------------------------------------------------------
@@ -151,6 +265,9 @@ def run(args: Sequence[str] | None = None) -> int:
         # click's answer to a reader that has gone away before all of a help text was written
         return ExitCode.OK
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            complain(f"{error.filename or 'what was written to'}: {error.strerror}")
+            return ExitCode.USAGE
         if error.filename is None:
             return _broke(error)
         # A file that cannot be read or written is one that was named by whoever started us.
@@ -175,8 +292,12 @@ def _broke(error: Exception) -> ExitCode:
 
 
 def main() -> NoReturn:
-    """The console script. Started with a closed stdout or stderr, it writes into nothing."""
+    """The console script. Started with a closed stdout or stderr, it writes into nothing; what its
+    locale has no character for is a `?`."""
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
+        stream = getattr(sys, name)
+        if stream is None:
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - for good
+        else:
+            stream.reconfigure(errors="replace")
     sys.exit(run())

@@ -21,6 +21,7 @@ from websockets.sync.client import connect
 
 from mockex import cli
 from mockex.cli import ExitCode
+from mockex.cli.settings_shown import config_lines
 from mockex.errors import ConfigError
 from mockex.profile import SPOT
 from tests.market.capturing import lines_of
@@ -71,6 +72,37 @@ def first_line(process: subprocess.Popen[str]) -> str:
 def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["--version"]) == ExitCode.OK
     assert re.fullmatch(r"mockex \S+\n", capsys.readouterr().out)
+
+
+def test_help_and_version_import_nothing_heavy() -> None:
+    """What is here would each cost a tenth of the time in which help must come, or more."""
+    heavy = ("asyncio", "fastapi", "h11", "httpx2", "jinja2", "mockex.faults", "mockex.server",
+             "mockex.cli.serve", "mockex_conformance", "msgspec", "psutil", "rich", "ssl",
+             "websockets")  # fmt: skip
+    for flag in ("--help", "--version"):
+        program = (
+            "import sys; from mockex import cli; code = cli.run(sys.argv[1:2]); "
+            "print(*(name for name in sys.argv[2:] if name in sys.modules), file=sys.stderr); "
+            "sys.exit(code)"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program, flag, *heavy],
+            capture_output=True, text=True, timeout=30, check=False,
+        )  # fmt: skip
+        assert done.returncode == ExitCode.OK
+        assert done.stderr.split() == []
+
+
+@pytest.mark.parametrize("columns", ["80", "40"])
+def test_help_fits_the_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert cli.run(["--help"]) == ExitCode.OK
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= int(columns)
+    if columns == "80":
+        assert len(lines) < 24
 
 
 def test_help_lists_own_commands_and_those_of_the_entry_points(
@@ -168,7 +200,9 @@ def command(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[BaseException | in
         (click.Abort(), ExitCode.INTERRUPTED, "interrupted"),
         (KeyboardInterrupt(), ExitCode.INTERRUPTED, "interrupted"),
         (FileNotFoundError(2, "No such file", "a.toml"), ExitCode.USAGE, "a.toml: No such file"),
-        (OSError(28, "No space left"), ExitCode.BROKE, "No space left"),
+        (OSError(28, "No space left"), ExitCode.USAGE, "what was written to: No space left"),
+        (OSError(28, "No space left", "j.jsonl"), ExitCode.USAGE, "j.jsonl: No space left"),
+        (OSError(5, "Input/output error"), ExitCode.BROKE, "Input/output error"),
         (ZeroDivisionError("by 0"), ExitCode.BROKE, "ZeroDivisionError: by 0"),
     ],
 )
@@ -207,6 +241,104 @@ def test_every_flag_is_an_environment_variable(
     command.append(0)
     assert cli.run(["act"]) == ExitCode.OK
     assert capsys.readouterr().out == "often=5\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder, below one that can have a mockex.toml."""
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    monkeypatch.chdir(inner)
+    return inner
+
+
+def test_a_flag_goes_before_a_variable_that_before_the_file_and_that_before_the_default(
+    command: list[BaseException | int],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    folder: Path,
+) -> None:
+    command.append(0)
+
+    def often(*flags: str) -> str:
+        assert cli.run(["act", *flags]) == ExitCode.OK
+        return capsys.readouterr().out.strip()
+
+    assert often() == "often=0"
+    (folder.parent / "mockex.toml").write_text("[act]\nhow-often = 3\n")
+    assert often() == "often=3"
+    monkeypatch.setenv("MOCKEX_ACT_HOW_OFTEN", "5")
+    assert often() == "often=5"
+    assert often("--how-often", "7") == "often=7"
+
+
+def test_another_settings_file_is_named_by_flag_or_variable(
+    command: list[BaseException | int],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    folder: Path,
+) -> None:
+    command.append(0)
+    (folder / "mockex.toml").write_text("[act]\nhow_often = 3\n")
+    (folder / "ci.toml").write_text("[act]\nhow_often = 4\n")
+    assert cli.run(["--config", "ci.toml", "act"]) == ExitCode.OK
+    monkeypatch.setenv("MOCKEX_CONFIG", "ci.toml")
+    assert cli.run(["act"]) == ExitCode.OK
+    assert capsys.readouterr().out == "often=4\noften=4\n"
+    monkeypatch.setenv("MOCKEX_CONFIG", "gone.toml")
+    assert cli.run(["act"]) == ExitCode.USAGE
+    assert capsys.readouterr().err == "mockex: gone.toml: No such file or directory\n"
+
+
+@pytest.mark.parametrize(
+    "text", ["[act", "[akt]\n", "[act]\nhow_oft = 3\n", "[act]\nhow_often = 'x'\n"]
+)
+def test_a_settings_file_that_cannot_be_is_wrong_usage_but_never_bars_the_help(
+    command: list[BaseException | int],
+    capsys: pytest.CaptureFixture[str],
+    folder: Path,
+    text: str,
+) -> None:
+    command.append(0)
+    (folder / "mockex.toml").write_text(text)
+    assert cli.run(["act"]) == ExitCode.USAGE
+    said = capsys.readouterr()
+    assert said.err.startswith(f"mockex: {folder / 'mockex.toml'}:")
+    assert said.out == ""
+    assert cli.run(["act", "--help"]) == ExitCode.OK
+    assert "--how-often" in capsys.readouterr().out
+
+
+def test_every_setting_is_shown_with_where_it_comes_from(
+    monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    assert f"settings file: no mockex.toml in {folder} or above it" in config_lines(False)
+    file = folder / "mockex.toml"
+    file.write_text("[serve]\nprofile = 'spot'\n\n[conform]\ncase = ['HB-01']\n")
+    monkeypatch.setenv("MOCKEX_CONFORM_SEED", "9")
+    (line,) = config_lines(True)
+    shown = json.loads(line)
+    assert shown["file"] == str(file)
+    found = {(one["command"], one["key"]): one for one in shown["settings"]}
+    assert found["serve", "profile"] == {
+        "command": "serve",
+        "key": "profile",
+        "value": "spot",
+        "where": f"{file}:2",
+        "variable": "MOCKEX_SERVE_PROFILE",
+    }
+    assert found["conform", "case"]["value"] == ["HB-01"]
+    assert found["conform", "seed"]["where"] == "MOCKEX_CONFORM_SEED"
+    assert found["serve", "seed"]["where"] == "default"
+    told = [line.split() for line in config_lines(False)]
+    assert ["conform", "case", "HB-01", f"{file}:5"] in told
+    assert ["serve", "seed", "7", "MOCKEX_SERVE_SEED"] in told
+
+
+def test_the_settings_of_every_command_are_checked_to_be_shown(folder: Path) -> None:
+    (folder / "mockex.toml").write_text("[faults.add]\nwithn = 3\n")
+    with pytest.raises(ConfigError, match=r"unknown key in \[faults\.add\]"):
+        config_lines(False)
 
 
 def test_a_command_whose_package_cannot_be_imported_is_reported(
