@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Collection, Coroutine, Iterable, Mapp
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,7 @@ class Exchange:
         wire: Wire,
         line: Line,
         epoch_ms: int,
+        host: str = HOST,
     ) -> None:
         loop = asyncio.get_running_loop()
         self._loop = loop
@@ -82,6 +84,7 @@ class Exchange:
         self.seed = seed
         self.wire = wire
         self.line = line
+        self._host = host
         self.clock = Clock(loop.time(), epoch_ms, speed)
         self.market = market
         self.truth = self.market.truth
@@ -130,12 +133,19 @@ class Exchange:
         return self._url_at(self.ws_port)
 
     def _url_at(self, ws_port: int) -> str:
-        return f"{'ws' if self.wire.authority is None else 'wss'}://{HOST}:{ws_port}"
+        return f"{'ws' if self.wire.authority is None else 'wss'}://{self._named}:{ws_port}"
+
+    @property
+    def _named(self) -> str:
+        """The address for a client of this machine."""
+        return HOST if self._host == "0.0.0.0" else self._host  # noqa: S104 - somebody said so
 
     @property
     def rest_url(self) -> str:
         """Base of REST, without a path."""
-        return f"{'http' if self.wire.authority is None else 'https'}://{HOST}:{self.rest_port}"
+        return (
+            f"{'http' if self.wire.authority is None else 'https'}://{self._named}:{self.rest_port}"
+        )
 
     @property
     def authority_pem(self) -> str | None:
@@ -145,7 +155,7 @@ class Exchange:
     async def listen_also(self) -> str:
         """Listen for streams on one more port; its base URL, without a path. It is the same
         exchange, and the journal says of each attempt at which port it was made."""
-        listener = await self.wire.listen(lambda: Connection(self, at_first=False), HOST, 0)
+        listener = await self.wire.listen(lambda: Connection(self, at_first=False), self._host, 0)
         self.listeners.append(listener)
         self.ws_ports.append(await self.line.open(listener, 0))
         return self._url_at(self.ws_ports[-1])
@@ -255,10 +265,10 @@ class Exchange:
         line = self.line
         await line.attach(self)
         at = line.listens_at(port)
-        self.listeners.append(await self.wire.listen(lambda: Connection(self), HOST, at))
+        self.listeners.append(await self.wire.listen(lambda: Connection(self), self._host, at))
         try:
             self._rest_listener = await self.wire.listen(
-                lambda: RestConnection(self), HOST, line.listens_at(rest_port)
+                lambda: RestConnection(self), self._host, line.listens_at(rest_port)
             )
             self.ws_ports.append(await line.open(self.listeners[0], port))
             self.rest_port = await line.open(self._rest_listener, rest_port)
@@ -385,6 +395,7 @@ async def serve(
     lenient: bool = False,
     settings: Mapping[str, object] | None = None,
     speed: float = 1.0,
+    host: str = HOST,
     port: int = 0,
     rest_port: int = 0,
     journal: Path | str | None = None,
@@ -393,13 +404,15 @@ async def serve(
     toxiproxy: str | None = None,
     link: LinkTerms | str | None = None,
 ) -> AsyncIterator[Exchange]:
-    """Run an exchange on 127.0.0.1 for as long as the block lasts.
+    """Run an exchange for as long as the block lasts, on 127.0.0.1 unless `host` says otherwise.
 
     `settings` changes settings of the profile (`Profile.with_`). `market` is `walk`, `steady`,
     `frozen` or `replay:FILE`. One that moves by itself does so every `step_ms`; a walk with `rate`
     times the usual updates, and about `volatility` times as far. A replay has the symbols of its
     capture; it is played round and round (`loop`) or once, and with `lenient` without the lines
     that are bad.
+    `host` is an IPv4 address of this machine, or 0.0.0.0 for all of them: whoever reaches it can
+    connect.
     `speed` is exchange seconds per second; `journal` a file that gets the journal as JSON lines.
     `tls`: wss:// and https://, with an authority of its own (`Exchange.authority_pem`) that
     `authority` names a file for.
@@ -411,8 +424,8 @@ async def serve(
     Raises:
         ToxiproxyUnavailable: no Toxiproxy server is to be had; lists what was tried.
         LinkError: it does not start or answer.
-        ConfigError: an unknown profile, setting or market, a symbol that cannot be, a taken port, a
-            capture that cannot be replayed (`CaptureError`).
+        ConfigError: an unknown profile, setting or market, a symbol that cannot be, an address of
+            somebody else, a taken port, a capture that cannot be replayed (`CaptureError`).
         OSError: a file that cannot be read or written.
     """
     chosen = profile_named(profile) if isinstance(profile, str) else profile
@@ -421,6 +434,14 @@ async def serve(
     if tls and isinstance(asyncio.get_running_loop(), SimLoop):
         raise ConfigError("tls", True, "False in virtual time, whose sockets carry no TLS")
     line = _line_of(toxiproxy, LinkTerms.parse(link, "link") if isinstance(link, str) else link)
+    if not _is_ipv4(host):
+        raise ConfigError(
+            "host", host, "an IPv4 address of this machine, or 0.0.0.0 for all of them"
+        )
+    if host != HOST and isinstance(line, ProxiedLine):
+        raise ConfigError(
+            "host", host, f"{HOST} behind a Toxiproxy, which takes only clients of this machine"
+        )
     wire = SocketWire(make_authority() if tls else None)
     if authority is not None:
         if wire.authority is None:
@@ -445,6 +466,7 @@ async def serve(
         journal=Path(journal) if journal is not None else None,
         wire=wire,
         line=line,
+        host=host,
         # A full second, so that the exchange's grid is the one of its clock (wire B9).
         epoch_ms=(
             moving.opens_at(wall_clock_ms())
@@ -461,6 +483,13 @@ async def serve(
         else:
             await line.close()
             exchange.journal.close()
+
+
+def _is_ipv4(text: str) -> bool:
+    try:
+        return isinstance(ip_address(text), IPv4Address)
+    except ValueError:
+        return False
 
 
 def _line_of(toxiproxy: str | None, terms: LinkTerms | None) -> Line:

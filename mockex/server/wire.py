@@ -7,6 +7,7 @@ those of its network, which take the same calls, so the rest is the same on both
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import struct
 from collections.abc import Callable, Iterator
@@ -94,8 +95,14 @@ def bound_socket(host: str, port: int, setting: str) -> socket.socket:
         bound.bind((host, port))
     except OSError as error:
         bound.close()
-        raise ConfigError(setting, port, f"a free port on {host} ({error.strerror})") from None
+        raise _not_bound(error, host, port, setting) from None
     return bound
+
+
+def _not_bound(error: OSError, host: str, port: int, setting: str) -> ConfigError:
+    if error.errno == errno.EADDRNOTAVAIL:
+        return ConfigError("host", host, "an address of this machine")
+    return ConfigError(setting, port, f"a free port on {host} ({error.strerror})")
 
 
 class SocketListener:
@@ -137,9 +144,7 @@ class SocketListener:
             bound.bind((self._host, port))
         except OSError as error:
             bound.close()
-            raise ConfigError(
-                "port", port, f"a free port on {self._host} ({error.strerror})"
-            ) from None
+            raise _not_bound(error, self._host, port, "port") from None
         return bound
 
     async def accept(self) -> None:

@@ -135,3 +135,38 @@ def test_what_a_link_holds_is_held_and_let_go_at_every_port() -> None:
             return len(held.conns), exchange.live("ethusdc@bookTicker")
 
     assert sim.run(main(), seed=1) == (1, 0)
+
+
+async def _answers(host: str, port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(host, port)
+    except ConnectionRefusedError:
+        return False
+    writer.close()
+    return True
+
+
+async def test_it_listens_on_the_address_that_it_was_told_and_on_no_other() -> None:
+    async with mockex.serve("spot", host="127.0.0.2") as exchange:
+        assert exchange.ws_url == f"ws://127.0.0.2:{exchange.ws_port}"
+        assert exchange.rest_url == f"http://127.0.0.2:{exchange.rest_port}"
+        for port in (exchange.ws_port, exchange.rest_port):
+            assert await _answers("127.0.0.2", port)
+            assert not await _answers("127.0.0.1", port)
+
+
+@pytest.mark.parametrize(
+    ("host", "more", "right"),
+    [
+        ("localhost", {}, "an IPv4 address of this machine"),
+        ("::1", {}, "an IPv4 address of this machine"),
+        ("192.0.2.1", {}, "an address of this machine"),  # TEST-NET-1, RFC 5737: nobody's
+        ("127.0.0.2", {"toxiproxy": "auto"}, "127.0.0.1 behind a Toxiproxy"),
+    ],
+)
+async def test_an_address_that_cannot_be_is_refused(
+    host: str, more: dict[str, str], right: str
+) -> None:
+    with pytest.raises(mockex.ConfigError, match=right):
+        async with mockex.serve("spot", host=host, **more):  # type: ignore[arg-type]
+            pytest.fail("it listens")
