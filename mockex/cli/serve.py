@@ -47,12 +47,16 @@ def _symbols(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[
     help="Symbols that are traded, separated by commas.",
 )  # fmt: skip
 @click.option(
+    "--host", default="127.0.0.1", show_default=True, metavar="ADDRESS",
+    help="Where streams and REST listen: 0.0.0.0 lets other machines in, as a container needs it.",
+)  # fmt: skip
+@click.option(
     "--port", type=click.IntRange(0, 65535), default=0, show_default=True,
-    help="Port of the streams on 127.0.0.1; 0: any free one.",
+    help="Port of the streams; 0: any free one.",
 )  # fmt: skip
 @click.option(
     "--rest-port", type=click.IntRange(0, 65535), default=0, show_default=True,
-    help="Port of REST on 127.0.0.1; 0: any free one.",
+    help="Port of REST; 0: any free one.",
 )  # fmt: skip
 @click.option(
     "--seed", type=int, default=7, show_default=True, help="One seed gives one market, for ever."
@@ -123,6 +127,7 @@ def serve(
     /,
     profile: str,
     symbols: tuple[str, ...],
+    host: str,
     port: int,
     rest_port: int,
     seed: int,
@@ -183,6 +188,7 @@ def serve(
                     loop=loop,
                     lenient=lenient,
                     speed=speed,
+                    host=host,
                     port=port,
                     rest_port=rest_port,
                     journal=journal,
