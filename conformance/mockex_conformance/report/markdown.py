@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from html import escape
 from itertools import groupby
-from pathlib import Path
 
 from mockex_conformance.case import group_of, place
 from mockex_conformance.report import text
@@ -69,12 +68,6 @@ def annotate(told: Told) -> list[str]:
     return said
 
 
-def append(path: Path, written: str) -> None:
-    """Write at the end of a job summary, which holds what earlier steps have written."""
-    with path.open("a", encoding="utf-8") as file:
-        file.write(written)
-
-
 def plain(said: str) -> str:
     """Text of somebody else as one line of Markdown that shows just that text."""
     return _MEANS_SOMETHING.sub(r"\\\1", _line(said))
@@ -92,7 +85,8 @@ def _line(said: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in said).split())
 
 
-def _short(said: str) -> str:
+def short(said: str) -> str:
+    """The beginning of what somebody said."""
     return said if len(said) <= _MESSAGE_CHARS else said[:_MESSAGE_CHARS] + "…"
 
 
@@ -167,8 +161,7 @@ def _failure(told: Told, some: Sequence[CaseVerdict]) -> list[str]:
     first = some[0]
     more = f" (and {len(first.findings) - 1} more)" if len(first.findings) > 1 else ""
     lines = [
-        f"- **{_word(told, first)}** {plain(_who(some))}: "
-        f"{plain(_short(_cause(told, first)))}{more}"
+        f"- **{_word(told, first)}** {plain(_who(some))}: {plain(short(_cause(told, first)))}{more}"
     ]
     if first.replay:
         lines.append(f"  <br>{code(first.replay)}")
@@ -209,7 +202,7 @@ def _row(verdict: CaseVerdict) -> str:
         finding.fault or "none before it",
         verdict.journal,
     )
-    return f"<tr>{''.join(f'<td>{escape(_short(_line(cell)))}</td>' for cell in cells)}</tr>"
+    return f"<tr>{''.join(f'<td>{escape(short(_line(cell)))}</td>' for cell in cells)}</tr>"
 
 
 def _reason(verdict: CaseVerdict) -> tuple[str, str, str]:
@@ -223,7 +216,7 @@ def _reason(verdict: CaseVerdict) -> tuple[str, str, str]:
 def _others(verdicts: Sequence[CaseVerdict], reason: tuple[str, str, str]) -> str:
     testee, kind, why = reason
     numbers = " ".join(dict.fromkeys(verdict.number for verdict in verdicts))
-    return f"<li>{kind} {escape(_line(f'{testee} ({numbers}): {_short(why)}'))}</li>"
+    return f"<li>{kind} {escape(_line(f'{testee} ({numbers}): {short(why)}'))}</li>"
 
 
 def _command(title: str, message: str, replay: str) -> str:
