@@ -1,0 +1,229 @@
+"""The swimlane of a case: connections over time, with faults, landmarks and findings across.
+
+Its time is stretched; the moments that matter are written with their times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from mockex_conformance.recording import Recording
+from mockex_conformance.report.figures.figure import Figure
+from mockex_conformance.report.figures.lanes import (
+    Lane,
+    Span,
+    connection_lanes,
+    folded,
+    rest_lane,
+    testee_lanes,
+)
+from mockex_conformance.report.figures.moments import (
+    Moments,
+    clock,
+    counted,
+    important,
+    moments_of,
+    named,
+)
+from mockex_conformance.report.figures.plot import Scale, by_pixel, framed, header, placed
+from mockex_conformance.report.figures.stretching import Stretched
+from mockex_conformance.verdict import CaseVerdict
+
+_LEFT, _RIGHT = 40, 268  # where time begins and ends; beyond it stands what became of a lane
+_TOP, _ROW, _TALL = 34, 15, 22  # a row with words above its line is taller
+_MOST_CONNECTIONS, _MOST_PROCESSES = 14, 3
+_MOST_FAULTS, _MOST_TICKS = 24, 24  # that get room of their own
+
+
+def swimlane(recording: Recording, verdict: CaseVerdict) -> Figure | None:
+    """The lanes of a case; None if nobody ever connected and nothing was started."""
+    moments = moments_of(recording, verdict)
+    connections = connection_lanes(recording, moments.until_s)
+    processes = testee_lanes(recording, moments.until_s)
+    rest = rest_lane(recording, moments.until_s)
+    if not connections and not processes:
+        return None
+    rows = folded(connections, _MOST_CONNECTIONS, _spoken_of(verdict))
+    rows += [rest] if rest else []
+    rows += folded(processes, _MOST_PROCESSES)
+    title = "What happened on each connection"
+    return Figure(
+        kind="swimlane",
+        title=title,
+        sentence=_sentence(moments, connections),
+        svg=_drawn(title, rows, moments),
+        explains=tuple(range(1, len(verdict.findings) + 1)),
+    )
+
+
+def _spoken_of(verdict: CaseVerdict) -> list[int]:
+    """The connections that findings name."""
+    found: list[int] = []
+    for one in verdict.findings:
+        numbers = one.evidence.get("connections", [])
+        if isinstance(numbers, list):
+            found += [n for n in numbers if isinstance(n, int)]
+        found += [n for name in ("conn", "connection")
+                  if isinstance(n := one.evidence.get(name), int)]  # fmt: skip
+    return found
+
+
+def _drawn(title: str, rows: Sequence[Lane], moments: Moments) -> str:
+    time = Stretched(_seen(rows, moments), moments.until_s)
+
+    def across(t: float) -> int:
+        return round(_LEFT + time.at(t) * (_RIGHT - _LEFT))
+
+    bottom = _TOP
+    drawing = _Drawing(across)
+    for lane in rows:
+        bottom += _TALL if lane.worded else _ROW
+        drawing.lane(lane, bottom - _ROW // 2)
+    parts = [*drawing.parts(), *header(moments, across, bottom)]
+    landmarks = {
+        x: counted(mark.label for mark in marks)
+        for x, marks in by_pixel(moments.landmarks, across).items()
+    }
+    ticks = "".join(f"M{x} {bottom}v4" for x in landmarks)
+    parts.append(
+        f'<path class="grid" d="M{_LEFT} {bottom}H{_RIGHT}"/><path class="say" d="{ticks}"/>'
+    )
+    parts += placed(landmarks, bottom + 13, "ink")
+    parts += placed(_told(moments, across), bottom + 26, "")
+    return framed(title, bottom + 32, parts)
+
+
+def _told(moments: Moments, across: Scale) -> dict[int, str]:
+    """The moments whose time is written, the most important first, each time once."""
+    told: dict[str, int] = {}
+    for at_s in important(moments):
+        told.setdefault(clock(at_s) if at_s else "0", across(at_s))
+    places: dict[int, str] = {}
+    for text, x in told.items():
+        places.setdefault(x, text)
+    return places
+
+
+def _seen(rows: Sequence[Lane], moments: Moments) -> Iterable[float]:
+    """The moments at which something is to be told apart: what many did alike needs no room of its
+    own."""
+    shown = [lane for lane in rows if lane.like == 1]
+    numbers = {lane.number for lane in shown}
+    for mark in moments.faults:
+        if len(moments.faults) <= _MOST_FAULTS or numbers & set(mark.conns):
+            yield mark.at_s
+    for marks in (moments.landmarks, moments.findings):
+        yield from (mark.at_s for mark in marks)
+    for lane in rows:
+        yield lane.began
+        if lane.like > 1:
+            continue
+        for spans in (lane.dial, lane.open, lane.live, lane.busy):
+            for span in spans:
+                yield from span
+        if len(lane.ticks) <= _MOST_TICKS:
+            yield from (at for at, _ in lane.ticks)
+
+
+class _Drawing:
+    """All that looks alike, over all lanes, is one path."""
+
+    def __init__(self, across: Scale) -> None:
+        self._across = across
+        self._paths: dict[str, list[str]] = {}
+        self._texts: list[str] = []
+
+    def lane(self, lane: Lane, y: int) -> None:
+        """Draw one lane, `y` its middle."""
+        for css, spans in (
+            ("dial", lane.dial),
+            ("open", lane.open),
+            ("live", _without(lane.live, lane.mute)),
+            ("mute", lane.mute),
+            ("open", lane.busy),
+        ):
+            for begin, end in self._pixels(spans):
+                self._add(css, f"M{begin} {y}H{end}")
+        if lane.ended is not None:
+            x = self._across(lane.ended)
+            shape = f"M{x - 3} {y - 4}l6 8m0-8l-6 8" if lane.by_exchange else f"M{x} {y - 6}v12"
+            self._add("them" if lane.by_exchange else "self", shape)
+        for x in dict.fromkeys(self._across(at) for at in lane.failed):
+            self._add("miss", f"M{x - 2} {y - 3}l4 6m0-6l-4 6")
+        for x in dict.fromkeys(self._across(at) for at, _ in lane.ticks):
+            self._add("say", f"M{x} {y - 5}v10")
+        words = {self._across(at): word for at, word in lane.ticks if word}
+        self._texts += placed(words, y - 7, "", least=_LEFT)
+        self._texts.append(
+            f'<text class="ink" x="{_LEFT - 6}" y="{y + 4}" text-anchor="end">'
+            f'{escape(lane.label)}</text><text x="{_RIGHT + 6}" y="{y + 4}">'
+            f"{escape(lane.outcome)}</text>"
+        )
+
+    def parts(self) -> list[str]:
+        """The elements, bars below marks."""
+        order = ("dial", "open", "mute", "live", "say", "self", "them", "miss")
+        return [
+            *(f'<path class="{css}" d="{"".join(dict.fromkeys(self._paths[css]))}"/>'
+              for css in order if css in self._paths),
+            *self._texts,
+        ]  # fmt: skip
+
+    def _add(self, css: str, path: str) -> None:
+        self._paths.setdefault(css, []).append(path)
+
+    def _pixels(self, spans: Iterable[Span]) -> list[tuple[int, int]]:
+        """Spans as pixels, at least one wide; those that touch are one."""
+        merged: list[tuple[int, int]] = []
+        for begin, end in sorted((self._across(a), self._across(b)) for a, b in spans):
+            end = max(end, begin + 1)
+            if merged and begin <= merged[-1][1]:
+                merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+            else:
+                merged.append((begin, end))
+        return merged
+
+
+def _without(spans: Sequence[Span], holes: Sequence[Span]) -> list[Span]:
+    """Spans less the holes in them, which are in order and do not overlap."""
+    left: list[Span] = []
+    for begin, end in spans:
+        at = begin
+        for low, high in holes:
+            if begin <= low and high <= end:
+                left.append((at, low))
+                at = high
+        left.append((at, end))
+    return [(a, b) for a, b in left if b > a]
+
+
+def _sentence(moments: Moments, lanes: Sequence[Lane]) -> str:
+    """The drawing in words."""
+    refused = sum(lane.outcome.startswith("refused") for lane in lanes)
+    told = [f"{len(lanes)} connection{'s' * (len(lanes) != 1)} in {clock(moments.until_s)}"]
+    if refused:
+        told[0] += f", {refused} of them refused"
+    if moments.faults:
+        told.append(
+            f"Seen: {counted(mark.label for mark in moments.faults)}, first at "
+            f"{clock(moments.faults[0].at_s)}"
+        )
+    for mark in moments.findings[:2]:
+        live = [lane.number for lane in lanes if _at(lane.live, mark.at_s)]
+        dialling = [
+            lane.number
+            for lane in lanes
+            if _at(lane.dial, mark.at_s) and not (lane.open or lane.live or lane.ended)
+        ]
+        what = f"at finding {mark.label} ({clock(mark.at_s)}) "
+        what += f"{named(live)} {'are' if len(live) > 1 else 'is'} live" if live else "none is live"
+        if dialling:
+            what += f", {named(dialling)} not answered"
+        told.append(what)
+    return ". ".join(f"{part[0].upper()}{part[1:]}" for part in told) + "."
+
+
+def _at(spans: Sequence[Span], at: float) -> bool:
+    """Whether a span covers the moment, which is rounded to a millisecond."""
+    return any(begin - 0.0005 <= at <= end + 0.0005 for begin, end in spans)
