@@ -40,8 +40,10 @@ ALLOWED: dict[str, set[str]] = {
     "cli.faults": FIRST | {"cli", "faults", "admin_client"},
     "cli.faults_shown": FIRST | {"cli", "faults"},
     "admin_client": FIRST,
-    "cli.doctor": {"cli", "faults.provisioning"},
-    "pytest_plugin": FIRST | {"server", "faults", "sim"},
+    "cli.doctor": FIRST | {"cli", "config", "doctor", "faults.provisioning"},
+    "doctor": FIRST | {"faults.provisioning"},
+    "remote": FIRST | {"admin_client", "faults", "server"},
+    "pytest_plugin": FIRST | {"server", "faults", "remote", "sim"},
     "": {"errors", "faults", "profile", "server", "sim"},
 }
 FORBIDDEN_PURE = {"asyncio", "socket", "time", "selectors", "threading", "subprocess"}
