@@ -39,6 +39,10 @@ class AdminClient:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give its connections back."""
         self._http.close()
 
     def call(

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import uvicorn
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
@@ -24,6 +24,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mockex.errors import FaultError, MockexError, NotInjected, ScriptError
 from mockex.faults.script_reading import MOST_BYTES
 from mockex.server.admin_faults import faults_router
+from mockex.server.admin_journal import Cut, journal_router, reset_router
+from mockex.server.admin_views import add_views
 from mockex.server.desk import Desk
 from mockex.server.wire import bound_socket
 
@@ -116,7 +118,11 @@ def admin_app(desk: Desk) -> ASGIApp:
     async def healthz() -> dict[str, str]:
         return {"status": "ok"}
 
-    app.include_router(faults_router(desk), prefix="/api/v1")
+    cut = Cut()
+    views = APIRouter()
+    add_views(views, desk, cut)
+    for router in (views, faults_router(desk), journal_router(desk, cut), reset_router(desk, cut)):
+        app.include_router(router, prefix="/api/v1")
     _say_errors(app, desk)
     return Guard(app)
 
