@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from mockex.doctor.answer import Diagnosis
 from mockex.errors import ConfigError
 from mockex.faults.schema import script_schema
 from mockex.server.journal import AnyEntry
@@ -123,6 +124,7 @@ _NAMED: dict[str, tuple[str, Callable[[], Schema]]] = {
     "verdict": ("a line of type `verdict` in that record", _plain(CaseVerdict)),
     "journal": ("a line of the recording of one case", _plain(AnyEntry)),
     "faults": ("a fault script, as TOML or JSON", script_schema),
+    "doctor": ("what `mockex doctor --json` prints", _plain(Diagnosis)),
 }
 
 

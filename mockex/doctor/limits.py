@@ -53,10 +53,11 @@ def _shown(limit: int) -> str:
 _Room = tuple[int, str, str]  # how many more, by which limit, how that is raised
 
 
-def processes() -> Answer:
-    """How many more processes and threads this user may start here."""
+def processes(root: Path = Path("/")) -> Answer:
+    """How many more processes and threads this user may start here; `root` is where the kernel's
+    files lie."""
     state, what, repair = State.OK, "no limit that counts", ""
-    rooms = [room for room in (_of_user(), _of_group()) if room is not None]
+    rooms = [room for room in (_of_user(root), _of_group(root)) if room is not None]
     if rooms:
         room, limit, more = min(rooms)
         what = f"room for {room} more ({limit})"
@@ -72,23 +73,23 @@ def processes() -> Answer:
     )
 
 
-def _of_user() -> _Room | None:
+def _of_user(root: Path) -> _Room | None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NPROC)
     if soft == _UNLIMITED or os.geteuid() == 0:  # root is not counted
         return None
     used = 0
-    for process in Path("/proc").glob("[0-9]*"):
+    for process in root.glob("proc/[0-9]*"):
         with suppress(OSError):
             if process.stat().st_uid == os.geteuid():
                 used += len(os.listdir(process / "task"))
     return soft - used, f"limit {soft}", f"ulimit -u {_shown(hard)}"
 
 
-def _of_group() -> _Room | None:
+def _of_group(root: Path) -> _Room | None:
     """The room in our control group; a container sees its own one as the root."""
     with suppress(OSError, ValueError):
-        own = Path("/proc/self/cgroup").read_text().rpartition("::")[2].strip().lstrip("/")
-        group = Path("/sys/fs/cgroup") / own
+        own = (root / "proc/self/cgroup").read_text().rpartition("::")[2].strip().lstrip("/")
+        group = root / "sys/fs/cgroup" / own
         limit = int((group / "pids.max").read_text())
         used = int((group / "pids.current").read_text())
         return limit - used, f"control group: {limit}", "raise pids.max (docker: --pids-limit)"
