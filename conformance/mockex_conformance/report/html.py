@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from mockex.cli import ExitCode
 from mockex_conformance.incident import (
@@ -37,7 +37,7 @@ from mockex_conformance.report.figures import STYLE
 from mockex_conformance.report.lines import RunLine
 from mockex_conformance.report.outcome import Outcome, outcome
 from mockex_conformance.report.page.content import SIGNS, START, content_of
-from mockex_conformance.report.page.evidence import LeftOut, fill
+from mockex_conformance.report.page.evidence import fill
 from mockex_conformance.report.record import read_record
 from mockex_conformance.report.settling import settled
 from mockex_conformance.report.terminal import sentence
@@ -51,6 +51,9 @@ _CHARTS = 12  # more are not compared by eye
 _UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufdd0-\ufdef\ufffe\uffff]"
 )
+
+_CODE = re.compile(r"`([^`]+)`")
+_ISSUE = re.compile(r"\b([\w.-]+/[\w.-]+)#(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +146,7 @@ def comparison(verdicts: Sequence[CaseVerdict], folder: Path) -> list[Steps]:
         except NoRecording:
             continue
         if recording.terms.streams:
-            title = f"{verdict.testee}, {verdict.profile}, {verdict.number}"
+            title = f"{verdict.testee}, {verdict.profile}, {recording.terms.number}"
             made.append(deliveries_over_time(recording.entries, recording.terms.streams[0], title))
     return made
 
@@ -154,15 +157,16 @@ def render(page: Page, *, limit: int = LIMIT) -> str:
     template = environment.get_template("report.html.j2")
     content = content_of(page.result.verdicts)
     facts = _facts(page)
-    bare = template.render(content=content, left_out=LeftOut(), **facts)
+    bare = template.render(content=content, lacking=[], **facts)
+    # Half a kilobyte for the sentence that says what is lacking.
+    spare = limit - len(bare.encode()) - 500
     macros: Any = environment.get_template("parts.html.j2").module
-    # A figure is left out for a sentence that says so.
-    left_out = fill(content.failures, page.folder, macros, limit - len(bare.encode()) - 500)
-    return template.render(content=content, left_out=left_out, **facts)
+    lacking = fill(content, page.folder, macros, spare)
+    return template.render(content=content, lacking=lacking, **facts)
 
 
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("mockex_conformance", "report/page"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -170,12 +174,22 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_printable,
     )
+    environment.filters["told"] = _told
+    environment.globals.update(signs=SIGNS, moment=text.moment)
+    return environment
 
 
 def _printable(value: Any) -> Any:
     if isinstance(value, str) and not isinstance(value, Markup):
         return _UNPRINTABLE.sub("\ufffd", value)
     return value
+
+
+def _told(words: str) -> Markup:
+    """Words of the catalogue, with what is code in them, and issues as links."""
+    told = _CODE.sub(r"<code>\1</code>", str(escape(_printable(words))))
+    link = r'<a href="https://github.com/\1/issues/\2" rel="noreferrer">\1#\2</a>'
+    return Markup(_ISSUE.sub(link, told))  # noqa: S704 - escaped
 
 
 def _facts(page: Page) -> dict[str, Any]:
@@ -192,13 +206,11 @@ def _facts(page: Page) -> dict[str, Any]:
         "headline": incident.headline if incident and incident.headline else result_sentence,
         "result_sentence": result_sentence,
         "mark": _mark(page),
-        "machine": text.machine(page.run),
+        "machine": _machine(page.run),
+        "conditions": [_condition(*pair) for pair in page.run.conditions.items()],
         "started": datetime.fromtimestamp(page.run.started_ms / 1000, UTC),
-        "signs": SIGNS,
         "start": START,
-        "not_passed": (Verdict.FAIL, Verdict.FLAKY),
         "partial": text.left_out(page.result.verdicts),
-        "moment": text.moment,
         "abilities": text.abilities,
         "limits": text.limits,
         "known": text.known,
@@ -214,6 +226,19 @@ def _facts(page: Page) -> dict[str, Any]:
         "digest": digest,
         "limit_kb": LIMIT // 1000,
     }
+
+
+def _machine(run: RunLine) -> str:
+    named = (str(run.machine.get(part, "")) for part in ("system", "release", "machine"))
+    return f"{' '.join(filter(None, named))}, {run.machine.get('cores', '?')} cores"
+
+
+def _condition(name: str, value: str | float) -> tuple[str, str]:
+    """`case_limit_s`, 180.0 as `case limit`, `180 s`."""
+    if isinstance(value, str):
+        return name, value
+    unit = " s" if name.endswith("_s") else ""
+    return name.removesuffix("_s").replace("_", " "), f"{value:g}{unit}"
 
 
 def _mark(page: Page) -> Verdict:

@@ -90,15 +90,17 @@ class Part:
 
 @dataclass(slots=True)
 class Failure:
-    """One testee in one case, or in all cases at once. `evidence` and `folded` are filled in by
-    whoever knows how much fits."""
+    """One testee in one case, or in all cases at once. What is told of it and what explains it are
+    filled in by whoever knows how much fits; each list is empty or has what fits."""
 
     anchor: str
     testee: str
     numbers: list[str]
     parts: list[Part]
-    evidence: list[Markup] = field(default_factory=list)
-    folded: list[Markup] = field(default_factory=list)
+    told: list[Markup] = field(default_factory=list)
+    facts: list[Markup] = field(default_factory=list)
+    figures: list[Markup] = field(default_factory=list)
+    logs: list[Markup] = field(default_factory=list)
 
     @property
     def verdict(self) -> Verdict:
@@ -108,15 +110,16 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
-    """A case and who did not pass it. `told` is None if the catalogue has no such case (any
+    """A case and who did not pass it. `about` is None if the catalogue has no such case (any
     more)."""
 
     number: str
     case: str
     rule: str
     severity: Severity | None
-    told: Explanation | None
+    about: Explanation | None
     failures: list[Failure]
+    course: list[Markup] = field(default_factory=list)  # what the case does, if it fits
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,13 @@
-"""What explains failures, read from their recordings, as much of it as fits on the page.
+"""What is told of failures and what explains them, as much of it as fits on the page.
 
-The rule, which the page says too: the first figure of each failure, then the other figures, then
-wire logs, each in the order of `by_importance`. What does not fit is left out whole.
+In turns, each of which takes the failures in the order of `by_importance`: what was found; how it
+is replayed and what the case does; its first figure; other figures; logs. What does not fit is left
+out whole, and the page says of how many.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,74 +15,98 @@ from markupsafe import Markup
 
 from mockex_conformance.rejudging import NoRecording, read_recording
 from mockex_conformance.report.figures import figures_of, wire_log
-from mockex_conformance.report.page.content import Failure, by_importance
+from mockex_conformance.report.page.content import Content, Failure, by_importance
 from mockex_conformance.verdict import CaseVerdict
 
 _TAIL_LINES, _TAIL_CHARACTERS = 12, 1500
+_SMALLEST = 1000  # bytes of a figure
 _MOMENTS = 5  # of a case whose surroundings its wire log shows
 
 
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """How many failures lack a figure, and how many the folded logs, for want of room."""
+class Room:
+    """What is left of the page, in bytes."""
 
-    figures: int = 0
-    logs: int = 0
+    def __init__(self, spare: int) -> None:
+        self._spare = spare
+
+    @property
+    def full(self) -> bool:
+        """Whether no figure fits any more."""
+        return self._spare < _SMALLEST
+
+    def put(self, text: Markup, into: list[Markup]) -> bool:
+        """Add the text if it fits."""
+        size = len(text.encode())
+        if size > self._spare:
+            return False
+        self._spare -= size
+        into.append(text)
+        return True
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    failure: Failure
-    turn: int  # 0: its first figure, 1: another one, 2: logs
-    text: Markup
-
-
-def fill(failures: Sequence[Failure], folder: Path, macros: Any, spare: int) -> LeftOut:
-    """Give the failures their evidence, at most `spare` bytes of it. `macros` are those of
+def fill(content: Content, folder: Path, macros: Any, spare: int) -> list[str]:
+    """Put into `spare` bytes what fits; returns what is lacking, in words. `macros` are those of
     `parts.html.j2`."""
-    pieces: list[_Piece] = []
-    unread = 0
-    wanted = 0  # bytes of the first figures: once they are too many, the rest need not be read
-    for failure in by_importance(failures):
-        if wanted > spare:
-            unread += 1
+    room = Room(spare)
+    ordered = by_importance(content.failures)
+    several = len({column.mode for column in content.columns}) > 1
+    untold = [f for f in ordered if not room.put(macros.told(f, several), f.told)]
+    lost = [f for f in ordered if f.told and not room.put(macros.facts(f, several), f.facts)]
+    unsaid = [
+        chapter
+        for chapter in content.chapters
+        if chapter.about and not room.put(macros.course(chapter), chapter.course)
+    ]
+    undrawn, unlogged = _explain([f for f in ordered if f.facts], folder, macros, room)
+    lacking = {
+        "only their names stand here": len(untold),
+        "without the command that replays them": len(lost),
+        "without a figure": len(undrawn),
+        "without logs": len(unlogged),
+        "of cases that do not say what they do": len(unsaid),
+    }
+    return [f"{count} {what}" for what, count in lacking.items() if count]
+
+
+def _explain(
+    failures: Iterable[Failure], folder: Path, macros: Any, room: Room
+) -> tuple[set[str], set[str]]:
+    """Figures and logs; returns the anchors of failures that lack some of either."""
+    undrawn: set[str] = set()
+    unlogged: set[str] = set()
+    later: list[tuple[Failure, list[Markup], list[Markup]]] = []
+    for failure in failures:
+        if room.full:  # the rest need not be read
+            undrawn.add(failure.anchor)
             continue
-        mine = _pieces(failure, folder, macros)
-        pieces += mine
-        wanted += sum(_size(piece.text) for piece in mine if piece.turn == 0)
-    lacking: dict[bool, set[str]] = {True: set(), False: set()}
-    for piece in sorted(pieces, key=lambda piece: piece.turn):
-        drawn = piece.turn < 2
-        if (size := _size(piece.text)) > spare:
-            lacking[drawn].add(piece.failure.anchor)
-            continue
-        spare -= size
-        (piece.failure.evidence if drawn else piece.failure.folded).append(piece.text)
-    return LeftOut(len(lacking[True]) + unread, len(lacking[False]) + unread)
+        figures, logs = _of_recording(failure, folder, macros)
+        if not all(room.put(figure, failure.figures) for figure in figures[:1]):
+            undrawn.add(failure.anchor)
+        later.append((failure, figures[1:], logs))
+    for failure, figures, _ in later:
+        if not all(room.put(figure, failure.figures) for figure in figures):
+            undrawn.add(failure.anchor)
+    for failure, _, logs in later:
+        if not all(room.put(log, failure.logs) for log in logs):
+            unlogged.add(failure.anchor)
+    return undrawn, unlogged
 
 
-def _size(text: str) -> int:
-    return len(text.encode())
-
-
-def _pieces(failure: Failure, folder: Path, macros: Any) -> list[_Piece]:
-    """All that explains a failure: of its first verdict, which stands for those like it."""
+def _of_recording(failure: Failure, folder: Path, macros: Any) -> tuple[list[Markup], list[Markup]]:
+    """Figures and logs of a failure: of its first verdict, which stands for those like it."""
     verdict = failure.parts[0].verdict
-    pieces = []
-    if said := _last_words(folder, verdict):
-        pieces.append(_Piece(failure, 2, macros.stderr(said, verdict)))
+    said = _last_words(folder, verdict)
+    logs = [macros.stderr(said, verdict)] if said else []
     if not verdict.journal:
-        return pieces
+        return [], logs
     try:
         recording = read_recording(folder / verdict.journal)
     except NoRecording:  # removed since, or cut by a kill before it began
-        return pieces
-    for index, figure in enumerate(figures_of(recording, verdict)):
-        pieces.append(_Piece(failure, min(index, 1), macros.figure(figure)))
+        return [], logs
     around = [finding.at_s for finding in failure.parts[0].findings[:_MOMENTS]]
     if lines := wire_log(recording, around or None):
-        pieces.append(_Piece(failure, 2, macros.wire(lines, verdict)))
-    return pieces
+        logs.append(macros.wire(lines, verdict))
+    return [macros.figure(figure) for figure in figures_of(recording, verdict)], logs
 
 
 def _last_words(folder: Path, verdict: CaseVerdict) -> list[str]:

@@ -24,7 +24,7 @@ function filter() {
     const cells = [...row.cells].slice(3);
     cells.forEach((cell, index) => (cell.hidden = !column[index]));
     const there = cells.some((cell, index) =>
-      column[index] && (want.verdict ? cell.className === want.verdict : cell.className));
+      column[index] && cell.className !== "none" && (!want.verdict || want.verdict === (cell.className || "PASS")));
     row.hidden = !(there &&
       (!want.group || row.parentNode.dataset.group === want.group) &&
       (!want.weight || weight[0] === want.weight) &&
@@ -48,7 +48,7 @@ function filter() {
     chapter.hidden = !chapter.querySelector("article:not([hidden])");
   const left = articles.filter((article) => !article.hidden).length;
   form.querySelector("output").textContent =
-    `${shown.size} of ${rows.length} cases, ${left} of ${articles.length} that did not pass`;
+    `${shown.size} of ${rows.length} cases, ${left} of ${articles.length} failures shown`;
 }
 
 form.hidden = false;
