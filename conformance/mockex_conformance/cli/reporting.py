@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mockex.cli import complain, say
+from mockex.cli import complain, hush, say
 from mockex.cli.help import Group
 from mockex.errors import ConfigError
 from mockex_conformance.cli.options import only_failed_option
@@ -212,8 +212,11 @@ def _tell(path: Path) -> Told:
 
 
 def _write(written: str, out: Path | None) -> None:
-    if out is None:
-        say(written.removesuffix("\n"))
+    if out is None:  # what a file would hold, to the byte, whatever the locale is
+        try:
+            click.echo(written.encode(), nl=False)
+        except BrokenPipeError:
+            hush(sys.stdout)
     else:
         out.write_text(written, encoding="utf-8")
 

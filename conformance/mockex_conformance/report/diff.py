@@ -18,6 +18,7 @@ from mockex_conformance.verdict import CaseVerdict, Severity, Verdict
 
 _MOST_ROWS = 30
 _FAILS = (Verdict.FAIL, Verdict.FLAKY)
+_NOTHING_TO_REPLAY = (Verdict.PASS, Verdict.UNSUPPORTED)
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -59,7 +60,7 @@ class Diff(msgspec.Struct, frozen=True, kw_only=True):
 _PARTS = {
     "worse": "Worse",
     "flaky": "FLAKY",
-    "changed": "Otherwise",
+    "changed": "Changed",
     "new_cases": "New",
     "gone": "Gone",
     "better": "Better",
@@ -133,7 +134,7 @@ def _change(before: CaseVerdict | None, after: CaseVerdict | None) -> Change:
         now=after.verdict.value if after else "",
         cause=cause,
         known=after.expected if after else "",
-        replay=after.replay if after and after.verdict is not Verdict.PASS else "",
+        replay=after.replay if after and after.verdict not in _NOTHING_TO_REPLAY else "",
     )
 
 
@@ -156,11 +157,10 @@ def as_text(made: Diff) -> str:
         changes: list[Change] = getattr(made, part)
         if changes:
             lines += ["", f"{title} ({len(changes)})"]
-        for change in changes:
-            lines.append(f"  {_verdicts(change):<16}{_severity(change)}{_who(change)}")
-            for name in ("cause", "known", "replay"):
-                if value := getattr(change, name):
-                    lines.append(f"{'':18}{name + ' ' if name != 'cause' else ''}{value}")
+        for some in _together(changes):
+            lines.append(f"  {_verdicts(some[0]):<20}{_who(some)}")
+            facts = (some[0].cause, some[0].known and f"known: {some[0].known}", some[0].replay)
+            lines += [f"{'':22}{fact}" for fact in facts if fact]
     return "\n".join(lines) + "\n"
 
 
@@ -170,7 +170,11 @@ def as_markdown(made: Diff) -> str:
     if made.conditions:
         said = "; ".join(made.conditions)
         lines += [f"The runs themselves differ: {markdown.plain(said)}", ""]
-    rows = list(_rows(made))
+    rows = [
+        _row(title, part, some)
+        for part, title in _PARTS.items()
+        for some in _together(getattr(made, part))
+    ]
     if rows:
         lines += ["| | then → now | case | cause |", "|---|---|---|---|", *rows[:_MOST_ROWS]]
     if len(rows) > _MOST_ROWS:
@@ -178,25 +182,32 @@ def as_markdown(made: Diff) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _rows(made: Diff) -> Iterable[str]:
-    for part, title in _PARTS.items():
-        changes: Sequence[Change] = getattr(made, part)
-        for change in changes:
-            word = f"**{title}**" if part == "worse" else title
-            cells = (_verdicts(change), _severity(change) + _who(change), change.cause)
-            shown = (markdown.plain(markdown.short(cell)) for cell in cells)
-            yield f"| {word} | " + " | ".join(shown) + " |"
+def _row(title: str, part: str, some: Sequence[Change]) -> str:
+    word = f"**{title}**" if part == "worse" else title
+    cells = (_verdicts(some[0]), _who(some), markdown.short(some[0].cause))
+    return f"| {word} | " + " | ".join(markdown.plain(cell) for cell in cells) + " |"
+
+
+def _together(changes: Iterable[Change]) -> list[list[Change]]:
+    """What has one cause, or none, stands in one line for each testee and profile."""
+    groups: dict[tuple[str, ...], list[Change]] = {}
+    for change in changes:
+        name = (change.testee, change.profile, change.mode, change.then, change.now, change.cause)
+        groups.setdefault(name, []).append(change)
+    return list(groups.values())
 
 
 def _verdicts(change: Change) -> str:
     return f"{change.then or 'none'} → {change.now or 'none'}"
 
 
-def _severity(change: Change) -> str:
-    """Only where it is not what one expects."""
-    return "" if change.severity is Severity.MUST else f"{change.severity} "
-
-
-def _who(change: Change) -> str:
-    mode = "" if change.mode == "combined" else f" {change.mode}"
-    return f"{change.testee} · {change.profile}{mode} · {change.number} {change.case}"
+def _who(some: Sequence[Change]) -> str:
+    """Testee, profile and case; of several cases their numbers."""
+    first = some[0]
+    mode = "" if first.mode == "combined" else f" {first.mode}"
+    cases = " ".join(change.number for change in some)
+    if len(some) == 1:
+        cases += f" {first.case}"
+        if first.severity is not Severity.MUST:
+            cases += f" ({first.severity})"
+    return f"{first.testee} · {first.profile}{mode} · {cases}"

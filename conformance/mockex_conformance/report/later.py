@@ -13,6 +13,7 @@ from mockex_conformance.report.outcome import Outcome, outcome
 from mockex_conformance.report.record import RECORD, Record, read_record
 from mockex_conformance.report.settling import settled
 from mockex_conformance.report.terminal import sentence
+from mockex_conformance.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +50,32 @@ def tell(path: Path) -> Told:
     record = read_record(path)
     run = record.run
     result = outcome(settled(record.verdicts, run), run.testees, strict=run.strict)
-    if run.shard and record.complete and not record.verdicts:
+    if not record.complete:
+        result = _so_far(result)
+    elif run.shard and not record.verdicts:
         result = replace(result, exit_code=ExitCode.OK)  # nothing falls into this part
     return Told(record.folder, run, result, record.spent_s, _lacks(record))
+
+
+def _so_far(result: Outcome) -> Outcome:
+    """A testee of which all is UNSUPPORTED so far may still be judged."""
+    unjudged = [v for v in result.unjudged if v.verdict is not Verdict.UNSUPPORTED]
+    code = result.exit_code
+    if code is ExitCode.UNJUDGED and not unjudged:
+        code = ExitCode.OK
+    return replace(result, unjudged=unjudged, exit_code=code)
 
 
 def _lacks(record: Record) -> str:
     if record.complete:
         return ""
-    judged = f"{len(record.verdicts)} verdicts so far" if record.verdicts else "no verdict yet"
+    judged = f"verdicts so far: {len(record.verdicts)}"
     if _is_written(record.folder / RECORD):
-        return f"The run is still going on, {judged}: ask again when it is over."
+        return f"The run is still going on ({judged}); ask again when it is over."
     again = "run it again"
     if record.run.wish is not None:
         again = f"go on with it: mockex conform --resume {record.folder}"
-    return f"The run was ended before its last case, {judged}: {again}"
+    return f"The run was ended before its last case ({judged}); {again}"
 
 
 def _is_written(file: Path) -> bool:
