@@ -36,6 +36,7 @@ ALLOWED: dict[str, set[str]] = {
     "cli": FIRST | {"config"},
     "__main__": {"cli"},
     "cli.serve": FIRST | {"cli", "faults", "server"},
+    "cli.live": FIRST | {"cli", "server"},
     "cli.record": FIRST | {"cli", "recording"},
     "cli.faults": FIRST | {"cli", "faults", "admin_client"},
     "cli.faults_shown": FIRST | {"cli", "faults"},
@@ -50,7 +51,8 @@ FORBIDDEN_PURE = {"asyncio", "socket", "time", "selectors", "threading", "subpro
 PURE = (
     "market", "streams", "session", "rest", "names", "profile", "faults.model", "faults.trigger",
     "faults.link", "faults.catalogue", "faults.positions", "faults.script",
-    "faults.script_reading", "faults.schema",
+    "faults.script_reading", "faults.schema", "cli.live.model", "cli.live.words",
+    "cli.live.drawing",
 )  # fmt: skip
 
 

@@ -6,6 +6,8 @@ import asyncio
 import json
 import os
 import signal
+import sys
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,8 +16,11 @@ import click
 from click.core import ParameterSource
 
 from mockex.cli import complain, say
+from mockex.cli.help import Command, option
+from mockex.cli.hints import LIST, hint_lines, hints_named
 from mockex.errors import ConfigError
 from mockex.faults.link import LinkTerms
+from mockex.profile import profile_named
 
 if TYPE_CHECKING:
     from mockex.faults.script import Script
@@ -37,90 +42,111 @@ def _symbols(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[
     return symbols
 
 
-@click.command()
-@click.option(
+def _hints(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+@click.command(
+    cls=Command,
+    parts={
+        "What it is": ("profile", "symbols", "seed", "speed", "market", "rate", "volatility",
+                       "loop", "lenient"),
+        "Where it is": ("host", "port", "rest_port", "admin_port", "no_admin", "tls", "authority"),
+        "What goes wrong": ("script", "link", "toxiproxy"),
+        "What comes out": ("hints", "plain", "as_json", "ready_file", "journal", "exit_after",
+                           "help"),
+    },
+    examples="""
+    mockex serve --profile spot --hints ccxt             # the lines that point ccxt here
+    mockex serve --port 9443 --rest-port 9080 --tls      # the same place every time
+    mockex serve --speed 60 --faults storm.toml          # docs/fault-scripts.md
+    """,
+)  # fmt: skip
+@option(
     "--profile", default="usdm", show_default=True, metavar="NAME|FILE",
-    help="Which product of the exchange: spot, usdm, a dated one (spot-2026-11), or a TOML file.",
+    help="spot, usdm, a dated one (spot-2026-11), a TOML file.",
 )  # fmt: skip
-@click.option(
+@option(
     "--symbols", default="ETHUSDC,BTCUSDC", show_default=True, callback=_symbols, metavar="LIST",
-    help="Symbols that are traded, separated by commas.",
+    help="What is traded.",
 )  # fmt: skip
-@click.option(
+@option(
     "--host", default="127.0.0.1", show_default=True, metavar="ADDRESS",
-    help="Where streams and REST listen: 0.0.0.0 lets other machines in, as a container needs it.",
+    help="0.0.0.0 lets other machines in, as a container needs it.",
 )  # fmt: skip
-@click.option(
-    "--port", type=click.IntRange(0, 65535), default=0, show_default=True,
-    help="Port of the streams; 0: any free one.",
+@option(
+    "--port", type=click.IntRange(0, 65535), default=0, show_default=True, metavar="N",
+    help="Of the streams; 0: any free one.",
 )  # fmt: skip
-@click.option(
-    "--rest-port", type=click.IntRange(0, 65535), default=0, show_default=True,
-    help="Port of REST; 0: any free one.",
+@option(
+    "--rest-port", type=click.IntRange(0, 65535), default=0, show_default=True, metavar="N",
+    help="Of REST; 0: any free one.",
 )  # fmt: skip
-@click.option(
-    "--seed", type=int, default=7, show_default=True, help="One seed gives one market, for ever."
-)
-@click.option(
-    "--speed", type=click.FloatRange(0.001, 1000), default=1.0, show_default=True,
+@option(
+    "--seed", type=int, default=7, show_default=True, metavar="N",
+    help="One seed gives one market, for ever.",
+)  # fmt: skip
+@option(
+    "--speed", type=click.FloatRange(0.001, 1000), default=1.0, show_default=True, metavar="X",
     help="Exchange seconds that pass in one second.",
 )  # fmt: skip
-@click.option(
-    "--market", default="walk", show_default=True, metavar="walk|steady|frozen|replay:FILE",
-    help="walk: as a market moves; steady: each step changes one level; frozen: nothing moves; "
-    "replay: a capture, as `mockex record` writes it.",
+@option(
+    "--market", default="walk", show_default=True, metavar="KIND",
+    help="walk; steady: a level a step; frozen; replay:FILE.",
 )  # fmt: skip
-@click.option(
-    "--rate", type=click.FloatRange(0, 100), default=1.0, show_default=True,
+@option(
+    "--rate", type=click.FloatRange(0, 100), default=1.0, show_default=True, metavar="X",
     help="How often a walk moves, times the usual.",
 )  # fmt: skip
-@click.option(
-    "--volatility", type=click.FloatRange(0, 10), default=1.0, show_default=True,
-    help="How far a walk goes in a time, times the usual.",
+@option(
+    "--volatility", type=click.FloatRange(0, 10), default=1.0, show_default=True, metavar="X",
+    help="How far it goes in a time, times the usual.",
 )  # fmt: skip
-@click.option(
+@option(
     "--loop/--once", default=True, show_default=True,
     help="Play a capture round and round, or once.",
 )  # fmt: skip
-@click.option("--lenient", is_flag=True, help="Leave out lines of a capture that are bad.")
-@click.option("--tls", is_flag=True, help="wss:// and https://, with an authority of its own.")
-@click.option(
+@option("--lenient", is_flag=True, help="Leave out lines of a capture that are bad.")
+@option("--tls", is_flag=True, help="wss:// and https://, with an authority of its own.")
+@option(
     "--authority", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-    help="Where the authority's certificate is left for clients to trust, with --tls.  "
-    f"[default: {AUTHORITY}]",
+    help=f"Where its certificate is left.  [default: {AUTHORITY}]",
 )  # fmt: skip
-@click.option(
+@option(
     "--faults", "script", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-    help="Play a fault script (.toml or .json) from the ready line on.",
+    help="Play a fault script (.toml, .json) once ready.",
 )  # fmt: skip
-@click.option(
-    "--toxiproxy", metavar="auto|off|URL",
-    help="Put a Toxiproxy before the ports, for faults of the link: one of our own, or the one "
-    "that runs at URL.  [default: off; auto with --link]",
+@option(
+    "--toxiproxy", metavar="WHICH",
+    help="auto, off or a URL.  [default: off; auto with --link]",
 )  # fmt: skip
-@click.option(
+@option(
     "--link", metavar="SPEC",
-    help="How the line is from the beginning: latency=80ms,jitter=20ms; bandwidth=64KB/s; "
-    "slice=10B,gap=1ms; ends=fin|reset; or any of these together, with commas.",
+    help="latency=80ms,jitter=20ms; bandwidth=64KB/s; …",
 )  # fmt: skip
-@click.option(
-    "--admin-port", type=click.IntRange(0, 65535), default=0, show_default=True,
-    help="Port of the admin API on 127.0.0.1; 0: any free one.",
+@option(
+    "--admin-port", type=click.IntRange(0, 65535), default=0, show_default=True, metavar="N",
+    help="Of the admin API, on 127.0.0.1.",
 )  # fmt: skip
-@click.option("--no-admin", is_flag=True, help="No admin API: ready half a second sooner.")
-@click.option(
+@option("--no-admin", is_flag=True, help="No admin API: ready half a second sooner.")
+@option(
     "--journal", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-    help="Write what happens to FILE, one JSON object a line.",
+    help="What happens, one JSON object a line.",
 )  # fmt: skip
-@click.option(
+@option(
     "--exit-after", type=click.FloatRange(0, min_open=True), metavar="SECONDS",
-    help="End by itself after so long.",
+    help="End by itself.",
 )  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="The ready line as a JSON object.")
-@click.option(
+@option("--json", "as_json", is_flag=True, help="The ready line as an object; no live view.")
+@option(
     "--ready-file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-    help="Write the ready line to FILE too, whole or not at all.",
+    help="The ready line, whole or not at all.",
 )  # fmt: skip
+@option(
+    "--hints", default="", callback=_hints, metavar="LIST",
+    help="Lines that point these libraries here; `list`.",
+)  # fmt: skip
+@option("--plain", is_flag=True, help="The ready line alone, no live view.")
 @click.pass_context
 def serve(
     ctx: click.Context,
@@ -148,15 +174,21 @@ def serve(
     exit_after: float | None,
     as_json: bool,
     ready_file: Path | None,
+    hints: tuple[str, ...],
+    plain: bool,
 ) -> None:
-    """Run the exchange on 127.0.0.1 until SIGTERM or Ctrl-C.
+    """Run the exchange until Ctrl-C.
 
     The first line on stdout, `mockex ready ws=… rest=… admin=… seed=… pid=…`, comes once every
-    port answers.
+    port answers. On a terminal a live view follows.
     """
+    if LIST in hints:
+        for line in hint_lines():
+            say(line)
+        return
+    wanted = hints_named(hints, profile_named(profile).name) if hints else []
     _check_market(ctx, market)
-    if authority is not None and not tls:
-        raise ConfigError("--authority", str(authority), "--tls beside it")
+    _check_files(authority, journal, tls=tls)
     if tls and authority is None:
         authority = AUTHORITY
     _check_ports(port, rest_port, admin_port, no_admin=no_admin)
@@ -164,9 +196,6 @@ def serve(
     if terms is not None and toxiproxy == "off":
         raise ConfigError("--toxiproxy", toxiproxy, "auto or a URL beside --link")
     faults = None if script is None else _script_in(script)
-    if journal is not None and journal.exists() and journal.stat().st_size:
-        # Two journals in one file are the journal of nothing.
-        raise ConfigError("--journal", str(journal), "a file that is new or empty")
     if ready_file is not None:
         ready_file.unlink(missing_ok=True)  # an old one would say that we are ready now
 
@@ -206,10 +235,13 @@ def serve(
                 admin = await stack.enter_async_context(serve_admin(desk, admin_port))
             if authority is not None:
                 complain(TRUST.format(file=authority.resolve()))
-            line = ready_line(exchange, admin, as_json=as_json)
-            if ready_file is not None:
-                write_whole(ready_file, line + "\n")
-            say(line)
+            told = {h.name: h.text(exchange.ws_url, exchange.rest_url) for h in wanted}
+            ready = ready_line(exchange, admin, told, as_json=as_json)
+            lines = _announce(ready, () if as_json else tuple(told.values()), ready_file)
+            if not (plain or as_json) and is_at_terminal():
+                from mockex.cli.live.view import live_view
+
+                await stack.enter_async_context(live_view(exchange, desk, lines))
             if faults is not None:
                 desk.play(faults)
             with suppress(TimeoutError):  # it was asked for
@@ -223,6 +255,19 @@ def _script_in(file: Path) -> Script:
     from mockex.faults.script_reading import read
 
     return read(file)
+
+
+def _check_files(authority: Path | None, journal: Path | None, *, tls: bool) -> None:
+    """A file that is written has its use, and nothing in it yet.
+
+    Raises:
+        ConfigError: one has not.
+    """
+    if authority is not None and not tls:
+        raise ConfigError("--authority", str(authority), "--tls beside it")
+    if journal is not None and journal.exists() and journal.stat().st_size:
+        # Two journals in one file are the journal of nothing.
+        raise ConfigError("--journal", str(journal), "a file that is new or empty")
 
 
 def _check_ports(port: int, rest_port: int, admin_port: int, *, no_admin: bool) -> None:
@@ -258,9 +303,27 @@ def _check_market(ctx: click.Context, market: str) -> None:
             raise ConfigError(flag, ctx.params[name], right)
 
 
-def ready_line(exchange: Exchange, admin: str | None, *, as_json: bool) -> str:
-    """What `serve` says once every port answers: an interface."""
-    facts: dict[str, str | int] = {
+def _announce(ready: str, hints: Sequence[str], ready_file: Path | None) -> list[str]:
+    """Say that the exchange is ready, and what else was asked for; the lines that were said."""
+    if ready_file is not None:
+        write_whole(ready_file, ready + "\n")
+    lines = "\n\n".join([ready, *hints]).split("\n")
+    for line in lines:
+        say(line)
+    return lines
+
+
+def is_at_terminal() -> bool:
+    """Whether somebody sits at a terminal that can do what the live view needs."""
+    able = os.environ.get("TERM", "") not in ("", "dumb", "unknown")
+    return able and not os.environ.get("CI") and sys.stdout.isatty() and sys.stderr.isatty()
+
+
+def ready_line(
+    exchange: Exchange, admin: str | None, hints: Mapping[str, str], *, as_json: bool
+) -> str:
+    """What `serve` says once every port answers: an interface. Hints stand in it as JSON only."""
+    facts: dict[str, str | int | Mapping[str, str]] = {
         "ws": exchange.ws_url,
         "rest": exchange.rest_url,
         **({} if admin is None else {"admin": admin}),
@@ -268,6 +331,7 @@ def ready_line(exchange: Exchange, admin: str | None, *, as_json: bool) -> str:
         "pid": os.getpid(),
     }
     if as_json:
+        facts |= {"hints": hints} if hints else {}
         return json.dumps(facts, separators=(",", ":"))
     return "mockex ready " + " ".join(f"{key}={value}" for key, value in facts.items())
 

@@ -1,0 +1,435 @@
+"""What the live view shows: made of the journal's entries and the time, and of nothing else.
+
+`Watch.apply` takes each entry in order and returns the lines that it is worth; `Watch.picture` is
+the state at a moment. That a stream is delivered twice to one program is seen between two entries,
+so it is told even if it is over before anybody looks. Nothing is done for an event: a flush to an
+audience is one entry, whatever it holds and however many get it.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
+
+from mockex.cli.live.words import Words, cut
+from mockex.server.journal import (
+    AnyEntry,
+    Attempted,
+    Behind,
+    Closed,
+    Delivered,
+    Ended,
+    HalfClosed,
+    Joined,
+    Left,
+    Opened,
+    Refused,
+    Requested,
+    Slowed,
+    Subscribed,
+    Unsubscribed,
+    Upgraded,
+)
+from mockex.server.views import Connection, Connections, Fault, Faults
+
+WINDOW_S = 2.0  # that rates are of
+BEHIND_S = 1.0  # the exchange counts as behind for so long after it said so
+MOST_NAMED = 6  # connections in one line
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program of this machine that holds the other end of connections."""
+
+    pid: int
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.name} (pid {self.pid})"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of what happened, `at_s` after the opening; `urgent`: it must not be missed."""
+
+    at_s: float
+    text: str
+    urgent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionRow:
+    """A connection that is open. Rates are of the last two seconds."""
+
+    number: int
+    peer_port: int
+    program: Program | None
+    path: str
+    streams: int
+    age_s: float
+    events_per_s: float
+    bytes_per_s: float
+    state: str  # empty: it is live
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRow:
+    """A stream, on how many live connections it is delivered, and how often one program had it
+    more than once: `twice` are the connections that do now."""
+
+    name: str
+    live: int
+    twice: tuple[int, ...]
+    times: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class FaultRow:
+    """An injected fault; `lasts`: it does something still."""
+
+    number: int
+    kind: str
+    times_seen: int
+    lasts: bool
+    conns: tuple[int, ...]
+    failure: str
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """The state at a moment. Of each list only the most important are there, `…_all` counts all;
+    `twice` is how many streams go more than once to one program, `times` how often one came to."""
+
+    up_s: float
+    live: int
+    pending: int
+    over: int
+    refused: int
+    events_per_s: float
+    bytes_per_s: float
+    requests: int
+    requests_refused: int
+    behind_s: float
+    twice: int
+    times: int
+    connections: list[ConnectionRow]
+    connections_all: int
+    streams: list[StreamRow]
+    streams_all: int
+    faults: list[FaultRow]
+    faults_all: int
+
+
+@dataclass(slots=True)
+class _Twice:
+    """How often, and for how long, one program had a stream more than once."""
+
+    conns: tuple[int, ...] = ()  # now
+    since: float = 0.0
+    times: int = 0
+    seconds: float = 0.0  # before now
+
+
+@dataclass(slots=True)
+class _Rate:
+    """How fast two totals grow."""
+
+    samples: deque[tuple[float, int, int]] = field(default_factory=deque)
+
+    def of(self, now: float, events: int, size: int) -> tuple[float, float]:
+        """A second's worth of each, now that the totals are these."""
+        samples = self.samples
+        if not samples or samples[-1][0] < now:
+            samples.append((now, events, size))
+        while len(samples) > 2 and samples[1][0] <= now - WINDOW_S:
+            samples.popleft()
+        began, events_then, size_then = samples[0]
+        passed = now - began
+        if passed <= 0:
+            return 0.0, 0.0
+        return (events - events_then) / passed, (size - size_then) / passed
+
+
+class _Sent:
+    """Events and bytes written to each connection: one sum for an audience, whoever is in it."""
+
+    def __init__(self) -> None:
+        self._audiences: dict[int, list[int]] = {}  # events, bytes, members
+        self._joined: dict[int, tuple[int, int, int]] = {}  # audience, and its sums then
+        self._before: dict[int, tuple[int, int]] = {}  # in audiences that it has left
+        self.events = 0
+        self.bytes = 0
+
+    def join(self, conn: int, audience: int) -> None:
+        sums = self._audiences.setdefault(audience, [0, 0, 0])
+        sums[2] += 1
+        self._joined[conn] = (audience, sums[0], sums[1])
+
+    def leave(self, conn: int) -> None:
+        audience = self._joined[conn][0]
+        self._before[conn] = self.of(conn)
+        del self._joined[conn]
+        self._audiences[audience][2] -= 1
+        if not self._audiences[audience][2]:
+            del self._audiences[audience]
+
+    def deliver(self, entry: Delivered) -> None:
+        sums = self._audiences.get(entry.audience)
+        if sums is None:
+            return
+        events = size = 0
+        for batch in entry.streams.values():
+            events += batch.events
+            size += batch.bytes
+        sums[0] += events
+        sums[1] += size
+        self.events += events * sums[2]
+        self.bytes += size * sums[2]
+
+    def of(self, conn: int) -> tuple[int, int]:
+        events, size = self._before.get(conn, (0, 0))
+        if conn in self._joined:
+            audience, events_then, size_then = self._joined[conn]
+            sums = self._audiences[audience]
+            return events + sums[0] - events_then, size + sums[1] - size_then
+        return events, size
+
+    def forget(self, conn: int) -> None:
+        self._before.pop(conn, None)
+
+
+class Watch:
+    """The exchange as somebody who watches sees it. `program_of` tells which program has a port of
+    this machine, None if that is not known."""
+
+    def __init__(self, program_of: Callable[[int], Program | None]) -> None:
+        self._program_of = program_of
+        self._words = Words()
+        self._opened_at = 0.0
+        self._connections = Connections()
+        self._open: dict[int, Connection] = {}
+        self._faults = Faults()
+        self._sent = _Sent()
+        self._rate = _Rate()
+        self._rates: dict[int, _Rate] = {}
+        self._live: dict[str, int] = {}  # deliveries by stream, where there is one
+        self._twice: dict[str, _Twice] = {}
+        self._slow: set[int] = set()
+        self._refused = 0
+        self._requests = 0
+        self._requests_refused = 0
+        self._behind = (0.0, 0.0)  # when, and by how much
+
+    def apply(self, entry: AnyEntry) -> list[Line]:
+        """Take in one entry; the lines that it is worth."""
+        if isinstance(entry, Delivered):  # nearly all of them
+            self._sent.deliver(entry)
+            return []
+        touched = self._take(entry)
+        text = self._words.told(entry)
+        lines = [Line(entry.t - self._opened_at, text)] if text else []
+        return lines + [line for name in touched for line in self._look(name, entry.t)]
+
+    def _take(self, entry: AnyEntry) -> Iterable[str]:
+        """Take in an entry; the streams whose deliveries it may change."""
+        self._connections.apply(entry)
+        self._faults.apply(entry)
+        touched: Iterable[str] = ()
+        match entry:
+            case Attempted(conn=conn):
+                self._open[conn] = self._connections.all[conn]
+            case Upgraded(conn=conn):
+                touched = tuple(self._open[conn].streams)
+            case Refused():
+                self._refused += 1
+            case Subscribed(streams=streams) | Unsubscribed(streams=streams):
+                touched = streams
+            case Closed(conn=conn) | HalfClosed(conn=conn) | Ended(conn=conn):
+                touched = tuple(self._connections.all[conn].streams)
+                if isinstance(entry, Ended):
+                    self._forget(conn)
+            case _:
+                self._count(entry)
+        return touched
+
+    def _count(self, entry: AnyEntry) -> None:
+        """Take in an entry that changes no delivery."""
+        match entry:
+            case Opened(t=t):
+                self._opened_at = t
+            case Joined(conn=conn, audience=audience):
+                self._sent.join(conn, audience)
+            case Left(conn=conn):
+                self._sent.leave(conn)
+            case Slowed(conn=conn, full=full):
+                (self._slow.add if full else self._slow.discard)(conn)
+            case Requested(status=status):
+                self._requests += 1
+                self._requests_refused += status >= 400
+            case Behind(t=t, exchange_s=exchange_s):
+                self._behind = (t, exchange_s)
+            case _:
+                pass
+
+    def _forget(self, conn: int) -> None:
+        self._open.pop(conn, None)
+        self._rates.pop(conn, None)
+        self._slow.discard(conn)
+        self._sent.forget(conn)
+
+    # --- twice to one program ------------------------------------------------------------------
+
+    def _look(self, name: str, t: float) -> list[Line]:
+        """Whether a stream is delivered twice to one program, now that something changed."""
+        delivering = self._connections.delivering(name)
+        if delivering:
+            self._live[name] = len(delivering)
+        else:
+            self._live.pop(name, None)
+        conns = self._together(delivering)
+        twice = self._twice.get(name)
+        if twice is None:
+            if not conns:
+                return []
+            twice = self._twice[name] = _Twice()
+        was, twice.conns = twice.conns, conns
+        at_s = t - self._opened_at
+        if len(conns) > len(was):
+            if not was:
+                twice.since = t
+                twice.times += 1
+            return [Line(at_s, self._called_out(name, conns), urgent=True)]
+        if was and not conns:
+            twice.seconds += t - twice.since
+            text = f"{cut(name)} is delivered once again, after {t - twice.since:.1f} s"
+            return [Line(at_s, text, urgent=True)]
+        return []
+
+    def _together(self, delivering: list[Connection]) -> tuple[int, ...]:
+        """Of connections that deliver one stream, those that go to one program; whose program is
+        not known may be of the same as any other."""
+        if len(delivering) < 2:
+            return ()
+        by_pid: dict[int, list[int]] = {}
+        for connection in delivering:
+            program = self._program_of(connection.peer_port)
+            if program is None:
+                return tuple(each.number for each in delivering)
+            by_pid.setdefault(program.pid, []).append(connection.number)
+        return tuple(sorted(n for conns in by_pid.values() if len(conns) > 1 for n in conns))
+
+    def _called_out(self, name: str, conns: tuple[int, ...]) -> str:
+        ports = (self._open[conn].peer_port for conn in conns)
+        programs = {self._program_of(port) for port in ports}
+        program = programs.pop() if len(programs) == 1 else None
+        whose = f" of {program}" if program is not None else ""
+        return f"{cut(name)} is delivered {len(conns)} times: {numbered(conns)}{whose}"
+
+    # --- the picture ---------------------------------------------------------------------------
+
+    def picture(self, now: float, *, lasting: Collection[int] = (), most: int = 20) -> Picture:
+        """The state at `now`, with at most so many rows of each kind. `lasting` are the faults that
+        do something still, which the journal alone does not say."""
+        live, pending = self._connections.live(), self._connections.pending()
+        refused_open = sum(connection.refused for connection in self._open.values())
+        events_per_s, bytes_per_s = self._rate.of(now, self._sent.events, self._sent.bytes)
+        behind_at, behind_s = self._behind
+        faults = list(self._faults.all.values())
+        return Picture(
+            up_s=now - self._opened_at,
+            live=len(live),
+            pending=len(pending),
+            over=len(self._connections.all) - len(self._open) + refused_open - self._refused,
+            refused=self._refused,
+            events_per_s=events_per_s,
+            bytes_per_s=bytes_per_s,
+            requests=self._requests,
+            requests_refused=self._requests_refused,
+            behind_s=behind_s if behind_at > now - BEHIND_S else 0.0,
+            twice=sum(bool(twice.conns) for twice in self._twice.values()),
+            times=sum(twice.times for twice in self._twice.values()),
+            connections=self._connection_rows(now, most),
+            connections_all=len(self._open) - refused_open,
+            streams=self._stream_rows(now, most),
+            streams_all=len(self._live.keys() | self._twice.keys()),
+            faults=[
+                _fault_row(fault, lasting)
+                for fault in sorted(
+                    heapq.nlargest(most, faults, key=lambda f: (f.number in lasting, f.number)),
+                    key=lambda f: f.number,
+                )
+            ],
+            faults_all=len(faults),
+        )
+
+    def _connection_rows(self, now: float, most: int) -> list[ConnectionRow]:
+        """Those of a stream that is delivered twice come before others, then the oldest."""
+        twice = {conn for each in self._twice.values() for conn in each.conns}
+        shown = heapq.nsmallest(
+            most,
+            (c for c in self._open.values() if not c.refused),
+            key=lambda c: (c.number not in twice, c.number),
+        )
+        rows = []
+        for connection in sorted(shown, key=lambda c: c.number):
+            number = connection.number
+            rate = self._rates.setdefault(number, _Rate())
+            events_per_s, bytes_per_s = rate.of(now, *self._sent.of(number))
+            rows.append(
+                ConnectionRow(
+                    number=number,
+                    peer_port=connection.peer_port,
+                    program=self._program_of(connection.peer_port),
+                    path=cut(connection.target),
+                    streams=len(connection.streams),
+                    age_s=now - connection.attempted_at,
+                    events_per_s=events_per_s,
+                    bytes_per_s=bytes_per_s,
+                    state=self._state(connection),
+                )
+            )
+        return rows
+
+    def _state(self, connection: Connection) -> str:
+        if connection.pending:
+            return "pending"
+        if not connection.live:
+            return "closing"
+        return "slow" if connection.number in self._slow else ""
+
+    def _stream_rows(self, now: float, most: int) -> list[StreamRow]:
+        """Those that are delivered twice first, then those that were, then by name."""
+        nothing = _Twice()
+
+        def place(name: str) -> tuple[bool, bool, str]:
+            twice = self._twice.get(name, nothing)
+            return not twice.conns, not twice.times, name
+
+        rows = []
+        for name in heapq.nsmallest(most, self._live.keys() | self._twice.keys(), key=place):
+            twice = self._twice.get(name, nothing)
+            seconds = twice.seconds + (now - twice.since if twice.conns else 0.0)
+            live = self._live.get(name, 0)
+            rows.append(StreamRow(cut(name), live, twice.conns, twice.times, seconds))
+        return rows
+
+
+def _fault_row(fault: Fault, lasting: Collection[int]) -> FaultRow:
+    return FaultRow(
+        number=fault.number,
+        kind=fault.kind,
+        times_seen=fault.times_seen,
+        lasts=fault.number in lasting,
+        conns=tuple(fault.conns),
+        failure=fault.failure,
+    )
+
+
+def numbered(conns: Collection[int]) -> str:
+    """Connections by number, and how many more there are."""
+    more = len(conns) - MOST_NAMED
+    shown = ", ".join(f"c{conn}" for conn in list(conns)[:MOST_NAMED])
+    return shown + (f" and {more} more" if more > 0 else "")
