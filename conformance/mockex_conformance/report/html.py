@@ -13,6 +13,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -165,6 +166,7 @@ def render(page: Page, *, limit: int = LIMIT) -> str:
     return template.render(content=content, lacking=lacking, **facts)
 
 
+@cache
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("mockex_conformance", "report/page"),

@@ -33,7 +33,6 @@ START = "START"  # in the place of a case's number: what came before the first o
 _FINDINGS = 5  # of one kind are shown; the record has all
 _LISTED = re.compile(r"((?:c\d+, ){5})((?:c\d+, )+)(c\d+)")  # connections, more than anybody reads
 _NUMBERS = re.compile(r"\d+(\.\d+)?")
-_NO_ID = re.compile(r"[^\w.-]+")
 
 Owner = tuple[str, str, str]  # testee, profile, mode
 
@@ -248,18 +247,13 @@ def _chapters(verdicts: Sequence[CaseVerdict]) -> list[Chapter]:
 
 def _failures(verdicts: Sequence[CaseVerdict], number: str) -> list[Failure]:
     failures = []
-    for index, testee in enumerate(dict.fromkeys(v.testee for v in verdicts)):
+    for index, testee in enumerate(dict.fromkeys(v.testee for v in verdicts), 1):
         mine = [v for v in verdicts if v.testee == testee]
         numbers = list(dict.fromkeys(v.number for v in mine))
         if number == START:  # one recording for all cases: its first verdict tells it
             mine = list({v.journal: v for v in reversed(mine)}.values())[::-1]
-        failures.append(Failure(_anchor(number, testee, index), testee, numbers, _parts(mine)))
+        failures.append(Failure(f"{number}.{index}", testee, numbers, _parts(mine)))
     return failures
-
-
-def _anchor(number: str, testee: str, index: int) -> str:
-    name = _NO_ID.sub("-", testee)
-    return f"{number}-{name}" if name == testee else f"{number}-{name}-{index}"
 
 
 def _parts(verdicts: Iterable[CaseVerdict]) -> list[Part]:
