@@ -9,7 +9,7 @@ from mockex.server.journal import Attempted, Noted
 from mockex_conformance.checks.attempts import Waits, waits_of
 from mockex_conformance.recording import Recording
 from mockex_conformance.report.figures.figure import Figure
-from mockex_conformance.report.figures.moments import clock, moments_of, span
+from mockex_conformance.report.figures.moments import clock, many, moments_of, span
 from mockex_conformance.report.figures.plot import Plot, Point, linear, logarithmic
 from mockex_conformance.verdict import CaseVerdict, Finding
 
@@ -39,7 +39,7 @@ def attempts(recording: Recording, verdict: CaseVerdict, about: Finding | None) 
     ends = max(after[-1][0], 10 * _IMMEDIATE_S)
     most = max(len(after), *(min(y, 1.3 * len(after)) for _, y in allowed), 1)
     plot = Plot(
-        logarithmic("since the loss (logarithmic)", _IMMEDIATE_S, ends, _told),
+        logarithmic("time since the loss, logarithmic", _IMMEDIATE_S, ends, _told),
         linear("attempts", most, whole=True),
     )
     plot.line([(t, n) for t, n in allowed if n <= plot.top], "limit")
@@ -51,7 +51,7 @@ def attempts(recording: Recording, verdict: CaseVerdict, about: Finding | None) 
     plot.dots(after)
     title = "Attempts since the loss"
     sentence = (
-        f"{len(times)} attempt{'s' * (len(times) > 1)} after the loss at {clock(first_s)}, the "
+        f"{many(len(times), 'attempt')} after the loss at {clock(first_s)}, the "
         f"first after {span(times[0] - first_s)}, the last after {span(times[-1] - first_s)}"
     )
     if len(times) > 2:
@@ -113,14 +113,14 @@ def waits(recording: Recording, verdict: CaseVerdict, _: Finding | None) -> Figu
     longest = max(len(w) for outage in outages for w in outage.of.values())
     plot = Plot(
         linear("wait before attempt number", longest, whole=True),
-        logarithmic("waited (logarithmic)", max(min(every), 0.01), max(every), _told),
+        logarithmic("waited, log", max(min(every), 0.01), max(every), _told),
     )
     for css, of in zip(("dot", "cross"), points, strict=False):
         plot.dots(of, css)
     means = _means(outages[0])
     plot.line([(float(n), seconds) for n, seconds in enumerate(means, 1)], "fit")
     processes = max(len(outage.of) for outage in outages)
-    title = f"Waits before each attempt, {processes} process{'es' * (processes > 1)}"
+    title = "Waits before each attempt" + (f", {processes} processes" if processes > 1 else "")
     told = ", ".join(span(seconds) for seconds in means[:6])
     sentence = f"On average the waits were {told}"
     sentence += " and so on" if len(means) > 6 else ""

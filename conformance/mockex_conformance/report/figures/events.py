@@ -10,7 +10,7 @@ from mockex.server.views import Deliveries
 from mockex_conformance.recording import Recording
 from mockex_conformance.report.figures.deliveries import stream_of
 from mockex_conformance.report.figures.figure import Figure
-from mockex_conformance.report.figures.moments import Mark, Moments, clock, moments_of
+from mockex_conformance.report.figures.moments import Mark, Moments, clock, many, moments_of
 from mockex_conformance.report.figures.plot import Axis, Plot, Point, linear, over_time
 from mockex_conformance.verdict import CaseVerdict, Finding
 
@@ -81,14 +81,16 @@ def _sentence(near: Sequence[Event], sent: Sequence[Event]) -> str:
     numbers = [n for _, n in near]
     twice = sum(numbers.count(n) > 1 for n in set(numbers))
     back = sum(b < a for a, b in pairwise(numbers))
-    told = (
+    missed = len({n for _, n in sent} - set(numbers))
+    wrong = [f"{many(twice, 'event')} came twice"] if twice else []
+    wrong += [f"{many(back, 'time')} an older one came after a newer"] if back else []
+    wrong += [f"{missed:,} were sent and do not stand here"] if missed else []
+    return (
         f"Dots are the {len(near)} events that were presented from {clock(near[0][0])} to "
         f"{clock(near[-1][0])}, joined in their order; crosses are what was sent. "
+        + ("; ".join(wrong) if wrong else "Each came once, in order")
+        + "."
     )
-    wrong = [f"{twice} twice or more"] * bool(twice) + [f"{back} times backwards"] * bool(back)
-    missed = len({n for _, n in sent} - set(numbers))
-    wrong += [f"{missed} sent and not presented here"] * bool(missed)
-    return told + ("; ".join(wrong) if wrong else "Each came once, in order") + "."
 
 
 def presented(recording: Recording, verdict: CaseVerdict, about: Finding | None) -> Figure | None:

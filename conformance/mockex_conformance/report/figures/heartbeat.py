@@ -28,7 +28,7 @@ def pings(recording: Recording, verdict: CaseVerdict, _: Finding | None) -> Figu
     plot = Plot(
         over_time(moments),
         logarithmic(
-            "ping to pong (logarithmic)",
+            "ping to pong, log",
             max(_LEAST_S, min(every)),
             max([*every, 2 * limit_s if limit_s else 0]),
             lambda s: f"{s:g} s" if s >= 1 else f"{s * 1000:g} ms",

@@ -26,6 +26,7 @@ from mockex.server.journal import (
 )
 from mockex.server.views import Connections, Deliveries
 from mockex_conformance.recording import Recording
+from mockex_conformance.report.figures.moments import many
 
 _MUTE_S = 1.5  # so long without an event a connection counts as one that is sent nothing
 _SAID = ("state", "stale", "gap", "resync", "refused", "error", "gave_up")
@@ -108,9 +109,9 @@ def connection_lanes(recording: Recording, until_s: float) -> list[Lane]:
             case Refused(conn=conn, status=status):
                 _over(made[conn], at, f"refused {status}", by_exchange=True)
             case Subscribed(conn=conn) | Unsubscribed(conn=conn) if made[conn].phase != "over":
-                many = len(view.all[conn].streams)
-                made[conn].turn("live" if many else "open", at)
-                made[conn].lane.outcome = _streams(many)
+                count = len(view.all[conn].streams)
+                made[conn].turn("live" if count else "open", at)
+                made[conn].lane.outcome = _streams(count)
                 made[conn].lane.ticks.append((at, ""))
             case Delivered(audience=audience):
                 for conn in deliveries.members(audience):
@@ -142,8 +143,8 @@ def _how(entry: Closed | HalfClosed | Ended) -> str:
             return "FIN"
 
 
-def _streams(many: int) -> str:
-    return "no stream" if not many else "1 stream" if many == 1 else f"{many:,} streams"
+def _streams(n: int) -> str:
+    return many(n, "stream") if n else "no stream"
 
 
 def _mute(live: Sequence[Span], written: Sequence[float]) -> list[Span]:
@@ -198,7 +199,7 @@ def rest_lane(recording: Recording, until_s: float) -> Lane | None:
             lane.ticks.append((at, ""))
         else:
             lane.failed.append(at)
-        lane.outcome = f"{requests} request{'s' * (requests > 1)}"
+        lane.outcome = many(requests, "request")
         if lane.failed:
             lane.outcome = f"{len(lane.failed)} of {requests} bad"
     return lane
@@ -210,19 +211,19 @@ def folded(lanes: Sequence[Lane], most: int, keep: Iterable[int] = ()) -> list[L
     if len(lanes) <= most:
         return list(lanes)
     kept = set(list(dict.fromkeys(keep))[: most // 2])
+    rows = [lane for lane in lanes if lane.number in kept]
     alike: dict[str, list[Lane]] = {}
     for lane in lanes:
-        alike.setdefault(f"#{lane.number}" if lane.number in kept else _kind(lane), []).append(lane)
-    rows: list[Lane] = []
+        if lane.number not in kept or not lane.number:
+            alike.setdefault(_kind(lane), []).append(lane)
     rest: list[Lane] = []
-    for _, group in sorted(alike.items(), key=lambda item: item[1][0].began):
-        alone = group[0].number in kept
-        if not alone and len(rows) + 3 > most:
-            rest += group
-        elif len(group) <= 3:
-            rows += group
+    for group in alike.values():
+        shown = group if len(group) <= 3 else [*group[:2], over_each_other(group[2:])]
+        if len(rows) + len(shown) < most:
+            rows += shown
         else:
-            rows += [*group[:2], over_each_other(group[2:], "more like this")]
+            rest += group
+    rows.sort(key=lambda lane: lane.began)
     return [*rows, over_each_other(rest, "others")] if rest else rows
 
 
@@ -231,9 +232,10 @@ def _kind(lane: Lane) -> str:
     return f"{lane.outcome} {bool(lane.live)} {bool(lane.open)}"
 
 
-def over_each_other(lanes: Sequence[Lane], what: str) -> Lane:
-    """One lane that has the spans of all."""
-    one = Lane(label=f"+{len(lanes)}", began=lanes[0].began, like=len(lanes), outcome=what)
+def over_each_other(lanes: Sequence[Lane], what: str = "") -> Lane:
+    """One lane that has the spans of all, and the outcome of all unless it is said."""
+    one = Lane(label=f"+{len(lanes)}", began=lanes[0].began, like=len(lanes))
+    one.outcome = what or lanes[0].outcome
     for lane in lanes:
         one.dial += lane.dial
         one.open += lane.open

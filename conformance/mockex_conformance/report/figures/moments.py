@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from mockex.server.journal import Faulted, Noted
 from mockex_conformance.recording import Recording
 from mockex_conformance.verdict import CaseVerdict
+
+_ROUNDED_S = 0.0005  # a finding says its moment in milliseconds
 
 # Landmarks that tell a reader where the case is, in words; the others are for checks alone.
 _LANDMARKS: dict[str, Callable[[Noted], str]] = {
@@ -64,6 +67,7 @@ def moments_of(recording: Recording, verdict: CaseVerdict | None = None) -> Mome
     """The moments of a recording and, if it was judged, of its findings, each in order of time.
     Findings are labelled with their numbers."""
     began = recording.began
+    findings = verdict.findings if verdict is not None else []
     faults: list[Mark] = []
     landmarks: list[Mark] = []
     over_s: float | None = None
@@ -84,19 +88,28 @@ def moments_of(recording: Recording, verdict: CaseVerdict | None = None) -> Mome
             case _:
                 pass
     until_s = last_s if over_s is None else over_s
-    found = [
-        Mark(max(0.0, finding.at_s), str(number))
-        for number, finding in enumerate(verdict.findings if verdict else [], 1)
-    ]
-    latest_s = max((mark.at_s for mark in found), default=0.0)
-    if latest_s > until_s + 0.001:  # they are rounded: one at the very end may stand behind it
+    latest_s = max((finding.at_s for finding in findings), default=0.0)
+    if latest_s > until_s + 2 * _ROUNDED_S:
         until_s = max(last_s, latest_s)
+    times = [entry.t - began for entry in recording.entries if entry.t - began <= until_s]
     return Moments(
         faults=sorted((mark for mark in faults if mark.at_s <= until_s), key=_at),
         landmarks=landmarks,
-        findings=sorted((replace(mark, at_s=min(mark.at_s, until_s)) for mark in found), key=_at),
+        findings=sorted(
+            (Mark(_exact(f.at_s, times), str(number)) for number, f in enumerate(findings, 1)),
+            key=_at,
+        ),
         until_s=until_s,
     )
+
+
+def _exact(at_s: float, times: list[float]) -> float:
+    """The moment of the last entry that `at_s`, which is rounded, can stand for: what was found had
+    happened by then."""
+    here = bisect_right(times, at_s + _ROUNDED_S) - 1
+    if here >= 0 and times[here] >= at_s - _ROUNDED_S:
+        return max(0.0, times[here])
+    return max(0.0, at_s)
 
 
 def _at(mark: Mark) -> float:
@@ -119,10 +132,15 @@ def clock(at_s: float) -> str:
 def span(seconds: float) -> str:
     """How long something took."""
     if seconds < 0.0095:
-        return f"{seconds * 1000:.1f} ms"
+        return f"{seconds * 1000:.1f} ms" if seconds >= 0.00005 else "0 ms"
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     return f"{seconds:.1f} s" if seconds < 100 else f"{seconds:,.0f} s"
+
+
+def many(n: int, what: str) -> str:
+    """`1 request`, `1,200 requests`."""
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 
 def counted(labels: Iterable[str]) -> str:

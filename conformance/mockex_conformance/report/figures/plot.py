@@ -16,8 +16,8 @@ from mockex_conformance.report.figures.stretching import Stretched
 
 WIDTH = 360
 LETTER = 6.2  # the average width of a character
-_HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 196, 40, 10, 30, 34
-_WIDE = 6  # of a triangle
+_HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 196, 54, 10, 30, 34
+_WIDE, _MANY = 6, 4  # of a triangle; that are one run
 _NEAR, _APART = 0.03, 0.15  # shares of the width
 Point = tuple[float, float]
 Scale = Callable[[float], int]  # from a value to a pixel
@@ -141,7 +141,7 @@ class Plot:
         y = self._up(value)
         self._draw("limit", f"M{_LEFT} {y}H{WIDTH - _RIGHT}")
         above = y - 3 if y > _TOP + 14 else y + 11
-        self._parts.append(
+        self._heads.append(
             f'<text class="bad" x="{WIDTH - _RIGHT}" y="{above}" text-anchor="end">'
             f"{escape(text)}</text>"
         )
@@ -151,7 +151,7 @@ class Plot:
         x = self._across(value)
         self._draw("limit", f"M{x} {_TOP}V{_HEIGHT - _BOTTOM}")
         side = f'x="{x - 4}" text-anchor="end"' if x > WIDTH / 2 else f'x="{x + 4}"'
-        self._parts.append(f'<text class="bad" {side} y="{_TOP + 10}">{escape(text)}</text>')
+        self._heads.append(f'<text class="bad" {side} y="{_TOP + 10}">{escape(text)}</text>')
 
     def note(self, x: float, y: float, text: str) -> None:
         """Words beside a point, on the side where there is room."""
@@ -159,7 +159,7 @@ class Plot:
         anchor = ' text-anchor="end"' if left + 6 + len(text) * LETTER > WIDTH else ""
         left += -6 if anchor else 6
         up = max(up - 5, _TOP + 9)
-        self._parts.append(f'<text class="ink" x="{left}" y="{up}"{anchor}>{escape(text)}</text>')
+        self._heads.append(f'<text class="ink" x="{left}" y="{up}"{anchor}>{escape(text)}</text>')
 
     def svg(self, title: str) -> str:
         """The element. `title` names it for those who do not see it."""
@@ -195,28 +195,25 @@ def header(moments: Moments, across: Scale, bottom: int) -> list[str]:
     """Faults as dashed lines under a triangle, findings as lines under their number, over a drawing
     that ends at `bottom`. Takes the upper 28 pixels."""
     parts: list[str] = []
+    words: list[str] = []
     runs = _runs(by_pixel(moments.faults, across))
     if runs:
-        bands = "".join(f"M{x} 27H{end}V{bottom}H{x}z" for x, end, _ in runs if end > x)
         lines = "".join(f"M{x} 27V{bottom}" for x, _, _ in runs)
         heads = "".join(f"M{x - 4} 20h8l-4 7z" for x, _, _ in runs)
+        bands = "".join(f"M{x} 27H{end}V{bottom}H{x}z" for x, end, _ in runs if end > x)
         for css, path in (("band", bands), ("fault", lines), ("head", heads)):
             parts += [f'<path class="{css}" d="{path}"/>'] if path else []
         texts = {x: counted(mark.label for mark in marks) for x, _, marks in runs}
-        parts += placed(texts, 27, "", gap=7)
+        words = placed(texts, 27, "", gap=7)
     for x, marks in by_pixel(moments.findings, across).items():
-        numbers = ",".join(mark.label for mark in marks)
-        width = max(0, len(numbers) - 1) * 5
-        left = min(max(x, 8 + width // 2), WIDTH - 8 - width // 2)
         parts.append(f'<path class="found" d="M{x} 14V{bottom}"/>')
-        if width:
-            parts.append(f'<path class="pill" d="M{left - width // 2} 8h{width}"/>')
-        else:
-            parts.append(f'<circle cx="{left}" cy="8" r="7"/>')
-        parts.append(
-            f'<text class="no" x="{left}" y="12" text-anchor="middle">{escape(numbers)}</text>'
-        )
-    return parts
+        numbers = ",".join(mark.label for mark in marks)
+        half = 2 * len(numbers)
+        at = min(max(x, 8 + half), WIDTH - 8 - half)
+        pill = f'<path class="pill" d="M{at - half} 8h{2 * half}"/>'
+        parts.append(pill if half > 2 else f'<circle cx="{at}" cy="8" r="7"/>')
+        words.append(f'<text class="no" x="{at}" y="12" text-anchor="middle">{numbers}</text>')
+    return parts + words
 
 
 def by_pixel(marks: Iterable[Mark], across: Scale) -> dict[int, list[Mark]]:
@@ -228,15 +225,20 @@ def by_pixel(marks: Iterable[Mark], across: Scale) -> dict[int, list[Mark]]:
 
 
 def _runs(marks: dict[int, list[Mark]]) -> list[tuple[int, int, list[Mark]]]:
-    """From pixel to pixel: what stands closer than a triangle is wide is one run."""
-    runs: list[tuple[int, int, list[Mark]]] = []
-    for x, here in sorted(marks.items()):
-        if runs and x - runs[-1][1] < _WIDE:
-            first, _, before = runs[-1]
-            runs[-1] = (first, x, before + here)
+    """From pixel to pixel: many that stand closer than a triangle is wide are one run."""
+    runs: list[list[int]] = []
+    for x in sorted(marks):
+        if runs and x - runs[-1][-1] < _WIDE:
+            runs[-1].append(x)
         else:
-            runs.append((x, x, here))
-    return runs
+            runs.append([x])
+    found: list[tuple[int, int, list[Mark]]] = []
+    for run in runs:
+        if len(run) >= _MANY:
+            found.append((run[0], run[-1], [mark for x in run for mark in marks[x]]))
+        else:
+            found += [(x, x, marks[x]) for x in run]
+    return found
 
 
 def placed(texts: dict[int, str], y: int, css: str, *, gap: int = 0, least: int = 0) -> list[str]:

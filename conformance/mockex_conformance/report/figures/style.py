@@ -4,7 +4,8 @@
 STYLE = """\
 .fig{display:block;width:100%;max-width:32rem;height:auto;font:10.5px system-ui,sans-serif;\
 font-variant-numeric:tabular-nums}
-.fig text{fill:var(--soft)}.fig .ink{fill:var(--ink)}.fig .bad{fill:var(--fail)}
+.fig text{fill:var(--soft);paint-order:stroke;stroke:var(--card);stroke-width:2.5px;\
+stroke-linejoin:round}.fig .ink{fill:var(--ink)}.fig .bad{fill:var(--fail)}
 .fig path{fill:none;stroke-width:1}
 .fig .grid{stroke:var(--rule)}
 .fig .one{stroke:var(--line);stroke-width:2;stroke-linejoin:round}
@@ -18,7 +19,7 @@ font-variant-numeric:tabular-nums}
 .fig .head{fill:var(--mark)}
 .fig .found{stroke:var(--ink);stroke-width:1.2}
 .fig .pill{stroke:var(--ink);stroke-width:14;stroke-linecap:round}
-.fig circle{fill:var(--ink)}.fig .no{fill:var(--card);font-weight:700;font-size:10px}
+.fig circle{fill:var(--ink)}.fig .no{fill:var(--card);stroke:none;font-weight:700;font-size:10px}
 .fig .band{fill:var(--rule);opacity:.45}
 .fig .dial{stroke:var(--soft);stroke-width:1.5;stroke-dasharray:2 2}
 .fig .open{stroke:var(--line);stroke-width:1.5}

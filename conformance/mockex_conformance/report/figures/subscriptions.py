@@ -21,7 +21,7 @@ from mockex_conformance.checks.requests import names_in
 from mockex_conformance.recording import Recording
 from mockex_conformance.report.figures.checked import checked
 from mockex_conformance.report.figures.figure import Figure
-from mockex_conformance.report.figures.moments import clock, moments_of
+from mockex_conformance.report.figures.moments import clock, many, moments_of
 from mockex_conformance.report.figures.plot import Plot, Point, linear, over_time
 from mockex_conformance.verdict import CaseVerdict, Finding
 
@@ -60,10 +60,10 @@ def delivered_streams(
     plot.steps(different, moments.until_s)
     title = "Streams that are delivered"
     sentence = (
-        f"{wanted} streams are wanted, on {recording.terms.k} connection"
-        f"{'s' * (recording.terms.k > 1)} each. The solid line is how many different ones were "
-        f"delivered ({different[-1][1]:g} at the end), the dashed one counts each connection that "
-        f"has one: {most:g} at most, {together[-1][1]:g} at the end."
+        f"{many(wanted, 'stream')} wanted, on {many(recording.terms.k, 'connection')} each. The "
+        f"solid line is how many different ones were delivered ({different[-1][1]:g} at the end), "
+        f"the dashed one counts each connection that has one: {most:g} at most, "
+        f"{together[-1][1]:g} at the end."
     )
     return Figure("streams", title, sentence, plot.svg(title))
 
@@ -104,10 +104,11 @@ def asked_for(recording: Recording, verdict: CaseVerdict, _: Finding | None) -> 
     plot.dots(((float(conn), float(requests[conn])) for conn, _ in used), "cross")
     plot.dots((float(conn), float(n)) for conn, n in used)
     title = "What each connection asked for"
-    (first, few), (last, many) = used[0], used[-1]
+    (first, few), (last, most) = used[0], used[-1]
     sentence = (
-        f"Dots are names of streams, crosses requests. {few} names in {requests[first]} requests "
-        f"on c{first}, {many} in {requests[last]} on c{last}; {wanted} streams are wanted."
+        f"Dots are names of streams, crosses requests. {many(few, 'name')} in "
+        f"{many(requests[first], 'request')} on c{first}, {most:,} in {requests[last]:,} on "
+        f"c{last}; {many(wanted, 'stream')} wanted."
     )
     return Figure("asked for", title, sentence, plot.svg(title))
 
@@ -142,6 +143,8 @@ def messages(recording: Recording, verdict: CaseVerdict, about: Finding | None) 
     plot.moments(moments)
     plot.dots(points)
     title = f"Messages of the testee on c{conn}"
-    sentence = f"{len(points)} messages, at most {most:g} within a second, at {clock(most_at)}"
+    sentence = (
+        f"{many(len(points), 'message')}, at most {most:g} within a second, at {clock(most_at)}"
+    )
     sentence += f"; the exchange allows {limit}." if limit else "."
     return Figure("messages", title, sentence, plot.svg(title))

@@ -23,6 +23,7 @@ from mockex_conformance.report.figures.moments import (
     clock,
     counted,
     important,
+    many,
     moments_of,
     named,
 )
@@ -31,7 +32,7 @@ from mockex_conformance.report.figures.stretching import Stretched
 from mockex_conformance.verdict import CaseVerdict
 
 _LEFT, _RIGHT = 40, 268  # where time begins and ends; beyond it stands what became of a lane
-_TOP, _ROW, _TALL = 34, 15, 22  # a row with words above its line is taller
+_TOP, _ROW, _TALL = 34, 15, 25  # a row with words above its line is taller
 _MOST_CONNECTIONS, _MOST_PROCESSES = 14, 3
 _MOST_FAULTS, _MOST_TICKS = 24, 24  # that get room of their own
 
@@ -201,7 +202,7 @@ def _without(spans: Sequence[Span], holes: Sequence[Span]) -> list[Span]:
 def _sentence(moments: Moments, lanes: Sequence[Lane]) -> str:
     """The drawing in words."""
     refused = sum(lane.outcome.startswith("refused") for lane in lanes)
-    told = [f"{len(lanes)} connection{'s' * (len(lanes) != 1)} in {clock(moments.until_s)}"]
+    told = [f"{many(len(lanes), 'connection')} in {clock(moments.until_s)}"]
     if refused:
         told[0] += f", {refused} of them refused"
     if moments.faults:

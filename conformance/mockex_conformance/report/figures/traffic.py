@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
 
 from mockex.server.journal import Delivered, Noted
 from mockex.server.views import Connections, Deliveries
@@ -11,7 +13,7 @@ from mockex_conformance.incident import fit
 from mockex_conformance.recording import Recording
 from mockex_conformance.report.figures.figure import Figure
 from mockex_conformance.report.figures.moments import clock, moments_of
-from mockex_conformance.report.figures.plot import Plot, linear, over_time
+from mockex_conformance.report.figures.plot import Plot, Point, linear, over_time
 from mockex_conformance.verdict import CaseVerdict, Finding
 
 _BINS = 120  # at most; one is as long as a few steps of the market at least
@@ -20,14 +22,11 @@ _SHORTEST_S = 0.5
 
 @dataclass(slots=True)
 class Slice:
-    """A piece of time: bytes written to all connections together, and between which numbers the
-    live deliveries of all streams lay."""
+    """A piece of time, and the bytes written in it to all connections together."""
 
     since_s: float
     length_s: float
     bytes: int = 0
-    least: int = 0
-    most: int = 0
 
     @property
     def kb_s(self) -> float:
@@ -39,23 +38,17 @@ def slices(recording: Recording, until_s: float) -> list[Slice]:
     """A recording cut into equal pieces; the last one is left out if it is not whole."""
     length_s = max(_SHORTEST_S, until_s / _BINS)
     made: list[Slice] = []
-    connections, members = Connections(), Deliveries()
-    live = 0
+    members = Deliveries()
     for entry in recording.entries:
         at = max(0.0, entry.t - recording.began)
         if at >= until_s:
             break
         while at >= len(made) * length_s:
-            made.append(Slice(len(made) * length_s, length_s, least=live, most=live))
-        connections.apply(entry)
+            made.append(Slice(len(made) * length_s, length_s))
         members.apply(entry)
-        now = made[-1]
         if isinstance(entry, Delivered):
             many = len(members.members(entry.audience))
-            now.bytes += many * sum(batch.bytes for batch in entry.streams.values())
-        else:
-            live = sum(len(connections.delivering(s)) for s in recording.terms.streams)
-            now.least, now.most = min(now.least, live), max(now.most, live)
+            made[-1].bytes += many * sum(batch.bytes for batch in entry.streams.values())
     if made and made[-1].since_s + length_s > until_s:
         made.pop()
     return made
@@ -109,10 +102,9 @@ def _measured(recording: Recording, made: list[Slice]) -> Iterator[tuple[float, 
 def traffic_by_deliveries(
     recording: Recording, verdict: CaseVerdict, _: Finding | None
 ) -> Figure | None:
-    """KB/s against live deliveries, with the line through it; None if their number never
-    changed."""
-    made = slices(recording, moments_of(recording, verdict).until_s)
-    points = [(float(p.most), p.kb_s) for p in made if p.least == p.most]
+    """KB/s against live deliveries, a point for each step of the market, with the line through
+    them; None if the number of deliveries never changed."""
+    points = _steps(recording, moments_of(recording, verdict).until_s)
     line = fit(points)
     if line is None:
         return None
@@ -121,13 +113,36 @@ def traffic_by_deliveries(
         linear("live deliveries, all streams", most[0], whole=True),
         linear("KB/s", max(kb_s for _, kb_s in points)),
     )
-    plot.line([(0, line.intercept), (most[0], line.slope * most[0] + line.intercept)], "fit")
+    plot.line(
+        [(0, max(line.intercept, 0)), (most[0], line.slope * most[0] + line.intercept)], "fit"
+    )
     plot.dots(points)
     told = f"KB/s = {line.slope:.2f} × deliveries {line.intercept:+.2f}"
     plot.note(0, most[1], told)
     title = "KB/s against live deliveries"
-    sentence = (
-        f"{told}, R² {line.r2:.3f}, by {len(points)} pieces of time of {made[0].length_s:.2g} s in "
-        "which the number of deliveries did not change."
-    )
+    sentence = f"{told}, R² {line.r2:.3f}, by {len(points)} steps of the market."
     return Figure("traffic by deliveries", title, sentence, plot.svg(title))
+
+
+def _steps(recording: Recording, until_s: float) -> list[Point]:
+    """Live deliveries at each step of the market, and KB/s by what was sent in it."""
+    connections, members = Connections(), Deliveries()
+    sent: dict[int, tuple[float, float, int]] = {}  # when, deliveries, bytes, by step
+    live = 0
+    for entry in recording.entries:
+        if entry.t - recording.began > until_s:
+            break
+        connections.apply(entry)
+        members.apply(entry)
+        if isinstance(entry, Delivered):
+            many = len(members.members(entry.audience))
+            size = many * sum(batch.bytes for batch in entry.streams.values())
+            at, deliveries, before = sent.get(entry.step, (entry.t, float(live), 0))
+            sent[entry.step] = (at, deliveries, before + size)
+        else:
+            live = sum(len(connections.delivering(s)) for s in recording.terms.streams)
+    apart = [(b[0] - a[0]) for a, b in pairwise(sent.values()) if b[0] > a[0]]
+    if not apart:
+        return []
+    step_s = median(apart)
+    return [(deliveries, size / step_s / 1000) for _, deliveries, size in sent.values()]
