@@ -251,8 +251,9 @@ def test_every_id_is_there_once_and_every_link_leads(make_verdict: MakeVerdict) 
 def test_whatever_a_testee_is_called_and_says_is_text(said: str) -> None:
     verdict = CaseVerdict(
         testee=said or "x", case="connection/one-delivery-after-reset", number="CONN-01",
-        profile="usdm", verdict=Verdict.FAIL, severity=Severity.MUST, level=Level.L0, duration_s=1.0,
-        seed=7, requirement="rule " + said, reason="</p><script>alert(1)</script>" + said,
+        profile="usdm", verdict=Verdict.FAIL, severity=Severity.MUST, level=Level.L0,
+        duration_s=1.0, seed=7, requirement="rule " + said,
+        reason="</p><script>alert(1)</script>" + said,
         findings=[Finding(check="x", message=said + "<img src=x onerror=alert(1)>`", at_s=1)],
         notes=[said], replay=said, expected=said,
     )  # fmt: skip

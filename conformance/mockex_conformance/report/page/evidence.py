@@ -1,18 +1,19 @@
 """What is told of failures and what explains them, as much of it as fits on the page.
 
 In turns, each of which takes the failures in the order of `by_importance`: what was found; how it
-is replayed and what the case does; its first figure; other figures; logs. What does not fit is left
-out whole, and the page says of how many.
+is replayed, and what the case does; the first figure; the other figures and the logs. What does not
+fit is left out whole, and the page says of how many.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
+from mockex_conformance.recording import Recording
 from mockex_conformance.rejudging import NoRecording, read_recording
 from mockex_conformance.report.figures import figures_of, wire_log
 from mockex_conformance.report.page.content import Content, Failure, by_importance
@@ -74,39 +75,53 @@ def _explain(
     """Figures and logs; returns the anchors of failures that lack some of either."""
     undrawn: set[str] = set()
     unlogged: set[str] = set()
-    later: list[tuple[Failure, list[Markup], list[Markup]]] = []
+    later: list[tuple[Failure, list[Markup]]] = []
     for failure in failures:
-        if room.full:  # the rest need not be read
+        if room.full:  # it need not be read
             undrawn.add(failure.anchor)
+            unlogged.add(failure.anchor)
             continue
-        figures, logs = _of_recording(failure, folder, macros)
-        if not all(room.put(figure, failure.figures) for figure in figures[:1]):
+        first, *others = _figures(failure, folder, macros) or [Markup()]
+        if not room.put(first, failure.figures):
             undrawn.add(failure.anchor)
-        later.append((failure, figures[1:], logs))
-    for failure, figures, _ in later:
-        if not all(room.put(figure, failure.figures) for figure in figures):
+        later.append((failure, others))
+    for failure, others in later:
+        if not all(room.put(figure, failure.figures) for figure in others):
             undrawn.add(failure.anchor)
-    for failure, _, logs in later:
-        if not all(room.put(log, failure.logs) for log in logs):
+        if room.full or not all(
+            room.put(log, failure.logs) for log in _logs(failure, folder, macros)
+        ):
             unlogged.add(failure.anchor)
     return undrawn, unlogged
 
 
-def _of_recording(failure: Failure, folder: Path, macros: Any) -> tuple[list[Markup], list[Markup]]:
-    """Figures and logs of a failure: of its first verdict, which stands for those like it."""
-    verdict = failure.parts[0].verdict
-    said = _last_words(folder, verdict)
-    logs = [macros.stderr(said, verdict)] if said else []
-    if not verdict.journal:
-        return [], logs
+def _recording(failure: Failure, folder: Path) -> Recording | None:
+    """That of its first verdict, which stands for those like it."""
+    journal = failure.parts[0].verdict.journal
+    if not journal:
+        return None
     try:
-        recording = read_recording(folder / verdict.journal)
+        return read_recording(folder / journal)
     except NoRecording:  # removed since, or cut by a kill before it began
-        return [], logs
-    around = [finding.at_s for finding in failure.parts[0].findings[:_MOMENTS]]
-    if lines := wire_log(recording, around or None):
-        logs.append(macros.wire(lines, verdict))
-    return [macros.figure(figure) for figure in figures_of(recording, verdict)], logs
+        return None
+
+
+def _figures(failure: Failure, folder: Path, macros: Any) -> list[Markup]:
+    recording = _recording(failure, folder)
+    if recording is None:
+        return []
+    return [macros.figure(figure) for figure in figures_of(recording, failure.parts[0].verdict)]
+
+
+def _logs(failure: Failure, folder: Path, macros: Any) -> Iterator[Markup]:
+    part = failure.parts[0]
+    if said := _last_words(folder, part.verdict):
+        yield macros.stderr(said, part.verdict)
+    recording = _recording(failure, folder)
+    if recording is not None:
+        around = [finding.at_s for finding in part.findings[:_MOMENTS]]
+        if lines := wire_log(recording, around or None):
+            yield macros.wire(lines, part.verdict)
 
 
 def _last_words(folder: Path, verdict: CaseVerdict) -> list[str]:
