@@ -62,6 +62,14 @@ _BY_CHECK: dict[str, Sequence[Draw]] = {
     "waits_as_told": (attempts,),
 }
 
+# What is told by a plot before anything else.
+_PLOT_FIRST = frozenset(
+    {
+        "attempt_rate", "cpu_at_most", "delays_grow", "flat", "herd_is_spread", "message_rate",
+        "named_once", "never_multiplied", "once_in_order", "pong_repeats", "slope", "traffic_flat",
+    }
+)  # fmt: skip
+
 # By the group of a case that has no finding: what its verdict rests on.
 _BY_GROUP: dict[str, Sequence[Draw]] = {
     "CONN": (deliveries,),
@@ -76,7 +84,7 @@ _BY_GROUP: dict[str, Sequence[Draw]] = {
 
 
 def figures_of(recording: Recording, verdict: CaseVerdict) -> list[Figure]:
-    """The figures that explain the verdict, the swimlane first; none for a recording in which
+    """The figures that explain the verdict, the most telling first; none for a recording in which
     nothing happened. A pure function: the same recording gives the same figures."""
     if not recording.entries:
         return []
@@ -86,7 +94,12 @@ def figures_of(recording: Recording, verdict: CaseVerdict) -> list[Figure]:
         for draw in _BY_GROUP.get(verdict.number.partition("-")[0], ()):
             figure = draw(recording, verdict, None)
             drawn += [figure] if figure is not None else []
-    return ([lanes] if lanes is not None else []) + drawn[:_MOST]
+    drawn = drawn[:_MOST]
+    if lanes is None:
+        return drawn
+    if drawn and verdict.findings and verdict.findings[0].check in _PLOT_FIRST:
+        return [drawn[0], lanes, *drawn[1:]]
+    return [lanes, *drawn]
 
 
 def _of_findings(recording: Recording, verdict: CaseVerdict) -> list[Figure]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from mockex.server.journal import AnyEntry, Faulted, Noted
 from mockex.server.views import Connections
@@ -98,7 +99,7 @@ def deliveries(recording: Recording, verdict: CaseVerdict, about: Finding | None
     )
     plot.limit(k, f"allowed: {k}")
     plot.moments(moments)
-    plot.steps(steps.points, moments.until_s)
+    plot.steps(steps.points, inf)
     title = f"Live deliveries of {stream}"
     return Figure("deliveries", title, _sentence(steps, moments, k), plot.svg(title))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from math import inf
 
 from mockex.server.journal import Delivered, Said
 from mockex.server.views import Deliveries
@@ -121,8 +122,8 @@ def presented(recording: Recording, verdict: CaseVerdict, about: Finding | None)
         return None
     plot = Plot(over_time(moments), linear("events", top, whole=True))
     plot.moments(moments)
-    plot.steps(sent, moments.until_s, "two")
-    plot.steps(shown, moments.until_s)
+    plot.steps(sent, inf, "two")
+    plot.steps(shown, inf)
     title = f"Events of {stream}, sent and presented"
     sentence = (
         f"{sent[-1][1]:g} different events were sent (dashed), {shown[-1][1]:g} presented (solid) "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from math import inf
 from typing import Literal
 
 from mockex.server.journal import (
@@ -37,8 +38,7 @@ Span = tuple[float, float]
 
 @dataclass(slots=True, kw_only=True)
 class Lane:
-    """A row: times count from the beginning of the recording, and a span that is open ends at
-    the end of the drawing.
+    """A row: times count from the beginning of the recording, and a span that is open has no end.
 
     `dial`: from the attempt to the answer; `open`: upgraded and without streams; `live`: with
     streams, and `mute` those parts of it in which no event was written; `busy`: a process. `ended`
@@ -123,8 +123,8 @@ def connection_lanes(recording: Recording, until_s: float) -> list[Lane]:
             case _:
                 pass
     for conn, making in made.items():
-        making.close(until_s)
-        making.lane.mute = _mute(making.lane.live, written.get(conn, ()))
+        making.close(inf)
+        making.lane.mute = _mute(making.lane.live, written.get(conn, ()), until_s)
     return [making.lane for making in made.values()]
 
 
@@ -147,12 +147,12 @@ def _streams(n: int) -> str:
     return many(n, "stream") if n else "no stream"
 
 
-def _mute(live: Sequence[Span], written: Sequence[float]) -> list[Span]:
+def _mute(live: Sequence[Span], written: Sequence[float], until_s: float) -> list[Span]:
     """The parts of `live` in which nothing was written for longer than a moment."""
     mute: list[Span] = []
     for begin, end in live:
         moments = [begin, *(t for t in written if begin <= t <= end), end]
-        mute += [(a, b) for a, b in pairwise(moments) if b - a > _MUTE_S]
+        mute += [(a, b) for a, b in pairwise(moments) if min(b, until_s) - a > _MUTE_S]
     return mute
 
 
@@ -183,7 +183,7 @@ def testee_lanes(recording: Recording, until_s: float) -> list[Lane]:
         for run, lane in lanes.items():
             lane.label = f"t{run}"
     for lane in lanes.values():
-        lane.busy = [(lane.began, until_s if lane.ended is None else lane.ended)]
+        lane.busy = [(lane.began, inf if lane.ended is None else lane.ended)]
     return list(lanes.values())
 
 
@@ -219,7 +219,7 @@ def folded(lanes: Sequence[Lane], most: int, keep: Iterable[int] = ()) -> list[L
     rest: list[Lane] = []
     for group in alike.values():
         shown = group if len(group) <= 3 else [*group[:2], over_each_other(group[2:])]
-        if len(rows) + len(shown) < most:
+        if len(rows) + len(shown) <= most:
             rows += shown
         else:
             rest += group

@@ -11,16 +11,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from mockex_conformance.report.figures.moments import Mark, Moments, clock, counted, important
+from mockex_conformance.report.figures.canvas import LETTER, WIDTH, framed, header
+from mockex_conformance.report.figures.moments import Moments, clock, important
 from mockex_conformance.report.figures.stretching import Stretched
 
-WIDTH = 360
-LETTER = 6.2  # the average width of a character
 _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 196, 54, 10, 30, 34
-_WIDE, _MANY = 6, 4  # of a triangle; that are one run
 _NEAR, _APART = 0.03, 0.15  # shares of the width
+_TAIL = 1.03  # there stands how things are left
 Point = tuple[float, float]
-Scale = Callable[[float], int]  # from a value to a pixel
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,7 @@ def over_time(moments: Moments, seen: Iterable[float] = ()) -> Axis:
                 apart.append((at_s, clock(at_s).removesuffix(" s") if at_s else "0"))
         return Axis("seconds (stretched)", 0.0, until_s, apart, stretched=stretched)
     ticks = [t for t in nice_ticks(until_s, 6) if t <= until_s]
-    return Axis("seconds", 0.0, until_s, [(tick, f"{tick:g}") for tick in ticks])
+    return Axis("seconds", 0.0, until_s * _TAIL, [(tick, f"{tick:g}") for tick in ticks])
 
 
 def logarithmic(label: str, low: float, high: float, told: Callable[[float], str]) -> Axis:
@@ -105,7 +103,9 @@ class Plot:
 
     def moments(self, moments: Moments) -> None:
         """Mark faults and findings; the x axis is the time of the case."""
-        self._heads += header(moments, self._across, _HEIGHT - _BOTTOM)
+        below, above = header(moments, self._across, _HEIGHT - _BOTTOM)
+        self._parts = [*below, *self._parts]
+        self._heads += above
 
     def band(self, since: float, until: float) -> None:
         """Shade what lies between two values of x."""
@@ -175,7 +175,11 @@ class Plot:
             '<g text-anchor="end">',
             *(f'<text x="{_LEFT - 4}" y="{y + 4}">{escape(text)}</text>' for y, text in rows),
             '</g><g text-anchor="middle">',
-            *(f'<text x="{x}" y="{bottom + 14}">{escape(text)}</text>' for x, text in columns),
+            *(
+                f'<text x="{min(x, WIDTH - round(len(text) * LETTER / 2))}" y="{bottom + 14}">'
+                f"{escape(text)}</text>"
+                for x, text in columns
+            ),
             f'<text x="{(_LEFT + right) // 2}" y="{_HEIGHT - 5}">{escape(self._x.label)}</text>',
             f'<text transform="translate(9 {middle})rotate(-90)">{escape(self._y.label)}</text>',
             "</g>",
@@ -189,83 +193,6 @@ class Plot:
 
     def _up(self, value: float) -> int:
         return round(_HEIGHT - _BOTTOM - self._y.at(value) * (_HEIGHT - _TOP - _BOTTOM))
-
-
-def header(moments: Moments, across: Scale, bottom: int) -> list[str]:
-    """Faults as dashed lines under a triangle, findings as lines under their number, over a drawing
-    that ends at `bottom`. Takes the upper 28 pixels."""
-    parts: list[str] = []
-    words: list[str] = []
-    runs = _runs(by_pixel(moments.faults, across))
-    if runs:
-        lines = "".join(f"M{x} 27V{bottom}" for x, _, _ in runs)
-        heads = "".join(f"M{x - 4} 20h8l-4 7z" for x, _, _ in runs)
-        bands = "".join(f"M{x} 27H{end}V{bottom}H{x}z" for x, end, _ in runs if end > x)
-        for css, path in (("band", bands), ("fault", lines), ("head", heads)):
-            parts += [f'<path class="{css}" d="{path}"/>'] if path else []
-        texts = {x: counted(mark.label for mark in marks) for x, _, marks in runs}
-        words = placed(texts, 27, "", gap=7)
-    for x, marks in by_pixel(moments.findings, across).items():
-        parts.append(f'<path class="found" d="M{x} 14V{bottom}"/>')
-        numbers = ",".join(mark.label for mark in marks)
-        half = 2 * len(numbers)
-        at = min(max(x, 8 + half), WIDTH - 8 - half)
-        pill = f'<path class="pill" d="M{at - half} 8h{2 * half}"/>'
-        parts.append(pill if half > 2 else f'<circle cx="{at}" cy="8" r="7"/>')
-        words.append(f'<text class="no" x="{at}" y="12" text-anchor="middle">{numbers}</text>')
-    return parts + words
-
-
-def by_pixel(marks: Iterable[Mark], across: Scale) -> dict[int, list[Mark]]:
-    """Marks that fall on the same pixel belong together."""
-    found: dict[int, list[Mark]] = {}
-    for mark in marks:
-        found.setdefault(across(mark.at_s), []).append(mark)
-    return found
-
-
-def _runs(marks: dict[int, list[Mark]]) -> list[tuple[int, int, list[Mark]]]:
-    """From pixel to pixel: many that stand closer than a triangle is wide are one run."""
-    runs: list[list[int]] = []
-    for x in sorted(marks):
-        if runs and x - runs[-1][-1] < _WIDE:
-            runs[-1].append(x)
-        else:
-            runs.append([x])
-    found: list[tuple[int, int, list[Mark]]] = []
-    for run in runs:
-        if len(run) >= _MANY:
-            found.append((run[0], run[-1], [mark for x in run for mark in marks[x]]))
-        else:
-            found += [(x, x, marks[x]) for x in run]
-    return found
-
-
-def placed(texts: dict[int, str], y: int, css: str, *, gap: int = 0, least: int = 0) -> list[str]:
-    """Words beside their x, right of `least`, as far as they fit: each keeps out of the way of
-    those before it, and of `gap` pixels at the other marks."""
-    parts: list[str] = []
-    taken: list[tuple[float, float]] = [(x - gap + 1, x + gap - 1) for x in texts] if gap else []
-    style = f' class="{css}"' if css else ""
-    for x, text in texts.items():
-        width = len(text) * LETTER
-        for begin, anchor in ((x + gap, ""), (x - gap - width, ' text-anchor="end"')):
-            end = begin + width
-            free = all(end <= low or high <= begin for low, high in taken)
-            if begin >= least and end <= WIDTH and free:
-                at = x + gap if not anchor else x - gap
-                parts.append(f'<text{style} x="{at}" y="{y}"{anchor}>{escape(text)}</text>')
-                taken.append((begin - 3, end + 3))
-                break
-    return parts
-
-
-def framed(title: str, height: int, parts: Iterable[str]) -> str:
-    """One `<svg>` element of that height."""
-    return (
-        f'<svg class="fig" viewBox="0 0 {WIDTH} {height}" role="img" '
-        f'aria-label="{escape(title, quote=True)}">{"".join(parts)}</svg>'
-    )
 
 
 def _once(pixels: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from mockex_conformance.report.figures.plot import LETTER, WIDTH, framed, nice_ticks
+from mockex_conformance.report.figures.canvas import LETTER, WIDTH, framed
+from mockex_conformance.report.figures.plot import nice_ticks
 
 _ROW = 17
 _TEXT = 74  # pixels for what stands behind a bar

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from math import inf
 
 from mockex.server.journal import (
     Attempted,
@@ -56,8 +57,8 @@ def delivered_streams(
     )
     plot.limit(wanted * recording.terms.k, f"wanted: {wanted * recording.terms.k}")
     plot.moments(moments)
-    plot.steps(together, moments.until_s, "two")
-    plot.steps(different, moments.until_s)
+    plot.steps(together, inf, "two")
+    plot.steps(different, inf)
     title = "Streams that are delivered"
     sentence = (
         f"{many(wanted, 'stream')} wanted, on {many(recording.terms.k, 'connection')} each. The "

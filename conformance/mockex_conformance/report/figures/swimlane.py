@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
+from math import inf
 
 from mockex_conformance.recording import Recording
+from mockex_conformance.report.figures.canvas import Scale, by_pixel, framed, header, placed
 from mockex_conformance.report.figures.figure import Figure
 from mockex_conformance.report.figures.lanes import (
     Lane,
@@ -19,6 +21,7 @@ from mockex_conformance.report.figures.lanes import (
     testee_lanes,
 )
 from mockex_conformance.report.figures.moments import (
+    Mark,
     Moments,
     clock,
     counted,
@@ -27,7 +30,6 @@ from mockex_conformance.report.figures.moments import (
     moments_of,
     named,
 )
-from mockex_conformance.report.figures.plot import Scale, by_pixel, framed, header, placed
 from mockex_conformance.report.figures.stretching import Stretched
 from mockex_conformance.verdict import CaseVerdict
 
@@ -70,6 +72,34 @@ def _spoken_of(verdict: CaseVerdict) -> list[int]:
     return found
 
 
+def legend() -> Figure:
+    """How to read a swimlane: one that shows each mark once, with words for it."""
+    lanes = [
+        Lane(label="c1", began=0, dial=[(0, 1)], open=[(1, 2)], live=[(2, 4)], ended=4,
+             by_exchange=True, outcome="RST, exchange", ticks=[(2, "")]),
+        Lane(label="c2", began=4.2, dial=[(4.2, 4.6)], live=[(4.6, 8)], mute=[(5.4, 8)], ended=8,
+             outcome="FIN, testee"),
+        Lane(label="+41", began=5, like=41, live=[(5, inf)], outcome="1 stream"),
+        Lane(label="testee", began=0, busy=[(0, inf)], outcome="runs",
+             ticks=[(0.5, "start"), (4.1, "connecting")]),
+    ]  # fmt: skip
+    moments = Moments(
+        faults=[Mark(4, "a fault, seen")],
+        landmarks=[Mark(3, "landmark")],
+        findings=[Mark(9, "1")],
+        until_s=9.5,
+    )
+    title = "How to read a swimlane"
+    sentence = (
+        "A row for each connection: dotted while it is dialled, thin without a stream, thick while "
+        "streams are delivered, broken while nothing is sent on it. A cross is an end by the "
+        "exchange, a bar one by the testee; how, stands at the right, or what it has in the end. "
+        "+41 are 41 more that ended alike. Dashed lines are faults at the moment at which they "
+        "were seen, numbers the findings. Time is stretched where much happens."
+    )
+    return Figure("legend", title, sentence, _drawn(title, lanes, moments))
+
+
 def _drawn(title: str, rows: Sequence[Lane], moments: Moments) -> str:
     time = Stretched(_seen(rows, moments), moments.until_s)
 
@@ -81,7 +111,8 @@ def _drawn(title: str, rows: Sequence[Lane], moments: Moments) -> str:
     for lane in rows:
         bottom += _TALL if lane.worded else _ROW
         drawing.lane(lane, bottom - _ROW // 2)
-    parts = [*drawing.parts(), *header(moments, across, bottom)]
+    below, above = header(moments, across, bottom)
+    parts = [*below, *drawing.parts(), *above]
     landmarks = {
         x: counted(mark.label for mark in marks)
         for x, marks in by_pixel(moments.landmarks, across).items()
@@ -210,19 +241,24 @@ def _sentence(moments: Moments, lanes: Sequence[Lane]) -> str:
             f"Seen: {counted(mark.label for mark in moments.faults)}, first at "
             f"{clock(moments.faults[0].at_s)}"
         )
-    for mark in moments.findings[:2]:
-        live = [lane.number for lane in lanes if _at(lane.live, mark.at_s)]
-        dialling = [
-            lane.number
-            for lane in lanes
-            if _at(lane.dial, mark.at_s) and not (lane.open or lane.live or lane.ended)
-        ]
-        what = f"at finding {mark.label} ({clock(mark.at_s)}) "
-        what += f"{named(live)} {'are' if len(live) > 1 else 'is'} live" if live else "none is live"
-        if dialling:
-            what += f", {named(dialling)} not answered"
-        told.append(what)
+    states: dict[str, list[str]] = {}
+    for mark in moments.findings:
+        when, what = clock(mark.at_s), _state_at(lanes, mark.at_s)
+        states.setdefault(f"({when}) {what}", []).append(mark.label)
+    for state, numbers in list(states.items())[:3]:
+        told.append(f"at finding{'s' * (len(numbers) > 1)} {', '.join(numbers)} {state}")
     return ". ".join(f"{part[0].upper()}{part[1:]}" for part in told) + "."
+
+
+def _state_at(lanes: Sequence[Lane], at_s: float) -> str:
+    live = [lane.number for lane in lanes if _at(lane.live, at_s)]
+    told = f"{named(live)} {'are' if len(live) > 1 else 'is'} live" if live else "none is live"
+    dialling = [
+        lane.number
+        for lane in lanes
+        if _at(lane.dial, at_s) and not (lane.open or lane.live or lane.ended)
+    ]
+    return told + (f", {named(dialling)} not answered" if dialling else "")
 
 
 def _at(spans: Sequence[Span], at: float) -> bool:
