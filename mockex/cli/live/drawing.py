@@ -1,6 +1,7 @@
 """A picture as lines of a terminal: which rows and columns fit, and how they look.
 
-What matters is said in words and signs; colour only repeats it.
+What matters is said in words and signs; colour only repeats it. Tables are made here and not by
+rich: five times a second theirs cost the exchange's loop several milliseconds each.
 """
 
 from __future__ import annotations
@@ -8,24 +9,36 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
-from rich.cells import cell_len
-from rich.console import Console, Group, JustifyMethod, RenderableType
-from rich.rule import Rule
-from rich.table import Table
-from rich.text import Text
+from rich.cells import cell_len, set_cell_size
 
 from mockex.cli.live.model import ConnectionRow, FaultRow, Line, Picture, StreamRow, numbered
 
-ALERT = "bold red"
-QUIET = "dim"
 WIDE = 100  # columns from which everything is shown
 NARROW = 60  # and below which only the least is
-GAP = 2  # columns between two of a table
+GAP = "  "  # between two columns of a table
 GIVES = ("path", "from", "stream", "twice to one program", "on")
 LEAST = 8  # columns that these keep
-STAMP = 10  # columns of the time of a line
 NUMBERS = ("streams", "age", "msg/s", "KB/s", "live", "seen")
+STAMP = 10  # columns of the time of a line
+CUT = "~"  # at the end of what did not fit; every locale has it
+
+
+class Look(StrEnum):
+    """How a row looks, as rich names styles."""
+
+    PLAIN = ""
+    ALERT = "bold red"
+    QUIET = "dim"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a terminal."""
+
+    text: str
+    look: Look = Look.PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,24 +59,30 @@ class Pace:
     updates_per_s: float
 
 
-def drawn(picture: Picture, facts: Facts, pace: Pace, *, width: int, height: int) -> Group:
+def drawn(picture: Picture, facts: Facts, pace: Pace, *, width: int, height: int) -> list[Row]:
     """The picture for a terminal with so many columns, in at most `height` lines."""
-    rows = _shares(
+    shares = _shares(
         height - 5,
         (len(picture.connections), len(picture.streams), len(picture.faults)),
     )
-    parts: list[RenderableType] = [Rule(style=QUIET, characters="-")]
-    parts += _head(picture, facts, pace, width)
+    rows = [Row("-" * width, Look.QUIET), *_head(picture, facts, pace, width)]
     for table, shown, every, what in (
-        (_connections, rows[0], picture.connections_all, "connections"),
-        (_streams, rows[1], picture.streams_all, "streams"),
-        (_faults, rows[2], picture.faults_all, "faults"),
+        (_connections, shares[0], picture.connections_all, "connections"),
+        (_streams, shares[1], picture.streams_all, "streams"),
+        (_faults, shares[2], picture.faults_all, "faults"),
     ):
         if shown:
-            parts.append(table(picture, shown, width))
+            rows += table(picture, shown, width)
             if every > shown:
-                parts.append(Text(f"  and {every - shown} {what} more", QUIET))
-    return Group(*parts)
+                rows.append(Row(f"  and {every - shown} {what} more", Look.QUIET))
+    return [Row(fitted(row.text, width), row.look) for row in rows]
+
+
+def fitted(text: str, width: int) -> str:
+    """Text that is no wider than that, and shows that it was cut."""
+    if cell_len(text) <= width:
+        return text
+    return set_cell_size(text, max(width - len(CUT), 0)) + CUT
 
 
 def _shares(lines: int, wanted: Sequence[int]) -> list[int]:
@@ -82,7 +101,7 @@ def _shares(lines: int, wanted: Sequence[int]) -> list[int]:
 # --- what is counted -----------------------------------------------------------------------------
 
 
-def _head(picture: Picture, facts: Facts, pace: Pace, width: int) -> list[Text]:
+def _head(picture: Picture, facts: Facts, pace: Pace, width: int) -> list[Row]:
     counts = f"{picture.live} live, {picture.pending} pending, {picture.over} over"
     if picture.refused:
         counts += f", {picture.refused} refused"
@@ -103,40 +122,53 @@ def _head(picture: Picture, facts: Facts, pace: Pace, width: int) -> list[Text]:
         ]
     if not (picture.live or picture.pending or picture.over or picture.refused):
         rows.append(f"nobody is here yet; try {facts.begin_with}")
-    alert = Text(_said(picture), ALERT if picture.times else QUIET)
-    return [*(Text(row, no_wrap=True, overflow="ellipsis") for row in rows), alert]
+    said = Row(_said(picture), Look.ALERT if picture.times else Look.QUIET)
+    return [*(Row(row) for row in rows), said]
 
 
 def _said(picture: Picture) -> str:
     """What is to be known of deliveries, in one line."""
     if not picture.times:
         return "no stream was delivered twice to one program"
-    many = f"{picture.twice} stream{'s' if picture.twice > 1 else ''} NOW, "
-    return f"!! delivered twice: {many if picture.twice else ''}{picture.times}x so far"
+    now = f"{picture.twice} NOW, " if picture.twice else ""
+    return f"!! delivered twice: {now}{picture.times}x so far"
 
 
 def _table(
     heads: Sequence[str], rows: Sequence[Sequence[str]], alert: Sequence[bool], width: int
-) -> Table:
-    """Without lines. The heads in `GIVES` are of columns that become narrower where all do not fit,
-    those in `NUMBERS` of numbers; `alert`: which rows must not be missed."""
-    wide = [max(map(cell_len, column)) for column in zip(heads, *rows, strict=True)]
-    over = sum(wide) + GAP * (len(heads) - 1) - width
-    for place in sorted(range(len(heads)), key=lambda place: heads[place] not in GIVES[:1]):
-        if heads[place] in GIVES and over > 0:
-            less = min(over, max(wide[place] - LEAST, 0))
-            wide[place] -= less
+) -> list[Row]:
+    """Columns below their heads. Those in `GIVES` become narrower where all do not fit, the first
+    of them first; those in `NUMBERS` are set to the right. `alert`: rows not to be missed."""
+    wide = {
+        head: max(map(cell_len, column))
+        for head, column in zip(heads, zip(heads, *rows, strict=True), strict=True)
+    }
+    over = sum(wide.values()) + len(GAP) * (len(heads) - 1) - width
+    for head in GIVES:
+        if head in wide and over > 0:
+            less = min(over, max(wide[head] - LEAST, 0))
+            wide[head] -= less
             over -= less
-    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style=QUIET)
-    for head, columns in zip(heads, wide, strict=True):
-        justify: JustifyMethod = "right" if head in NUMBERS else "left"
-        table.add_column(head, justify=justify, width=columns, no_wrap=True, overflow="ellipsis")
-    for row, urgent in zip(rows, alert, strict=True):
-        table.add_row(*(Text(cell, ALERT if urgent else "") for cell in row))
-    return table
+
+    def line(cells: Sequence[str]) -> str:
+        return GAP.join(
+            _set(cell, wide[head], right=head in NUMBERS)
+            for head, cell in zip(heads, cells, strict=True)
+        ).rstrip()
+
+    looks = (Look.ALERT if urgent else Look.PLAIN for urgent in alert)
+    return [
+        Row(line(heads), Look.QUIET),
+        *(Row(line(row), look) for row, look in zip(rows, looks, strict=True)),
+    ]
 
 
-def _connections(picture: Picture, shown: int, width: int) -> Table:
+def _set(text: str, width: int, *, right: bool) -> str:
+    text = fitted(text, width)
+    return " " * (width - cell_len(text)) + text if right else set_cell_size(text, width)
+
+
+def _connections(picture: Picture, shown: int, width: int) -> list[Row]:
     heads = ["", "conn", "from", "path", "streams", "age", "msg/s", "KB/s"]
     if width < WIDE:
         heads.remove("streams")
@@ -165,7 +197,7 @@ def _from(row: ConnectionRow, width: int) -> str:
     return str(row.program) if width >= WIDE else f"{row.program.name} {row.program.pid}"
 
 
-def _streams(picture: Picture, shown: int, width: int) -> Table:
+def _streams(picture: Picture, shown: int, width: int) -> list[Row]:
     heads = ["", "stream", "live", "twice to one program"]
     heads = heads if width >= NARROW else heads[:3]
     rows = picture.streams[:shown]
@@ -182,7 +214,7 @@ def _history(row: StreamRow) -> str:
     return f"{now}{row.times}x, {duration(row.seconds)}"
 
 
-def _faults(picture: Picture, shown: int, width: int) -> Table:
+def _faults(picture: Picture, shown: int, width: int) -> list[Row]:
     heads = ["", "fault", "is", "seen", "on"] if width >= NARROW else ["", "fault", "is", "seen"]
     rows = [
         [str(row.number), row.kind, _life(row), f"{row.times_seen}x", numbered(row.conns)]
@@ -216,23 +248,15 @@ def _kilobytes(size: float) -> str:
     return f"{size / 1000:.1f}"
 
 
-# --- lines of what happened, and all of it as text -----------------------------------------------
+# --- lines of what happened ----------------------------------------------------------------------
 
 
-def as_lines(console: Console, thing: RenderableType, *, width: int) -> list[str]:
-    """A drawing as lines with escape sequences; none is wider than `width`."""
-    with console.capture() as capture:
-        console.print(thing, width=width, crop=True)
-    return capture.get().splitlines()
-
-
-def told(console: Console, line: Line, *, width: int) -> list[str]:
-    """A line of what happened, with escape sequences, in as many lines as it needs."""
-    sign = "!! " if line.urgent else ""
-    rows = textwrap.wrap(f"{sign}{line.text}", max(width - STAMP, LEAST))
-    with console.capture() as capture:
-        for row in rows:
-            stamp = f"{line.at_s:{STAMP - 1}.3f}" if row is rows[0] else ""
-            text = Text(f"{stamp:<{STAMP}}{row}", ALERT if line.urgent else "")
-            console.print(text, soft_wrap=True)
-    return capture.get().splitlines()
+def told(line: Line, *, width: int) -> list[Row]:
+    """What happened, in as many lines as it needs."""
+    text = f"!! {line.text}" if line.urgent else line.text
+    stamps = (f"{line.at_s:{STAMP - 1}.3f} ", " " * STAMP)
+    look = Look.ALERT if line.urgent else Look.PLAIN
+    return [
+        Row(f"{stamps[place > 0]}{part}", look)
+        for place, part in enumerate(textwrap.wrap(text, max(width - STAMP, LEAST)))
+    ]

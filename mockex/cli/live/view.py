@@ -13,9 +13,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from rich.console import Console
+from rich.text import Text
 
 from mockex.cli import complain
-from mockex.cli.live.drawing import Facts, Pace, as_lines, drawn, told
+from mockex.cli.live.drawing import Facts, Look, Pace, Row, drawn, told
 from mockex.cli.live.model import Line, Watch
 from mockex.cli.live.programs import Programs
 from mockex.cli.live.screen import Screen
@@ -40,8 +41,7 @@ class View:
         self._watch = Watch((lambda _port: None) if proxied else self._programs.of)
         self._looks = not proxied
         encoding = sys.stderr.encoding or "ascii"
-        self._console = Console(file=sys.stderr, force_terminal=True, emoji=False, markup=False,
-                                highlight=False)  # fmt: skip
+        self._ink = {look: _ink(Console(file=sys.stderr), look) for look in Look}
         self._screen = Screen(sys.stderr.fileno(), encoding, above)
         self._lines: deque[Line] = deque(maxlen=MOST_AT_ONCE)
         self._left_out = 0
@@ -97,12 +97,15 @@ class View:
         below = drawn(
             picture, self._facts, self._pace(now), width=width, height=int(height * SHARE)
         )
-        lines = [row for line in self._lines for row in told(self._console, line, width=width)]
+        lines = [row for line in self._lines for row in told(line, width=width)]
         if self._left_out:
-            lines.insert(0, f"  ... {self._left_out} lines more: the journal has them")
+            lines.insert(0, Row(f"{self._left_out} lines more: the journal has them", Look.QUIET))
         self._lines.clear()
         self._left_out = 0
-        self._screen.show(lines, as_lines(self._console, below, width=width))
+        self._screen.show(self._painted(lines), self._painted(below))
+
+    def _painted(self, rows: Sequence[Row]) -> list[str]:
+        return [row.text.join(self._ink[row.look]) for row in rows]
 
     def _pace(self, now: float) -> Pace:
         truth, symbols = self._exchange.truth, self._exchange.publisher.symbols
@@ -119,6 +122,14 @@ class View:
         if self._screen.ready():
             self.draw()
         self._screen.close()
+
+
+def _ink(console: Console, look: Look) -> tuple[str, str]:
+    """What the terminal is told before and after a text that looks like this."""
+    with console.capture() as capture:
+        console.print(Text("|", look), end="")
+    before, _, after = capture.get().partition("|")
+    return before, after
 
 
 @asynccontextmanager
