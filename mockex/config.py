@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 FILE = "mockex.toml"
 PREFIX = "MOCKEX"
 Names = tuple[str, ...]  # names of commands, from the outermost inwards
-# Neither says what a command does: nothing of it is worth keeping in a file.
-_NO_SETTINGS = frozenset({"help", "version"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +177,47 @@ def _type_of(option: click.Option) -> tuple[Any, str]:
     return (lambda value: isinstance(value, str)), "a text in quotes"
 
 
+# --- its schema -----------------------------------------------------------------------------------
+
+
+def schema(commands: Mapping[str, click.Command]) -> dict[str, Any]:
+    """JSON Schema of a settings file with these commands."""
+    return _object({name: _table_schema(command) for name, command in commands.items()})
+
+
+def _table_schema(command: click.Command) -> dict[str, Any]:
+    members: dict[str, Any] = {}
+    for key, option in options(command).items():
+        for spelled in dict.fromkeys((key, key.replace("-", "_"))):
+            members[spelled] = _value_schema(option)
+    if isinstance(command, click.Group):
+        members |= {name: _table_schema(inner) for name, inner in command.commands.items()}
+    return _object(members)
+
+
+def _object(members: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": members, "additionalProperties": False}
+
+
+def _value_schema(option: click.Option) -> dict[str, Any]:
+    one: dict[str, Any] = {"type": "string"}
+    if option.is_flag:
+        one = {"type": "boolean"}
+    elif isinstance(option.type, IntParamType | FloatParamType):
+        one = {"type": "integer" if isinstance(option.type, IntParamType) else "number"}
+        least, most = getattr(option.type, "min", None), getattr(option.type, "max", None)
+        open_ = getattr(option.type, "min_open", False)
+        one |= {} if least is None else {"exclusiveMinimum" if open_ else "minimum": least}
+        one |= {} if most is None else {"maximum": most}
+    elif isinstance(option.type, click.Choice) and option.type.case_sensitive:
+        one = {"enum": list(option.type.choices)}
+    default = option.to_info_dict()["default"]
+    if isinstance(default, bool | int | float | str | os.PathLike):
+        one["default"] = os.fspath(default) if isinstance(default, os.PathLike) else default
+    whole = {"type": "array", "items": one} if option.multiple else one
+    return {"description": option.help or "", **whole}
+
+
 # --- names ----------------------------------------------------------------------------------------
 
 
@@ -186,7 +225,7 @@ def options(command: click.Command) -> dict[str, click.Option]:
     """The settings of a command by key: the name of the flag, without the dashes."""
     found = {}
     for option in command.params:
-        if isinstance(option, click.Option) and option.name not in _NO_SETTINGS:
+        if isinstance(option, click.Option):
             found[max(option.opts, key=len).removeprefix("--")] = option
     return found
 

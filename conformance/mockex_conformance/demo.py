@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mockex.cli import ExitCode
+from mockex.cli import ExitCode, complain, say_json
 from mockex.server.journal import Launched
 from mockex_conformance import incident as story
 from mockex_conformance import running
@@ -34,6 +34,7 @@ from mockex_conformance.report.matrix import matrix
 from mockex_conformance.report.outcome import outcome
 from mockex_conformance.report.record import RECORD
 from mockex_conformance.report.terminal import console
+from mockex_conformance.results import RunResult, of_run
 from mockex_conformance.running import Finished
 from mockex_conformance.selection import select
 from mockex_conformance.verdict import CaseVerdict, Verdict
@@ -48,8 +49,23 @@ def testee_names() -> list[str]:
     ]
 
 
+class DemoResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What `mockex demo --json` prints: the run, and what was measured beside it."""
+
+    exit_code: int
+    result: RunResult
+    incident: Incident
+
+
 def run(
-    out: Path, *, quick: bool, every_case: bool, seed: int, jobs: int | None, repeat: int
+    out: Path,
+    *,
+    quick: bool,
+    every_case: bool,
+    seed: int,
+    jobs: int | None,
+    repeat: int,
+    as_json: bool = False,
 ) -> ExitCode:
     """The demo from end to end: judged, measured, told on stdout and in `out`.
 
@@ -70,6 +86,10 @@ def run(
     )
     people.print(Text(f"Judging {len(testees)} testees by {len(plan.cases)} cases; seed {seed}"))
     finished = running.judge_all(plan, command=["mockex", *sys.argv[1:]])
+    if finished.result.exit_code is ExitCode.INTERRUPTED:
+        running.write_reports(finished)
+        complain("interrupted")
+        return ExitCode.INTERRUPTED
     verdicts = finished.result.verdicts
     how = QUICK if quick else FULL
     people.print(Text(f"Measuring them through {how.rounds} resets of everything"))
@@ -88,15 +108,12 @@ def run(
         headline=headline(measured, verdicts),
     )
     write_all(finished, incident)
-    show_rounds(screen, measured)
-    screen.print()
-    show_matrix(screen, finished, incident.caught)
-    screen.print()
-    show_story(screen, incident.paragraphs, incident.disagreements)
-    screen.print()
-    screen.print(Text(incident.headline, style="bold"))
-    screen.print(Text(f"Page {out / 'report.html'}, record {out / RECORD}"))
-    return exit_code(verdicts)
+    code = exit_code(verdicts)
+    if as_json:
+        say_json(DemoResult(exit_code=code, result=of_run(finished), incident=incident))
+    else:
+        show_all(screen, finished, incident)
+    return code
 
 
 def write_all(finished: Finished, incident: Incident) -> None:
@@ -125,6 +142,19 @@ def how_soon(finished: Finished) -> list[Caught]:
 
 
 # --- telling --------------------------------------------------------------------------------------
+
+
+def show_all(screen: Console, finished: Finished, incident: Incident) -> None:
+    """Rounds, verdicts, what each fix mends, and where it all is."""
+    out = finished.out
+    show_rounds(screen, incident.rounds)
+    screen.print()
+    show_matrix(screen, finished, incident.caught)
+    screen.print()
+    show_story(screen, incident.paragraphs, incident.disagreements)
+    screen.print()
+    screen.print(Text(incident.headline, style="bold"))
+    screen.print(Text(f"Page {out / 'report.html'}, record {out / RECORD}"))
 
 
 def show_rounds(out: Console, measured: Sequence[Rounds]) -> None:

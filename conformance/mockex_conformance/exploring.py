@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from dataclasses import replace
 from pathlib import Path
 
-from mockex.cli import ExitCode, say
+from mockex.cli import ExitCode, say, say_json
 from mockex.errors import ConfigError
+from mockex_conformance import results
 from mockex_conformance.description import Description
 from mockex_conformance.errors import CannotRun
 from mockex_conformance.explore.play import failed, play
 from mockex_conformance.explore.schedule import Schedule, read
 from mockex_conformance.harness.virtual import load_entry
+from mockex_conformance.report.outcome import outcome
 
 
 def explore(
@@ -26,6 +29,7 @@ def explore(
     keep_going: bool,
     jobs: int | None,
     out: Path,
+    as_json: bool = False,
 ) -> ExitCode:
     """Search, show and keep what fails.
 
@@ -68,12 +72,15 @@ def explore(
         path = out / f"explore-{testee.name}-{profile}-{kind}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(schedule.to_json())
-        kept.append((path, schedule))
-    report.show(what, tally, kept)
+        kept.append((kind, path, schedule))
+    if as_json:
+        say_json(results.explored(what, tally, kept))
+    else:
+        report.show(what, tally, [(path, schedule) for _, path, schedule in kept])
     return ExitCode.FAILED if kept else ExitCode.OK
 
 
-def replay(path: Path, *, out: Path | None) -> ExitCode:
+def replay(path: Path, *, out: Path | None, as_json: bool = False) -> ExitCode:
     """Play a kept schedule again and say what it leads to now.
 
     Raises:
@@ -88,6 +95,11 @@ def replay(path: Path, *, out: Path | None) -> ExitCode:
         steps=schedule.steps,
         out=out,
     )
+    code = ExitCode.FAILED if failed(verdict) else ExitCode.OK
+    if as_json:
+        result = replace(outcome([verdict]), exit_code=code)
+        say_json(results.of_outcome(result))
+        return code
     say(f"{schedule.testee} {schedule.profile}, {len(schedule.steps)} steps: {verdict.verdict}")
     for finding in verdict.findings:
         say(f"FAIL  {finding.message}")
@@ -99,4 +111,4 @@ def replay(path: Path, *, out: Path | None) -> ExitCode:
         say(verdict.reason)
     if out is not None:
         say(f"Recording {out / verdict.journal}")
-    return ExitCode.FAILED if failed(verdict) else ExitCode.OK
+    return code

@@ -13,12 +13,14 @@ from rich.text import Text
 from mockex.errors import ConfigError
 from mockex_conformance import running
 from mockex_conformance.case import all_cases
-from mockex_conformance.harness.plan import Cell, Plan
+from mockex_conformance.harness.plan import Cell as Key
+from mockex_conformance.harness.plan import Plan
 from mockex_conformance.planning import plan_of
 from mockex_conformance.rejudging import judge_again, read_recording
 from mockex_conformance.report.record import read_record
 from mockex_conformance.report.settling import settled
 from mockex_conformance.report.terminal import console
+from mockex_conformance.results import Cell, Then
 from mockex_conformance.running import Finished
 from mockex_conformance.selection import select
 from mockex_conformance.verdict import CaseVerdict, Verdict
@@ -33,7 +35,7 @@ class Recorded:
     wish: Wish
 
     @property
-    def cell(self) -> Cell:
+    def cell(self) -> Key:
         """Whose verdict on what."""
         return self.verdict.testee, self.verdict.profile, self.verdict.case
 
@@ -103,13 +105,25 @@ def replay(
     return finished
 
 
+def compared(recorded: Sequence[Recorded], finished: Finished) -> list[Then]:
+    """What each verdict was then and is now; without those that an interrupt has left out."""
+    now = {(v.testee, v.profile, v.case): v for v in finished.result.verdicts}
+    return [
+        Then(
+            cell=Cell(one.verdict.testee, one.verdict.profile, one.verdict.number),
+            then=str(one.verdict.verdict),
+            now=str(now[one.cell].verdict),
+        )
+        for one in recorded
+        if one.cell in now
+    ]
+
+
 def show(recorded: Sequence[Recorded], finished: Finished) -> None:
     """The result, and what each verdict was then."""
     running.show(finished)
-    now = {(v.testee, v.profile, v.case): v for v in finished.result.verdicts}
     out = console(sys.stdout)
-    for one in recorded:
-        before, after = one.verdict.verdict, now[one.cell].verdict
-        name = f"{one.verdict.testee} {one.verdict.profile} {one.verdict.number}"
-        style = "" if before is after else "bold yellow"
-        out.print(Text(f"{name}: {before} then, {after} now", style=style))
+    for one in compared(recorded, finished):
+        name = f"{one.cell.testee} {one.cell.profile} {one.cell.number}"
+        style = "" if one.then == one.now else "bold yellow"
+        out.print(Text(f"{name}: {one.then} then, {one.now} now", style=style))

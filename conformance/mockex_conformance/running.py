@@ -5,7 +5,6 @@ from __future__ import annotations
 import resource
 import shlex
 import sys
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,8 +14,9 @@ from mockex.clock import wall_clock_ms
 from mockex.errors import ConfigError
 from mockex_conformance.harness import batches, scheduler
 from mockex_conformance.harness.ground import Ground
+from mockex_conformance.harness.interrupts import AtOnce
 from mockex_conformance.harness.plan import Plan
-from mockex_conformance.harness.scheduler import Building, Event, Started
+from mockex_conformance.harness.scheduler import Building, Event, Started, Stopping
 from mockex_conformance.planning import plan_of
 from mockex_conformance.report.html import write_page
 from mockex_conformance.report.junit import write_junit
@@ -55,10 +55,13 @@ class Finished:
 def judge_all(
     plan: Plan, *, command: Sequence[str], strict: bool = False, wish: Wish | None = None
 ) -> Finished:
-    """Run a plan and write the record as verdicts come; returns when all have.
+    """Run a plan and write the record as verdicts come; returns when all have, or when it was
+    interrupted, with what was judged until then and an exit code that says so.
 
-    The process must have neither threads nor an event loop: it is forked. Interrupted, the record
-    gets an `end` line that says so and KeyboardInterrupt goes on.
+    The process must have neither threads nor an event loop: it is forked.
+
+    Raises:
+        KeyboardInterrupt: it was interrupted twice; the record has no end.
     """
     prepare(plan.out)
     first = _first_line(plan, command, strict, wish)
@@ -151,23 +154,29 @@ class _Sitting:
                     self._verdicts.append(event)
                     writer.add(event)
                     progress.ended(_what(event, event.number), event)
+                elif isinstance(event, Stopping):
+                    cases = "1 case" if event.running == 1 else f"{event.running} cases"
+                    progress.say(f"Interrupted: ending {cases}; once more ends at once")
                 elif isinstance(event, Building):
                     progress.say(f"Building {event.testee}: {shlex.join(event.command)}")
                 else:
                     progress.started(_what(event, self._numbers[event.case]))
 
+            interrupted = False
             try:
                 if plan.ground is Ground.VIRTUAL:
                     batches.run(plan, on_event)
                 else:
                     scheduler.run(plan, on_event, on_processor=self._used)
+            except AtOnce:
+                raise
             except KeyboardInterrupt:
-                counts = Counter(verdict.verdict.value for verdict in self._verdicts)
-                writer.end(self._end(ExitCode.INTERRUPTED, counts))
+                interrupted = True
                 if self._first.wish is not None:
                     progress.say(f"Go on with: mockex conform --resume {plan.out}")
-                raise
         result = _weighed(self._verdicts, self._first)
+        if interrupted:
+            result = replace(result, exit_code=ExitCode.INTERRUPTED)
         end = self._end(result.exit_code, result.counts)
         writer.end(end)
         return Finished(

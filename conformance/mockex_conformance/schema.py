@@ -5,15 +5,23 @@ Dialect 2020-12. A schema says what types can say; what else holds is in the pag
 
 from __future__ import annotations
 
+import difflib
+import json
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from importlib import import_module
+from pathlib import Path
+from typing import Any, cast
 
+import click
 import msgspec
 
+from mockex import config
+from mockex.cli import cli
 from mockex.doctor.answer import Diagnosis
 from mockex.errors import ConfigError
 from mockex.faults.schema import script_schema
 from mockex.server.journal import AnyEntry
+from mockex_conformance import results
 from mockex_conformance.description import CEILINGS, Expect, Limits
 from mockex_conformance.harness import messages
 from mockex_conformance.harness.load import MutantTable, TesteeTable
@@ -116,15 +124,66 @@ def _plain(kind: Any) -> Callable[[], Schema]:
     return made
 
 
+def _list_of(kind: Any) -> Callable[[], Schema]:
+    return _plain(list[kind])
+
+
+def _lazily(module: str, name: str, *, many: bool = False) -> Callable[[], Schema]:
+    """Of a type in a module that is imported for this alone."""
+
+    def made() -> Schema:
+        kind: Any = getattr(import_module(module), name)
+        return (_list_of if many else _plain)(kind)()
+
+    return made
+
+
+def _settings() -> Schema:
+    root = click.Context(cli)
+    named = {name: cli.get_command(root, name) for name in cli.list_commands(root)}
+    return config.schema({name: command for name, command in named.items() if command})
+
+
+def _ready() -> Schema:
+    text, number = {"type": "string"}, {"type": "integer"}
+    members = {"ws": text, "rest": text, "admin": text, "seed": number, "pid": number}
+    return _object(members, ["admin"])
+
+
+_ADMIN = "mockex.server.admin_faults"
 _NAMED: dict[str, tuple[str, Callable[[], Schema]]] = {
     "testee-says": ("a line on a testee's stdout: notification or answer", _testee_says),
     "testee-hears": ("a line on a testee's stdin: request", _testee_hears),
     "testee.toml": ("the description of a testee, as TOML", _testee_toml),
+    "mockex.toml": ("settings of commands, as TOML", _settings),
+    "faults": ("a fault script, as TOML or JSON", script_schema),
     "run.jsonl": ("a line of the record of a run", _plain(Line)),
     "verdict": ("a line of type `verdict` in that record", _plain(CaseVerdict)),
     "journal": ("a line of the recording of one case", _plain(AnyEntry)),
-    "faults": ("a fault script, as TOML or JSON", script_schema),
-    "doctor": ("what `mockex doctor --json` prints", _plain(Diagnosis)),
+    "result": (
+        "conform, judge, replay and report merge with --json",
+        _plain(results.RunResult),
+    ),
+    "demo": ("demo --json", _lazily("mockex_conformance.demo", "DemoResult")),
+    "explore": ("explore --json", _plain(results.Explored)),
+    "cases": ("cases --json", _list_of(results.CaseListed)),
+    "cases-explain": ("cases explain --json", _list_of(results.CaseExplained)),
+    "init": ("init --json", _plain(results.Begun)),
+    "schema": ("schema --json", _list_of(results.Named)),
+    "doctor": ("doctor --json", _plain(Diagnosis)),
+    "settings": (
+        "doctor --config --json",
+        _lazily("mockex.cli.settings_shown", "SettingsShown"),
+    ),
+    "record": ("record --json", _lazily("mockex.cli.record", "RecordResult")),
+    "ready": ("the line of serve --json", _ready),
+    "fault": ("faults add --json", _lazily(_ADMIN, "FaultTold")),
+    "faults-list": ("faults list and faults clear --json", _lazily(_ADMIN, "FaultTold", many=True)),
+    "fault-kind": ("faults types KIND --json", _lazily("mockex.faults.catalogue", "Kind")),
+    "faults-types": (
+        "faults types --json",
+        _lazily("mockex.faults.catalogue", "Kind", many=True),
+    ),
 }
 
 
@@ -137,9 +196,28 @@ def schema(name: str) -> Schema:
     """The schema of that name.
 
     Raises:
-        ConfigError: there is none; names those that there are.
+        ConfigError: there is none; names the nearest, and those that there are.
     """
     if name not in _NAMED:
-        raise ConfigError("NAME", name, "one of " + ", ".join(_NAMED))
+        near = difflib.get_close_matches(name, _NAMED, n=1)
+        hint = f"{near[0]!r} (the nearest), or another of " if near else "one of "
+        raise ConfigError("NAME", name, hint + ", ".join(_NAMED))
     about, make = _NAMED[name]
-    return {"$schema": _DIALECT, "title": name, "description": about, **make()}
+    made = {"$schema": _DIALECT, "title": name, "description": about, **make()}
+    return cast(Schema, json.loads(json.dumps(made)))  # tuples among the defaults are arrays
+
+
+def text(name: str) -> str:
+    """The schema of that name as it is published.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    return json.dumps(schema(name), indent=2)
+
+
+def write_all(folder: Path) -> None:
+    """Write every schema into a folder, made if it is not there, as `NAME.json`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in _NAMED:
+        (folder / f"{name}.json").write_text(text(name) + "\n", encoding="utf-8")

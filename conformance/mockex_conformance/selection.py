@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from mockex.errors import ConfigError
-from mockex_conformance.case import Case
+from mockex_conformance.case import Case, group_of
 from mockex_conformance.verdict import Severity
 
 _WILD = frozenset("*?[")
@@ -56,6 +57,27 @@ def select(
         and (level is None or case.level <= level)
         and (not severities or case.severity in severities)
     ]
+
+
+def unmatched(patterns: Iterable[str], cases: Iterable[Case]) -> list[str]:
+    """What to say of each glob that means no case: the nearest group, by number or by id. One
+    without a wildcard is refused by `select`."""
+    cases = list(cases)
+    groups = {
+        **{group_of(case.number): f"{group_of(case.number)}-*" for case in cases},
+        **{case.id.partition("/")[0]: f"{case.id.partition('/')[0]}/*" for case in cases},
+    }
+    said = []
+    for pattern in patterns:
+        if not _WILD & set(pattern) or any(matches(case, pattern) for case in cases):
+            continue
+        begin = re.split(r"[-/*?\[]", pattern, maxsplit=1)[0]
+        near = difflib.get_close_matches(begin.upper(), groups, n=1) or difflib.get_close_matches(
+            begin.lower(), groups, n=1
+        )
+        hint = f"did you mean {groups[near[0]]!r}?" if near else "see 'mockex cases'"
+        said.append(f"{pattern!r} matches no case; {hint}")
+    return said
 
 
 def _must_be_one(option: str, pattern: str, cases: Iterable[Case]) -> None:

@@ -40,7 +40,7 @@ class _Formatter(click.HelpFormatter):
             super().write_dl(rows, widest, col_spacing)
             return
         for term, text in rows:
-            self.write(f"{'':>{self.current_indent}}{term}\n")
+            self.write(f"{'':>{self.current_indent}}{term.rstrip()}\n")
             with self.indentation():
                 self.write_text(text)
 
@@ -67,7 +67,8 @@ class Choice(click.Choice[str]):
 
     def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
         """Said of a value that is none of them."""
-        near = difflib.get_close_matches(str(value).lower(), self.choices, n=1)
+        known = [self.normalize_choice(choice, ctx) for choice in self.choices]
+        near = difflib.get_close_matches(self.normalize_choice(value, ctx), known, n=1)
         said = super().get_invalid_choice_message(value, ctx)
         return f"{said} Did you mean {near[0]!r}?" if near else said
 
@@ -92,13 +93,16 @@ class Command(click.Command):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The options, in their groups."""
         left = {
-            param.name: record
+            "help" if "--help" in param.opts else param.name or "": record
             for param in self.get_params(ctx)
-            if (record := param.get_help_record(ctx)) and isinstance(param, click.Option)
+            if isinstance(param, click.Option) and (record := param.get_help_record(ctx))
         }
+        widest = max((len(term) for term, _ in left.values() if len(term) <= _TERMS), default=0)
         for heading, names in self.parts.items():
-            _section(formatter, heading, [left.pop(name) for name in names if name in left])
-        _section(formatter, "Other options" if self.parts else "Options", [*left.values()])
+            rows = [left.pop(name) for name in names if name in left]
+            _section(formatter, heading, rows, widest)
+        heading = "Other options" if self.parts else "Options"
+        _section(formatter, heading, [*left.values()], widest)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The examples."""
@@ -143,7 +147,8 @@ def show_examples(formatter: click.HelpFormatter, examples: str) -> None:
             formatter.write(f"  {line.strip()}\n")
 
 
-def _section(formatter: click.HelpFormatter, heading: str, rows: Rows) -> None:
+def _section(formatter: click.HelpFormatter, heading: str, rows: Rows, widest: int) -> None:
+    """Rows whose texts begin `widest` columns further on."""
     if rows:
         with formatter.section(heading):
-            formatter.write_dl(rows)
+            formatter.write_dl([(f"{term:<{widest}}", text) for term, text in rows])

@@ -8,41 +8,54 @@ import ssl
 from pathlib import Path
 
 import click
+import msgspec
 
-from mockex.cli import ExitCode, complain, say
+from mockex.cli import ExitCode, complain, say, say_json
+from mockex.cli.help import Command, option
 
 
 def _names(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
-@click.command()
+class RecordResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What `mockex record --json` prints. `cut` says why the other side ended it, null if we did;
+    `warnings` are messages that were not written."""
+
+    file: str
+    events: int
+    seconds: float
+    warnings: list[str]
+    cut: str | None
+
+
+@click.command(
+    cls=Command,
+    examples="""
+    mockex record ws://127.0.0.1:9443 --streams ethusdc@depth,ethusdc@trade --out a.ndjson
+    mockex record wss://stream.binance.com/ws/ethusdc@trade --for 60 --out a.ndjson.gz
+    """,
+)
 @click.argument("url")
-@click.option(
+@option(
     "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-    help="A new file; compressed if its name ends in .gz.",
+    help="A new file; compressed if it ends in .gz.",
 )  # fmt: skip
-@click.option(
+@option(
     "--for", "for_s", type=click.FloatRange(0, min_open=True), metavar="SECONDS",
     help="How long; else until Ctrl-C.",
 )  # fmt: skip
-@click.option(
+@option(
     "--streams", default="", callback=_names, metavar="LIST",
-    help="Streams to ask for, separated by commas, where URL is the base of an exchange.",
+    help="To ask for where URL is a base, with commas.",
 )  # fmt: skip
-@click.option(
-    "--stream", metavar="NAME",
-    help="What the events of a raw connection are of, where the path does not say it.",
-)  # fmt: skip
-@click.option(
-    "--rest", metavar="URL",
-    help="The base of REST, such as http://127.0.0.1:8080/api/v3: a snapshot of each symbol whose "
-    "diffs are recorded is written, too.",
-)  # fmt: skip
-@click.option(
+@option("--stream", metavar="NAME", help="Of a raw URL whose path does not say it.")
+@option("--rest", metavar="URL", help="Base of REST: snapshots for the diffs, too.")
+@option(
     "--trust", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
-    help="Certificate of an authority to trust, for wss://.",
+    help="Certificate to trust, for wss://.",
 )  # fmt: skip
+@option("--json", "as_json", is_flag=True, help="The result as JSON on stdout.")
 def record(
     url: str,
     out: Path,
@@ -51,6 +64,7 @@ def record(
     stream: str | None,
     rest: str | None,
     trust: Path | None,
+    as_json: bool,
 ) -> int:
     """Write what an exchange sends at URL to a file that `serve --market replay:FILE` plays.
 
@@ -74,7 +88,18 @@ def record(
         complain(warning)
     if len(recorded.warnings) > 10:
         complain(f"{len(recorded.warnings) - 10} more messages were not written")
-    say(f"{recorded.events} events in {recorded.seconds:.1f} s, written to {out}")
+    if as_json:
+        say_json(
+            RecordResult(
+                file=str(out),
+                events=recorded.events,
+                seconds=round(recorded.seconds, 3),
+                warnings=recorded.warnings,
+                cut=recorded.cut,
+            )
+        )
+    else:
+        say(f"{recorded.events} events in {recorded.seconds:.1f} s, written to {out}")
     if recorded.cut is not None:
         complain(f"cut: {recorded.cut}")
         return ExitCode.FAILED

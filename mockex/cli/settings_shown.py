@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
@@ -20,7 +21,7 @@ class SettingShown(msgspec.Struct, frozen=True, kw_only=True):
 
     command: str
     key: str
-    value: object
+    value: Any
     where: str
     variable: str
 

@@ -162,15 +162,26 @@ def test_schemas_are_listed_and_printed_as_json(capsys: pytest.CaptureFixture[st
         assert json.loads(capsys.readouterr().out) == schema.schema(name)
 
 
-@pytest.mark.parametrize("name", ["testee-says", "testee-hears", "faults"])
+@pytest.mark.parametrize("name", schema.names())
 def test_the_schemas_in_the_docs_are_the_present_ones(name: str) -> None:
-    """`mockex schema NAME > docs/schema/NAME.json` makes one anew."""
+    """`mockex schema --write docs/schema` makes them anew."""
     published = Path(__file__).parents[2] / "docs" / "schema" / f"{name}.json"
     assert json.loads(published.read_text()) == schema.schema(name)
+
+
+def test_all_are_written_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert mockex(["schema", "--write", str(tmp_path / "a" / "b")]) == 0
+    assert {file.name for file in (tmp_path / "a" / "b").iterdir()} == {
+        f"{name}.json" for name in schema.names()
+    }
+    assert mockex(["schema", "verdict", "--write", str(tmp_path)]) == 4
+    assert "no NAME beside it" in capsys.readouterr().err
 
 
 def test_a_schema_that_does_not_exist_is_refused_with_those_that_do(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert mockex(["schema", "testee"]) == 4
-    assert "testee-says" in capsys.readouterr().err
+    assert mockex(["schema", "testee.tml"]) == 4
+    said = capsys.readouterr().err
+    assert "expected 'testee.toml' (the nearest)" in said
+    assert "testee-says" in said

@@ -2,41 +2,78 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
-from mockex.cli import say
+from mockex.cli import say, say_json
+from mockex.cli.help import Choice, Command, option
 from mockex.errors import ConfigError
-from mockex_conformance.cli.options import COMMAND, DEFAULT_SEED, TakesCommand
+from mockex_conformance import results
+from mockex_conformance.cli.completing import schemas, testees
+from mockex_conformance.cli.options import (
+    COMMAND,
+    TakesCommand,
+    json_option,
+    profile_option,
+    seed_option,
+)
 from mockex_conformance.description import Description
 from mockex_conformance.harness.load import find_all, from_command
 from mockex_conformance.scaffold import LANGUAGES, OTHER
 
 
-@click.command()
-@click.argument("name", required=False, metavar="[NAME]")
-def schema(name: str | None) -> None:
-    """JSON Schema of lines and files: NAME, or a list of all names."""
-    from mockex_conformance import schema as schemas
+@click.command(
+    cls=Command,
+    examples="""
+    mockex schema
+    mockex schema testee-says > testee-says.json
+    mockex schema --write docs/schema/
+    """,
+)
+@click.argument("name", required=False, metavar="[NAME]", shell_complete=schemas)
+@option(
+    "--write", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+    help="Write all of them into DIR, a file each.",
+)  # fmt: skip
+@option("--json", "as_json", is_flag=True, help="The list as JSON.")
+def schema(name: str | None, write: Path | None, as_json: bool) -> None:
+    """JSON Schema of a line or file, or a list of all names.
 
-    if name is not None:
-        say(json.dumps(schemas.schema(name), indent=2))
-        return
-    for known, about in schemas.names().items():
-        say(f"{known:<14}{about}")
+    NAME is what is read or written: what testees say, settings, records, and what each command
+    prints with --json.
+    """
+    from mockex_conformance import schema as published
+
+    if write is not None:
+        if name is not None:
+            raise ConfigError("--write", str(write), "no NAME beside it: it writes them all")
+        published.write_all(write)
+    elif name is not None:
+        say(published.text(name))
+    elif as_json:
+        say_json([results.Named(known, about) for known, about in published.names().items()])
+    else:
+        for known, about in published.names().items():
+            say(f"{known:<15}{about}")
 
 
-@click.command()
-@click.option(
-    "--lang", "language", required=True, type=click.Choice([*LANGUAGES, OTHER]),
-    help=f"What the testee is written in; `{OTHER}`: anything else.",
+@click.command(
+    cls=Command,
+    examples="""
+    mockex init --lang python my-adapter
+    mockex init --lang other .
+    """,
+)
+@option(
+    "--lang", "language", required=True, type=Choice([*LANGUAGES, OTHER]), metavar="LANGUAGE",
+    help=f"One of {', '.join(LANGUAGES)}; {OTHER}: anything else.",
 )  # fmt: skip
 @click.argument(
     "folder", default=".", type=click.Path(file_okay=False, path_type=Path), metavar="[DIR]"
 )
-def init(language: str, folder: Path) -> None:
+@json_option
+def init(language: str, folder: Path, as_json: bool) -> None:
     """Write a testee to begin with into DIR: a testee.toml and a small adapter.
 
     For `other` it is the testee.toml alone. DIR is made if it is not there; nothing in it is
@@ -45,11 +82,15 @@ def init(language: str, folder: Path) -> None:
     from mockex_conformance import scaffold
 
     files = scaffold.write(language, folder)
+    missing = scaffold.missing_tools(folder)
+    if as_json:
+        say_json(results.Begun(str(folder.resolve()), [str(file) for file in files], missing))
+        return
     names = ", ".join(str(file.relative_to(folder)) for file in files)
     say(f"Wrote {names} into {folder.resolve()}")
     if language == OTHER:
         say(scaffold.OTHER_MUST)
-    for tool in scaffold.missing_tools(folder):
+    for tool in missing:
         say(f"Install {tool}: it is not on PATH")
     say(f"Judge it:    mockex conform {folder} --smoke")
     say(f"Talk to it:  mockex try {folder}")
@@ -57,28 +98,38 @@ def init(language: str, folder: Path) -> None:
         say("Then put your adapter in its place: docs/writing-a-shim.md")
 
 
-@click.command("try", cls=TakesCommand)
-@click.argument("testee", required=False, metavar="TESTEE | -- COMMAND…")
-@click.option(
-    "--profile", type=click.Choice(["spot", "usdm"]),
-    help="Default: the first of the testee's own.",
+@click.command(
+    "try",
+    cls=TakesCommand,
+    examples="""
+    mockex try my-adapter/
+    echo 'wait live' | mockex try reference --for 2
+    mockex try --level 0 -- node adapter.js
+    """,
+)
+@click.argument(
+    "testee", required=False, metavar="TESTEE | -- COMMAND…", shell_complete=testees
 )  # fmt: skip
-@click.option("--streams", default="", metavar="LIST", help="To hold from the start, with commas.")
-@click.option("--mode", type=click.Choice(["combined", "raw"]), help="Default: its first.")
-@click.option(
-    "--level", type=click.IntRange(0, 2),
-    help="What it is spoken to as. Default: what it declares; 2 for a COMMAND.",
+@profile_option
+@option("--streams", default="", metavar="LIST", help="Held from the start, with commas.")
+@option(
+    "--mode", type=Choice(["combined", "raw"]), metavar="MODE",
+    help="combined or raw. Default: its first.",
 )  # fmt: skip
-@click.option("--no-start", is_flag=True, help="Leave `start` to who types (level 2).")
-@click.option(
+@option(
+    "--level", type=click.IntRange(0, 2), metavar="N",
+    help="Spoken to as. Default: its own; 2 for a COMMAND.",
+)  # fmt: skip
+@option("--no-start", is_flag=True, help="Leave `start` to who types (level 2).")
+@option(
     "--hide", "hidden", multiple=True, metavar="METHOD",
-    help="Notifications that are not shown, `event` for example. Repeatable.",
+    help="Do not show these, as `event`. Repeatable.",
 )  # fmt: skip
-@click.option(
+@option(
     "--for", "stay_s", type=click.FloatRange(0), default=0, metavar="SECONDS",
-    help="Stay so long after the end of the requests.",
+    help="Stay so long after the last request.",
 )  # fmt: skip
-@click.option("--seed", type=int, default=DEFAULT_SEED, show_default=True, help="Of the market.")
+@seed_option
 @click.pass_context
 def try_(
     ctx: click.Context,

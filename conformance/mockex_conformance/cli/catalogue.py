@@ -10,57 +10,86 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+from mockex.cli import complain, say_json
+from mockex.cli.help import Group
 from mockex.errors import ConfigError
-from mockex_conformance import explaining
+from mockex_conformance import explaining, results
 from mockex_conformance.case import Case, all_cases
-from mockex_conformance.cli.options import selection_options
+from mockex_conformance.cli.completing import case_names
+from mockex_conformance.cli.options import json_option, selection_options
 from mockex_conformance.report.terminal import console
-from mockex_conformance.selection import matches, select
+from mockex_conformance.selection import matches, select, unmatched
 from mockex_conformance.verdict import Severity
 
 _READABLE = 100  # columns of running text
 
 
-@click.group(invoke_without_command=True)
+@click.group(
+    cls=Group,
+    invoke_without_command=True,
+    examples="""
+    mockex cases explain CONN-01
+    mockex cases list --case 'HB-*' --severity must
+    mockex cases --json
+    """,
+)
+@json_option
 @click.pass_context
-def cases(ctx: click.Context) -> None:
-    """The catalogue of cases: a list, or one explained."""
+def cases(ctx: click.Context, as_json: bool) -> None:
+    """What there is to pass: a list of all cases, or one explained."""
     if ctx.invoked_subcommand is None:
-        ctx.invoke(list_cases)
+        ctx.invoke(list_cases, as_json=as_json)
 
 
 @cases.command("list")
 @selection_options
+@json_option
 def list_cases(
     cases: Sequence[str] = (),
     exclude: Sequence[str] = (),
     level: int | None = None,
     severities: Sequence[Severity] = (),
+    as_json: bool = False,
 ) -> None:
     """Number, severity, level, id and requirement of each case."""
+    known = all_cases()
+    for said in unmatched([*cases, *exclude], known.values()):
+        complain(said)
+    chosen = select(known, include=cases, exclude=exclude, level=level, severities=severities)
+    if as_json:
+        say_json([results.listed(case) for case in chosen])
+        return
     out = console(sys.stdout)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("case", "", "", "id", "requirement"):
         table.add_column(heading, no_wrap=heading != "requirement")
-    for case in select(
-        all_cases(), include=cases, exclude=exclude, level=level, severities=severities
-    ):
+    for case in chosen:
         table.add_row(
             case.number, case.severity, f"L{int(case.level)}", case.id, Text(case.requirement)
         )
     out.print(table)
 
 
-@cases.command()
-@click.argument("case_id", metavar="CASE")
-def explain(case_id: str) -> None:
+@cases.command(
+    examples="""
+    mockex cases explain CONN-01
+    mockex cases explain 'heartbeat/*' --json
+    """
+)
+@click.argument("case_id", metavar="CASE", shell_complete=case_names)
+@json_option
+def explain(case_id: str, as_json: bool) -> None:
     """One case: rule, stimulus, evidence, typical causes, what to look at. CASE is an id or a
     number."""
     found: list[Case] = [c for c in all_cases().values() if matches(c, case_id)]
     if not found:
         found = select(all_cases(), include=[case_id])  # names the nearest one
     if not found:
-        raise ConfigError("CASE", case_id, "an id or number; see 'mockex cases'")
+        hint = "".join(unmatched([case_id], all_cases().values()))
+        raise ConfigError("CASE", case_id, f"an id or number: {hint}")
+    if as_json:
+        say_json([results.explained(case) for case in found])
+        return
     out = console(sys.stdout)
     for index, case in enumerate(found):
         if index:

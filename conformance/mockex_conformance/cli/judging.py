@@ -5,91 +5,94 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 from click.core import ParameterSource
 
-from mockex.cli import ExitCode
+from mockex.cli import ExitCode, complain, say_json
+from mockex.cli.help import Choice, Command, option
+from mockex_conformance.cli.completing import testees as testee_names
 from mockex_conformance.cli.options import (
     COMMAND,
-    DEFAULT_SEED,
+    SELECTION,
     TakesCommand,
+    jobs_option,
+    json_option,
     only_failed_option,
+    profiles_option,
+    seed_option,
     selection_options,
     sigterm_interrupts,
     strict_option,
 )
-from mockex_conformance.selection import SMOKE
+from mockex_conformance.selection import SMOKE, unmatched
 from mockex_conformance.verdict import Severity
 from mockex_conformance.wish import Wish
 
+if TYPE_CHECKING:
+    from mockex_conformance.running import Finished
 
-@click.command(cls=TakesCommand)
-@click.argument("testees", nargs=-1, metavar="TESTEE… | -- COMMAND…")
+
+@click.command(
+    cls=TakesCommand,
+    parts={
+        "Which cases": ("smoke", *SELECTION, "profiles"),
+        "How": ("ground", "jobs", "seed", "repeat", "link", "time_scale", "case_limit",
+                "deadline_factor", "quiet_factor", "shard", "resume"),
+        "What comes out": ("out", "only_failed", "strict", "as_json", "help"),
+    },
+    examples="""
+    mockex conform my-adapter/ --smoke                   # a few cases, seconds
+    mockex conform reference --case 'CONN-*' --profile usdm
+    mockex conform --level 0 -- node adapter.js          # any program
+    """,
+)  # fmt: skip
+@click.argument(
+    "testees", nargs=-1, metavar="TESTEE… | -- COMMAND…", shell_complete=testee_names
+)  # fmt: skip
 @selection_options
-@click.option(
-    "--smoke",
-    is_flag=True,
-    help="Only a few cases, which tell most in seconds: "
-    + ", ".join(f"{number} ({why})" for number, why in SMOKE.items())
-    + ".",
-)
+@option("--smoke", is_flag=True, help=f"{len(SMOKE)} cases that tell most, in seconds.")
 @strict_option
-@click.option(
-    "--repeat", type=click.IntRange(1), default=1, show_default=True,
-    help="Run each case so often; where verdicts differ it is FLAKY.",
+@option(
+    "--repeat", type=click.IntRange(1), default=1, show_default=True, metavar="N",
+    help="N times each: FLAKY if verdicts differ.",
 )  # fmt: skip
-@click.option(
-    "--jobs",
-    type=click.IntRange(1),
-    help="Cases side by side. Default: as many as leave the machine below 70 % busy.",
-)
-@click.option(
-    "--shard", default="", metavar="I/N",
-    help="Only part I of N. A case of a testee is always in the same part, whatever else is "
-    "selected; `mockex report merge` makes one record of all parts.",
+@jobs_option
+@option("--shard", default="", metavar="I/N", help="Only part I of N of the run.")
+@seed_option
+@option(
+    "--ground", type=Choice(["real", "virtual"]), default="real", metavar="GROUND",
+    show_default=True, help="real, or virtual: simulated.",
 )  # fmt: skip
-@click.option("--seed", type=int, default=DEFAULT_SEED, show_default=True, help="Of the run.")
-@click.option(
-    "--ground", type=click.Choice(["real", "virtual"]), default="real", show_default=True,
-    help="real: a process and sockets of this machine; virtual: the testee's `entry`, in a moment.",
-)  # fmt: skip
-@click.option(
+@option(
     "--time-scale", type=click.FloatRange(0.01, 1), metavar="FACTOR",
-    help="For the timers of a testee that scales time. Default: 0.1; 1 on the virtual ground.",
+    help="For a testee that scales its timers.",
 )  # fmt: skip
-@click.option(
-    "--profile", "profiles", multiple=True, type=click.Choice(["spot", "usdm"]),
-    help="Only this profile. Repeatable. Default: those of the testee.",
-)  # fmt: skip
-@click.option(
+@profiles_option
+@option(
     "--case-limit", type=click.FloatRange(1), metavar="SECONDS",
-    help="A case that needs longer, by what the testee declares, is UNSUPPORTED. Default: 180, "
-    "on the virtual ground 1800.",
+    help="Leave out what would take longer. Default: 180.",
 )  # fmt: skip
-@click.option(
-    "--deadline-factor", type=click.FloatRange(1), default=1.25, show_default=True,
-    help="Stretches what must happen: for a slow machine.",
+@option(
+    "--deadline-factor", type=click.FloatRange(1), default=1.25, show_default=True, metavar="F",
+    help="Stretches deadlines.",
 )  # fmt: skip
-@click.option(
-    "--quiet-factor", type=click.FloatRange(0.1), default=1.0, show_default=True,
-    help="Stretches the windows in which something must not happen.",
+@option(
+    "--quiet-factor", type=click.FloatRange(0.1), default=1.0, show_default=True, metavar="F",
+    help="Stretches silences.",
 )  # fmt: skip
-@click.option(
-    "--link", default="", metavar="TERMS",
-    help="Put a line between testee and exchange under every case, such as "
-    "latency=80ms,jitter=20ms or bandwidth=64KB/s: a Toxiproxy, or the simulated network.",
-)  # fmt: skip
-@click.option(
+@option("--link", default="", metavar="TERMS", help="A line under every case, as latency=80ms.")
+@option(
     "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("out"),
-    show_default=True, help="Folder for record, JUnit, report, journals and stderr.",
+    show_default=True, metavar="DIR", help="Record, recordings, reports.",
 )  # fmt: skip
-@click.option(
+@option(
     "--resume", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR",
-    help="Go on with the run of this folder, which was interrupted or killed, as it was asked for "
-    "then. Only --jobs and --only-failed may be given with it.",
+    help="Go on with the interrupted run in DIR.",
 )  # fmt: skip
 @only_failed_option
+@json_option
 @click.pass_context
 def conform(
     ctx: click.Context,
@@ -114,13 +117,16 @@ def conform(
     out: Path,
     resume: Path | None,
     only_failed: bool,
+    as_json: bool,
 ) -> None:
     """Judge adapters by what reaches the exchange.
 
-    TESTEE is the name of one of ours, a testee.toml, or a folder with one. COMMAND is the command
-    line of a program that takes MOCKEX_WS_URL and MOCKEX_STREAMS: a testee of level 0.
+    TESTEE is the name of one of ours, a testee.toml, or a folder with one. COMMAND is a program
+    that takes MOCKEX_WS_URL and MOCKEX_STREAMS. Ctrl-C ends tidily, with the reports of what was
+    judged; twice: at once. docs/runs.md says more of each option.
     """
     from mockex_conformance import running
+    from mockex_conformance.case import all_cases
     from mockex_conformance.planning import plan_of
 
     if resume is not None:
@@ -128,8 +134,7 @@ def conform(
         with sigterm_interrupts():
             finished = running.resume(resume, jobs=jobs)
             running.write_reports(finished)
-        running.show(finished, only_failed=only_failed)
-        ctx.exit(finished.result.exit_code)
+        _end(ctx, finished, only_failed=only_failed, as_json=as_json)
     if smoke and cases:
         raise click.UsageError("--smoke is a selection of cases; give either it or --case.")
     wish = Wish(
@@ -152,15 +157,29 @@ def conform(
         quiet_factor=quiet_factor,
         link=link,
     )
+    for pattern in unmatched([*cases, *exclude], all_cases().values()):
+        complain(pattern)
     plan = plan_of(wish, out, jobs=jobs)
     if not plan.cases:
-        click.echo("mockex: no case is selected", err=True)
+        complain("no case is selected")
         ctx.exit(ExitCode.NOTHING)
     with sigterm_interrupts():
         command = ["mockex", *sys.argv[1:]]
         finished = running.judge_all(plan, command=command, strict=strict, wish=wish)
         running.write_reports(finished)
-    running.show(finished, only_failed=only_failed)
+    _end(ctx, finished, only_failed=only_failed, as_json=as_json)
+
+
+def _end(ctx: click.Context, finished: Finished, *, only_failed: bool, as_json: bool) -> NoReturn:
+    """Say what came out, and end with its code."""
+    from mockex_conformance import results, running
+
+    if as_json:
+        say_json(results.of_run(finished))
+    else:
+        running.show(finished, only_failed=only_failed)
+    if finished.result.exit_code is ExitCode.INTERRUPTED:
+        complain("interrupted")
     ctx.exit(finished.result.exit_code)
 
 
@@ -170,7 +189,7 @@ def _only_with_resume(ctx: click.Context) -> None:
         raise click.UsageError("--resume knows its testees: give no command line with it.")
     for param in ctx.command.params:
         given = ctx.get_parameter_source(param.name or "") is ParameterSource.COMMANDLINE
-        if given and param.name not in ("resume", "jobs", "only_failed"):
+        if given and param.name not in ("resume", "jobs", "only_failed", "as_json"):
             name = max(param.opts, key=len) if isinstance(param, click.Option) else "TESTEE"
             raise click.UsageError(
                 f"--resume goes on with what was asked for then: give no {name} with it."
@@ -191,19 +210,29 @@ def _command(ctx: click.Context, testees: Sequence[str]) -> list[str]:
     return command
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples="""
+    mockex judge out                              # a run, without the adapter
+    mockex judge out/journal/x-usdm-CONN-01.jsonl # the recording of one case
+    """,
+)
 @click.argument("record", type=click.Path(exists=True, path_type=Path), metavar="RUNDIR|JOURNAL")
 @strict_option
 @only_failed_option
+@json_option
 @click.pass_context
-def judge(ctx: click.Context, record: Path, strict: bool, only_failed: bool) -> None:
+def judge(ctx: click.Context, record: Path, strict: bool, only_failed: bool, as_json: bool) -> None:
     """Judge recordings again, without the testee.
 
     RUNDIR is the folder of a run, JOURNAL the recording of one case. Where the verdict is now
     another than in the record, that is said.
     """
-    from mockex_conformance import rejudging
+    from mockex_conformance import rejudging, results
 
     again = rejudging.judge_again(record, strict=strict)
-    rejudging.show(again, only_failed=only_failed)
+    if as_json:
+        say_json(results.of_again(again))
+    else:
+        rejudging.show(again, only_failed=only_failed)
     ctx.exit(again.result.exit_code)

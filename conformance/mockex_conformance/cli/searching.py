@@ -7,34 +7,47 @@ from pathlib import Path
 
 import click
 
-from mockex.cli import ExitCode
+from mockex.cli import ExitCode, complain, say_json
+from mockex.cli.help import Command, option
 from mockex.errors import ConfigError
-from mockex_conformance.cli.options import DEFAULT_SEED, sigterm_interrupts
+from mockex_conformance import results
+from mockex_conformance.cli.completing import judged_cases
+from mockex_conformance.cli.completing import testees as testee_names
+from mockex_conformance.cli.options import (
+    jobs_option,
+    json_option,
+    profile_option,
+    profiles_option,
+    seed_option,
+    sigterm_interrupts,
+)
 from mockex_conformance.description import Description
 from mockex_conformance.harness.load import find_all
 from mockex_conformance.report.record import RECORD
 
 
-@click.command()
-@click.argument("testee", metavar="TESTEE")
-@click.option(
-    "--profile", type=click.Choice(["spot", "usdm"]),
-    help="Default: the first of the testee's own.",
-)  # fmt: skip
-@click.option("--seed", type=int, default=DEFAULT_SEED, show_default=True, help="Of the run.")
-@click.option("--schedules", type=click.IntRange(1), metavar="N", help="End after so many.")
-@click.option(
-    "--for", "seconds", type=click.FloatRange(0, min_open=True), metavar="SECONDS",
-    help="End after so long. Default: 60, unless --schedules is given.",
-)  # fmt: skip
-@click.option(
-    "--keep-going", is_flag=True, help="Look for other kinds of failure after the first one."
+@click.command(
+    cls=Command,
+    examples="""
+    mockex explore reference --for 30
+    mockex explore incident-python-fix3 --profile usdm --keep-going
+    """,
 )
-@click.option("--jobs", type=click.IntRange(1), help="Children. Default: one for each core.")
-@click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("out"),
-    show_default=True, help="Folder that gets the schedules that fail.",
+@click.argument("testee", metavar="TESTEE", shell_complete=testee_names)
+@profile_option
+@seed_option
+@option("--schedules", type=click.IntRange(1), metavar="N", help="End after so many.")
+@option(
+    "--for", "seconds", type=click.FloatRange(0, min_open=True), metavar="SECONDS",
+    help="End after so long. Default: 60 without --schedules.",
 )  # fmt: skip
+@option("--keep-going", is_flag=True, help="After the first failure, look for other kinds.")
+@option("--jobs", type=click.IntRange(1), metavar="N", help="Children. Default: one a core.")
+@option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("out"),
+    show_default=True, metavar="DIR", help="Gets the schedules that fail.",
+)  # fmt: skip
+@json_option
 @click.pass_context
 def explore(
     ctx: click.Context,
@@ -46,6 +59,7 @@ def explore(
     keep_going: bool,
     jobs: int | None,
     out: Path,
+    as_json: bool,
 ) -> None:
     """Look for schedules of faults and commands that a testee does not survive.
 
@@ -66,6 +80,7 @@ def explore(
             keep_going=keep_going,
             jobs=jobs,
             out=out,
+            as_json=as_json,
         )
     ctx.exit(code)
 
@@ -82,21 +97,26 @@ def _one_with_entry(selector: str) -> Description:
     return found[0]
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples="""
+    mockex replay out                       # all that did not pass
+    mockex replay out CONN-01 --testee mine
+    mockex replay out/journal/x.jsonl
+    """,
+)
 @click.argument(
     "what", type=click.Path(exists=True, path_type=Path), metavar="RUNDIR|RECORDING|SCHEDULE"
 )
-@click.argument("cases", nargs=-1, metavar="[CASE]…")
-@click.option("--testee", "testees", multiple=True, metavar="NAME", help="Of a run, only his.")
-@click.option(
-    "--profile", "profiles", multiple=True, type=click.Choice(["spot", "usdm"]),
-    help="Of a run, only this profile.",
+@click.argument("cases", nargs=-1, metavar="[CASE]…", shell_complete=judged_cases)
+@option("--testee", "testees", multiple=True, metavar="NAME", help="Of a run, only his.")
+@profiles_option
+@jobs_option
+@option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+    help="Record, recordings, reports. Default: replay.",
 )  # fmt: skip
-@click.option("--jobs", type=click.IntRange(1), help="Cases side by side.")
-@click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for record and recordings. Default for a case: `replay` in the current folder.",
-)  # fmt: skip
+@json_option
 @click.pass_context
 def replay(
     ctx: click.Context,
@@ -106,6 +126,7 @@ def replay(
     profiles: tuple[str, ...],
     jobs: int | None,
     out: Path | None,
+    as_json: bool,
 ) -> None:
     """Run again what was recorded: same testee, seed and conditions.
 
@@ -116,7 +137,7 @@ def replay(
     if what.is_file() and what.suffix != ".jsonl":
         from mockex_conformance import exploring
 
-        ctx.exit(exploring.replay(what, out=out))
+        ctx.exit(exploring.replay(what, out=out, as_json=as_json))
     from mockex_conformance import replaying
 
     if what.is_dir() or what.name == RECORD:
@@ -124,12 +145,17 @@ def replay(
     else:
         recorded = replaying.from_recording(what)
     if not recorded:
-        click.echo("mockex: no recorded case is selected", err=True)
+        complain("no recorded case is selected")
         ctx.exit(ExitCode.NOTHING)
     out = out or Path("replay")
     if out.resolve() in what.resolve().parents or out.resolve() == what.resolve():
         raise ConfigError("--out", str(out), "another folder than that of the recording")
     with sigterm_interrupts():
         finished = replaying.replay(recorded, out, jobs=jobs, command=["mockex", *sys.argv[1:]])
-    replaying.show(recorded, finished)
+    if as_json:
+        say_json(results.of_run(finished, replaying.compared(recorded, finished)))
+    else:
+        replaying.show(recorded, finished)
+    if finished.result.exit_code is ExitCode.INTERRUPTED:
+        complain("interrupted")
     ctx.exit(finished.result.exit_code)

@@ -2,7 +2,8 @@
 
 An exception that comes wherever the signal happens to find us is lost in the hooks of a fork, and
 cuts a line of the record in the middle of a write. So a handler notes the signal, and whoever is
-between two such things asks.
+between two such things asks. From then on everything is being ended and nothing is forked any
+more: a second signal is raised where it comes.
 """
 
 from __future__ import annotations
@@ -16,11 +17,16 @@ from typing import Any, Self
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+class AtOnce(KeyboardInterrupt):
+    """Interrupted a second time: nobody waits for a tidy end any more."""
+
+
 class Interrupts:
     """Handles both signals inside its `with` block. For the main thread."""
 
     def __init__(self) -> None:
-        self._came = False
+        self._came = 0
+        self._ending = False
         self._at_once = False
         self._before: dict[int, Any] = {}
 
@@ -39,14 +45,18 @@ class Interrupts:
             signal.signal(number, handler)
 
     def _note(self, _signum: int, _frame: FrameType | None) -> None:
-        self._came = True
+        self._came += 1
+        if self._ending and self._came > 1:
+            raise AtOnce
         if self._at_once:
+            self._ending = True
             raise KeyboardInterrupt
 
     def check(self) -> None:
-        """Raise KeyboardInterrupt if a signal came."""
+        """Raise KeyboardInterrupt if a signal came, AtOnce if two did."""
         if self._came:
-            raise KeyboardInterrupt
+            self._ending = True
+            raise KeyboardInterrupt if self._came == 1 else AtOnce
 
     @contextmanager
     def at_once(self) -> Iterator[None]:

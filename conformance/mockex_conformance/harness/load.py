@@ -240,6 +240,11 @@ def _descriptions(folder: Path) -> list[Path]:
     return sorted(found)
 
 
+def own_names() -> list[str]:
+    """The names of the testees that come with the suite."""
+    return sorted(load(file).name for file in _descriptions(own_testees()))
+
+
 def find(selector: str, *, known_cases: Iterable[str] = ()) -> list[Description]:
     """Testees by path (file or folder, folders are searched), or of ours by name, folder or glob
     over names.

@@ -26,7 +26,7 @@ import psutil
 
 from mockex.clock import wall_clock_ms
 from mockex_conformance.description import Description
-from mockex_conformance.harness.interrupts import Interrupts
+from mockex_conformance.harness.interrupts import AtOnce, Interrupts
 from mockex_conformance.harness.plan import Plan
 from mockex_conformance.harness.probe import PROBE, never_live
 from mockex_conformance.harness.process import adopt_orphans, die_with_parent, fill
@@ -59,6 +59,13 @@ class Started:
     profile: str
 
 
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """The run was interrupted: so many cases are being ended."""
+
+    running: int
+
+
 class _Done(msgspec.Struct):
     """What a worker says at its end."""
 
@@ -83,7 +90,7 @@ class _Group:
     jobs: list[Job] = field(default_factory=list)
 
 
-Event = Building | Started | CaseVerdict
+Event = Building | Started | Stopping | CaseVerdict
 
 
 def _now() -> float:
@@ -139,8 +146,14 @@ class _Scheduler:
                 self._interrupts.check()
                 self._start_some()
                 self._wait()
-        except BaseException:
-            self._stop_all()
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                self._tell(Stopping(len(self._workers)))
+            try:
+                self._stop_all(0.0 if isinstance(error, AtOnce) else _STOP_S)
+            except AtOnce:
+                self._stop_all(0.0)
+                raise
             raise
         finally:
             self._sweep()
@@ -290,12 +303,13 @@ class _Scheduler:
 
     # --- ending ---
 
-    def _stop_all(self) -> None:
-        """Tell the workers to stop, which end their testees and close their recordings."""
+    def _stop_all(self, within_s: float) -> None:
+        """Tell the workers to stop, which end their testees and close their recordings; end those
+        that do not."""
         for worker in self._workers.values():
             with suppress(ProcessLookupError):
                 os.kill(worker.pid, signal.SIGTERM)
-        until = _now() + _STOP_S
+        until = _now() + within_s
         for worker in self._workers.values():
             with suppress(psutil.Error):
                 process = psutil.Process(worker.pid)

@@ -85,6 +85,7 @@ class RecordWriter:
     """
 
     def __init__(self, path: Path, first: RunLine | ResumedLine, *, size: int = 0) -> None:
+        self._path = path
         self._file = path.open("ab", buffering=0)
         try:
             _lock(self._file, path.parent)
@@ -114,7 +115,13 @@ class RecordWriter:
         self._write(line)
 
     def _write(self, line: Line) -> None:
-        self._file.write(_encoder.encode(line) + b"\n")
+        data = _encoder.encode(line) + b"\n"
+        try:
+            while data:  # a disk that is nearly full takes a part
+                data = data[self._file.write(data) :]
+        except OSError as error:
+            error.filename = str(self._path)
+            raise
 
 
 class NoRecord(MockexError):

@@ -244,5 +244,7 @@ def sentence(result: Outcome) -> str:
             return f"{counts}. {', '.join(parts).capitalize()}."
         case ExitCode.UNJUDGED:
             return f"{counts}. {len(result.unjudged)} could not be judged."
+        case ExitCode.INTERRUPTED:
+            return f"{counts}. Interrupted: that is not all."
         case _:
             return "Nothing was selected."
