@@ -1,0 +1,85 @@
+"""The record of a session: the same folder as after `mockex conform`, so that everything that reads
+one (`judge`, `replay`, `report`) reads this one as well."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mockex.cli import ExitCode
+from mockex.clock import wall_clock_ms
+from mockex_conformance.case import all_cases
+from mockex_conformance.collecting.runs import clear_marks
+from mockex_conformance.collecting.settings import Settings
+from mockex_conformance.description import Description
+from mockex_conformance.harness.plan import Plan
+from mockex_conformance.report.lines import EndLine, run_line
+from mockex_conformance.report.outcome import Outcome, outcome
+from mockex_conformance.report.record import RECORD, RecordWriter, prepare
+from mockex_conformance.report.settling import settled
+from mockex_conformance.running import Finished, write_reports
+from mockex_conformance.verdict import CaseVerdict
+
+
+class Recorder:
+    """Writes the record as verdicts come.
+
+    Raises:
+        ConfigError: the folder cannot be used, or a run is going on in it.
+    """
+
+    def __init__(
+        self, settings: Settings, testees: Sequence[Description], command: Sequence[str]
+    ) -> None:
+        self._out = settings.out
+        self._began_ms = wall_clock_ms()
+        self._verdicts: list[CaseVerdict] = []
+        cases = all_cases().values()
+        conditions = Plan(testees=testees, cases=[], out=self._out, seed=settings.seed).conditions
+        self._first = run_line(
+            seed=settings.seed,
+            command=command,
+            testees=testees,
+            cases=[case.number for case in cases],
+            strict=settings.strict,
+            conditions={
+                "ground": settings.ground,
+                "time_scale": conditions.time_scale,
+                "case_limit_s": conditions.case_limit_s,
+                "deadline_factor": conditions.deadline_factor,
+                "quiet_factor": conditions.quiet_factor,
+            },
+        )
+        prepare(self._out)
+        clear_marks(self._out)
+        self._writer = RecordWriter(self._out / RECORD, self._first)
+
+    @property
+    def out(self) -> Path:
+        """The folder."""
+        return self._out
+
+    def add(self, verdict: CaseVerdict) -> None:
+        """Write one verdict."""
+        self._verdicts.append(verdict)
+        self._writer.add(verdict)
+
+    def finish(self, *, interrupted: bool) -> Outcome | None:
+        """Write the end and the reports; what it amounts to, None if nothing was judged."""
+        result = outcome(
+            settled(self._verdicts, self._first), self._first.testees, strict=self._first.strict
+        )
+        end = EndLine(
+            exit_code=ExitCode.INTERRUPTED if interrupted else result.exit_code,
+            counts=result.counts,
+            duration_s=round((wall_clock_ms() - self._began_ms) / 1000, 3),
+        )
+        with self._writer as writer:
+            writer.end(end)
+        clear_marks(self._out)
+        if not self._verdicts:
+            return None
+        write_reports(
+            Finished(run=self._first, result=result, duration_s=end.duration_s, out=self._out)
+        )
+        return result
