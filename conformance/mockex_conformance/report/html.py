@@ -34,7 +34,7 @@ from mockex_conformance.incident import (
 from mockex_conformance.rejudging import NoRecording, read_recording
 from mockex_conformance.report import text
 from mockex_conformance.report.chart import Steps, deliveries_over_time, describe, svg
-from mockex_conformance.report.figures import STYLE
+from mockex_conformance.report.figures import STYLE, legend
 from mockex_conformance.report.lines import RunLine
 from mockex_conformance.report.outcome import Outcome, outcome
 from mockex_conformance.report.page.content import SIGNS, START, content_of
@@ -220,6 +220,7 @@ def _facts(page: Page) -> dict[str, Any]:
             (chart.title, Markup(svg(chart, most=most, until_s=until)), describe(chart))  # noqa: S704 - svg() escapes
             for chart in page.charts
         ],
+        "legend": legend(),
         "record_rows": RECORD_ROWS,
         "record_traffic": record_traffic(),
         "record_growth": record_growth(),

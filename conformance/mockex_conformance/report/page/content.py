@@ -30,6 +30,7 @@ SIGNS = {
     Verdict.UNSUPPORTED: "–",
 }
 START = "START"  # in the place of a case's number: what came before the first one
+_FEW = 3  # failures are seen at a glance
 _FINDINGS = 5  # of one kind are shown; the record has all
 _LISTED = re.compile(r"((?:c\d+, ){5})((?:c\d+, )+)(c\d+)")  # connections, more than anybody reads
 _NUMBERS = re.compile(r"\d+(\.\d+)?")
@@ -122,6 +123,23 @@ class Chapter:
 
 
 @dataclass(frozen=True, slots=True)
+class Kind:
+    """Failures of one testee whose first finding is of one check: `said` by the first of them."""
+
+    said: str
+    failures: list[Failure]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The failures of one testee by kind, the commonest first."""
+
+    testee: str
+    kinds: list[Kind]
+    shown: list[Markup] = field(default_factory=list)  # empty if it does not fit
+
+
+@dataclass(frozen=True, slots=True)
 class Reason:
     """Why some testees did not run some cases."""
 
@@ -138,6 +156,7 @@ class Content:
     columns: list[Column]
     groups: list[Group]
     chapters: list[Chapter]
+    summaries: list[Summary]
     reasons: list[Reason]
 
     @property
@@ -202,7 +221,7 @@ def content_of(verdicts: Sequence[CaseVerdict]) -> Content:
         Group(name, GROUPS.get(name, ""), list(some))
         for name, some in groupby(rows, lambda row: group_of(row.number))
     ]
-    return Content(columns, groups, chapters, reasons)
+    return Content(columns, groups, chapters, _summaries(chapters), reasons)
 
 
 def _owner(verdict: CaseVerdict) -> Owner:
@@ -254,6 +273,34 @@ def _failures(verdicts: Sequence[CaseVerdict], number: str) -> list[Failure]:
             mine = list({v.journal: v for v in reversed(mine)}.values())[::-1]
         failures.append(Failure(f"{number}.{index}", testee, numbers, _parts(mine)))
     return failures
+
+
+def _summaries(chapters: Iterable[Chapter]) -> list[Summary]:
+    """Of each testee that has several failures: which are one thing, seen in several cases."""
+    of_testees: dict[str, dict[str, list[Failure]]] = {}
+    for chapter in chapters:
+        for failure in chapter.failures:
+            kinds = of_testees.setdefault(failure.testee, {})
+            kinds.setdefault(_kind(failure.parts[0]), []).append(failure)
+    return [
+        Summary(
+            testee,
+            [
+                Kind(_said(some[0].parts[0]), some)
+                for some in sorted(kinds.values(), key=len, reverse=True)
+            ],
+        )
+        for testee, kinds in of_testees.items()
+        if sum(map(len, kinds.values())) > _FEW
+    ]
+
+
+def _kind(part: Part) -> str:
+    return part.findings[0].check if part.findings else _NUMBERS.sub("0", part.verdict.reason)
+
+
+def _said(part: Part) -> str:
+    return part.findings[0].message if part.findings else part.verdict.reason
 
 
 def _parts(verdicts: Iterable[CaseVerdict]) -> list[Part]:

@@ -20,6 +20,7 @@ from mockex_conformance.report.page.content import Content, Failure, by_importan
 from mockex_conformance.verdict import CaseVerdict
 
 _TAIL_LINES, _TAIL_CHARACTERS = 12, 1500
+_AROUND = 30  # bytes of markup that a text gets where it stands
 _SMALLEST = 1000  # bytes of a figure
 _MOMENTS = 5  # of a case whose surroundings its wire log shows
 
@@ -37,7 +38,7 @@ class Room:
 
     def put(self, text: Markup, into: list[Markup]) -> bool:
         """Add the text if it fits."""
-        size = len(text.encode())
+        size = len(text.encode()) + _AROUND
         if size > self._spare:
             return False
         self._spare -= size
@@ -46,8 +47,8 @@ class Room:
 
 
 def fill(content: Content, folder: Path, macros: Any, spare: int) -> list[str]:
-    """Put into `spare` bytes what fits; returns what is lacking, in words. `macros` are those of
-    `parts.html.j2`."""
+    """Put into `spare` bytes what fits; returns in words how many failures lack what. `macros` are
+    those of `parts.html.j2`."""
     room = Room(spare)
     ordered = by_importance(content.failures)
     several = len({column.mode for column in content.columns}) > 1
@@ -58,41 +59,43 @@ def fill(content: Content, folder: Path, macros: Any, spare: int) -> list[str]:
         for chapter in content.chapters
         if chapter.about and not room.put(macros.course(chapter), chapter.course)
     ]
-    undrawn, unlogged = _explain([f for f in ordered if f.facts], folder, macros, room)
+    for summary in content.summaries:
+        room.put(macros.summary(summary), summary.shown)
+    bare, thin, unlogged = _explain([f for f in ordered if f.facts], folder, macros, room)
     lacking = {
-        "only their names stand here": len(untold),
+        "by name only": len(untold),
         "without the command that replays them": len(lost),
-        "without a figure": len(undrawn),
-        "without logs": len(unlogged),
         "of cases that do not say what they do": len(unsaid),
+        "without figures": bare,
+        "with some of their figures": thin,
+        "without logs": unlogged,
     }
     return [f"{count} {what}" for what, count in lacking.items() if count]
 
 
 def _explain(
     failures: Iterable[Failure], folder: Path, macros: Any, room: Room
-) -> tuple[set[str], set[str]]:
-    """Figures and logs; returns the anchors of failures that lack some of either."""
-    undrawn: set[str] = set()
-    unlogged: set[str] = set()
+) -> tuple[int, int, int]:
+    """Figures and logs; returns how many failures lack all figures, some, and logs."""
+    bare = thin = unlogged = 0
     later: list[tuple[Failure, list[Markup]]] = []
     for failure in failures:
         if room.full:  # it need not be read
-            undrawn.add(failure.anchor)
-            unlogged.add(failure.anchor)
+            bare += 1
+            unlogged += 1
             continue
         first, *others = _figures(failure, folder, macros) or [Markup()]
-        if not room.put(first, failure.figures):
-            undrawn.add(failure.anchor)
-        later.append((failure, others))
+        if room.put(first, failure.figures):
+            later.append((failure, others))
+        else:
+            bare += 1
+            later.append((failure, []))
     for failure, others in later:
-        if not all(room.put(figure, failure.figures) for figure in others):
-            undrawn.add(failure.anchor)
-        if room.full or not all(
+        thin += not all(room.put(figure, failure.figures) for figure in others)
+        unlogged += room.full or not all(
             room.put(log, failure.logs) for log in _logs(failure, folder, macros)
-        ):
-            unlogged.add(failure.anchor)
-    return undrawn, unlogged
+        )
+    return bare, thin, unlogged
 
 
 def _recording(failure: Failure, folder: Path) -> Recording | None:

@@ -46,6 +46,8 @@ function filter() {
   }
   for (const chapter of document.querySelectorAll(".chapter"))
     chapter.hidden = !chapter.querySelector("article:not([hidden])");
+  for (const summary of document.querySelectorAll(".summary"))
+    summary.hidden = want.testee && summary.dataset.testee !== want.testee;
   const left = articles.filter((article) => !article.hidden).length;
   form.querySelector("output").textContent =
     `${shown.size} of ${rows.length} cases, ${left} of ${articles.length} failures shown`;
