@@ -10,6 +10,7 @@ from mockex_conformance.report.figures.attempts import attempts, waits
 from mockex_conformance.report.figures.deliveries import deliveries
 from mockex_conformance.report.figures.events import events, presented
 from mockex_conformance.report.figures.figure import Figure
+from mockex_conformance.report.figures.flow import flow
 from mockex_conformance.report.figures.heartbeat import pings
 from mockex_conformance.report.figures.recovery import recovery
 from mockex_conformance.report.figures.resources import (
@@ -40,10 +41,11 @@ _BY_CHECK: dict[str, Sequence[Draw]] = {
     "herd_is_spread": (waits,),
     "lag_gone": (pings,),
     "live_at_end": (deliveries,),
-    "live_is_true": (deliveries,),
+    "live_is_true": (flow,),
     "message_rate": (messages,),
     "named_once": (asked_for,),
     "never_multiplied": (asked_for,),
+    "noticed_silence": (flow,),
     "no_gap_in_deliveries": (deliveries,),
     "no_pong_timeout": (pings,),
     "no_silent_end": (attempts,),
@@ -54,11 +56,13 @@ _BY_CHECK: dict[str, Sequence[Draw]] = {
     "own_pings": (messages,),
     "pong_repeats": (pings,),
     "presented": (presented,),
-    "recovered": (recovery, attempts),
+    "recovered": (recovery, flow, attempts),
+    "silence_told": (flow,),
     "slope": (memory_slope, held),
     "sockets_at_most": (stream_sockets,),
     "subscriptions_equal": (delivered_streams,),
     "traffic_flat": (traffic, traffic_by_deliveries),
+    "undisturbed": (flow,),
     "waits_as_told": (attempts,),
 }
 

@@ -124,7 +124,7 @@ def connection_lanes(recording: Recording, until_s: float) -> list[Lane]:
                 pass
     for conn, making in made.items():
         making.close(inf)
-        making.lane.mute = _mute(making.lane.live, written.get(conn, ()), until_s)
+        making.lane.mute = mute_parts(making.lane.live, written.get(conn, ()), until_s)
     return [making.lane for making in made.values()]
 
 
@@ -147,7 +147,7 @@ def _streams(n: int) -> str:
     return many(n, "stream") if n else "no stream"
 
 
-def _mute(live: Sequence[Span], written: Sequence[float], until_s: float) -> list[Span]:
+def mute_parts(live: Sequence[Span], written: Sequence[float], until_s: float) -> list[Span]:
     """The parts of `live` in which nothing was written for longer than a moment."""
     mute: list[Span] = []
     for begin, end in live:

@@ -15,7 +15,7 @@ from mockex_conformance.report.figures.canvas import LETTER, WIDTH, framed, head
 from mockex_conformance.report.figures.moments import Moments, clock, important
 from mockex_conformance.report.figures.stretching import Stretched
 
-_HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 196, 54, 10, 30, 34
+_HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 202, 54, 10, 36, 34
 _NEAR, _APART = 0.03, 0.15  # shares of the width
 _TAIL = 1.03  # there stands how things are left
 Point = tuple[float, float]
@@ -49,9 +49,9 @@ def linear(label: str, most: float, *, whole: bool = False, wanted: int = 5) -> 
     return Axis(label, 0.0, ticks[-1], [(tick, f"{tick:g}") for tick in shown])
 
 
-def over_time(moments: Moments, seen: Iterable[float] = ()) -> Axis:
-    """The time of a case. Where a finding stands so near to the fault before it that they would not
-    be told apart, it is stretched, and `seen` are the moments that then get room."""
+def over_time(moments: Moments, seen: Iterable[float] | None = None) -> Axis:
+    """The time of a case. With `seen` it is stretched so that these moments get room, if a finding
+    stands so near to the fault before it that they would not be told apart."""
     until_s = max(moments.until_s, 0.001)
     near = [
         found.at_s - fault.at_s
@@ -59,7 +59,7 @@ def over_time(moments: Moments, seen: Iterable[float] = ()) -> Axis:
         for fault in moments.faults
         if fault.at_s <= found.at_s
     ]
-    if near and min(near) < _NEAR * until_s:
+    if seen is not None and near and min(near) < _NEAR * until_s:
         stretched = Stretched([*seen, *important(moments)], until_s)
         apart: list[tuple[float, str]] = []
         for at_s in important(moments):

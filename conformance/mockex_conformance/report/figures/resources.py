@@ -115,15 +115,16 @@ def memory_slope(
 
 
 def processor(recording: Recording, verdict: CaseVerdict, _: Finding | None) -> Figure | None:
-    """The share of a core that was used from sample to sample, and what is right for one that
-    waits; None without samples of it."""
+    """The share of a core that was used from sample to sample, of the time in which the testee
+    could have run, and what is right for one that waits; None without samples of it."""
     samples = [s for s in recording.of(Sampled) if s.cpu_s]
     moments = moments_of(recording, verdict)
     points: list[Point] = []
     for before, after in pairwise(samples):
-        if after.run == before.run and after.t > before.t and after.cpu_s >= before.cpu_s:
-            share = (after.cpu_s - before.cpu_s) / (after.t - before.t)
-            points.append((before.t - recording.began, 100 * share))
+        used_s, wall_s = after.cpu_s - before.cpu_s, after.t - before.t
+        if after.run == before.run and wall_s > 0 and used_s >= 0:
+            free_s = max(wall_s - (after.queued_s - before.queued_s), used_s)
+            points.append((before.t - recording.began, 100 * used_s / free_s))
     if not points:
         return None
     top = max(share for _, share in points)
@@ -137,12 +138,11 @@ def processor(recording: Recording, verdict: CaseVerdict, _: Finding | None) -> 
     plot.moments(moments)
     plot.steps(points, min(samples[-1].t - recording.began, moments.until_s))
     title = "Processor time of the testee"
-    sentence = f"At most {top:.0f} % of a core from sample to sample"
+    sentence = (
+        f"At most {top:.0f} % of a core from one sample to the next, of the time it could run"
+    )
     if measured:
-        inside = [s for at, s in points if any(a <= at <= b for a, b in measured)]
-        if inside:
-            middle = sum(inside) / len(inside)
-            sentence += f"; {middle:.0f} % on average in what was judged (shaded)"
+        sentence += "; what was judged is shaded"
     return Figure("processor", title, sentence + ".", plot.svg(title))
 
 

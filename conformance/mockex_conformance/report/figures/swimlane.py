@@ -55,7 +55,7 @@ def swimlane(recording: Recording, verdict: CaseVerdict) -> Figure | None:
         kind="swimlane",
         title=title,
         sentence=_sentence(moments, connections),
-        svg=_drawn(title, rows, moments),
+        svg=drawn(title, rows, moments),
         explains=tuple(range(1, len(verdict.findings) + 1)),
     )
 
@@ -95,12 +95,14 @@ def legend() -> Figure:
         "streams are delivered, broken while nothing is sent on it. A cross is an end by the "
         "exchange, a bar one by the testee; how, stands at the right, or what it has in the end. "
         "+41 are 41 more that ended alike. Dashed lines are faults at the moment at which they "
-        "were seen, numbers the findings. Time is stretched where much happens."
+        "were seen, numbers the findings, small strokes what the testee says, is told or asks for. "
+        "Time is stretched where much happens."
     )
-    return Figure("legend", title, sentence, _drawn(title, lanes, moments))
+    return Figure("legend", title, sentence, drawn(title, lanes, moments))
 
 
-def _drawn(title: str, rows: Sequence[Lane], moments: Moments) -> str:
+def drawn(title: str, rows: Sequence[Lane], moments: Moments) -> str:
+    """Lanes under each other as one SVG element, with the moments of the case across."""
     time = Stretched(_seen(rows, moments), moments.until_s)
 
     def across(t: float) -> int:
@@ -185,7 +187,8 @@ class _Drawing:
             self._add("miss", f"M{x - 2} {y - 3}l4 6m0-6l-4 6")
         for x in dict.fromkeys(self._across(at) for at, _ in lane.ticks):
             self._add("say", f"M{x} {y - 5}v10")
-        words = {self._across(at): word for at, word in lane.ticks if word}
+        signals_first = sorted(lane.ticks, key=lambda tick: not tick[1].isupper())
+        words = {self._across(at): word for at, word in signals_first if word}
         self._texts += placed(words, y - 7, "", least=_LEFT)
         self._texts.append(
             f'<text class="ink" x="{_LEFT - 6}" y="{y + 4}" text-anchor="end">'
