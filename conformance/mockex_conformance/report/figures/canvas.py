@@ -53,15 +53,22 @@ def header(moments: Moments, across: Scale, bottom: int) -> tuple[list[str], lis
 
 def _numbers(found: dict[int, list[Mark]]) -> list[tuple[int, str]]:
     """The numbers of findings and where they stand; those that would overlap stand together."""
-    places: list[tuple[int, str]] = []
+    groups: list[tuple[int, list[str]]] = []
     for x, marks in sorted(found.items()):
-        numbers = ",".join(mark.label for mark in marks)
-        if places and x - places[-1][0] < _PILL + 2 * len(places[-1][1]):
-            before = places.pop()
-            x, numbers = before[0], f"{before[1]},{numbers}"
-        half = 8 + 2 * len(numbers)
-        places.append((min(max(x, half), WIDTH - half), numbers))
+        numbers = [mark.label for mark in marks]
+        if groups and x - groups[-1][0] < _PILL + 2 * len(_together(groups[-1][1])):
+            groups[-1][1].extend(numbers)
+        else:
+            groups.append((x, numbers))
+    places = []
+    for x, numbers in groups:
+        half = 8 + 2 * len(_together(numbers))
+        places.append((min(max(x, half), WIDTH - half), _together(numbers)))
     return places
+
+
+def _together(numbers: list[str]) -> str:
+    return ",".join(numbers) if len(numbers) < 4 else f"{numbers[0]}…{numbers[-1]}"
 
 
 def by_pixel(marks: Iterable[Mark], across: Scale) -> dict[int, list[Mark]]:

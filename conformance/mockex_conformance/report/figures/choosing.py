@@ -74,6 +74,9 @@ _PLOT_FIRST = frozenset(
     }
 )  # fmt: skip
 
+# Of several streams of which the same is found, the first one is drawn.
+_ONCE: frozenset[Draw] = frozenset({deliveries, events, presented, flow})
+
 # By the group of a case that has no finding: what its verdict rests on.
 _BY_GROUP: dict[str, Sequence[Draw]] = {
     "CONN": (deliveries,),
@@ -109,11 +112,15 @@ def figures_of(recording: Recording, verdict: CaseVerdict) -> list[Figure]:
 def _of_findings(recording: Recording, verdict: CaseVerdict) -> list[Figure]:
     """What the table says of each finding; a figure that explains several is drawn once."""
     drawn: dict[tuple[str, str], Figure] = {}
+    had: set[Draw] = set()
     for number, finding in enumerate(verdict.findings, 1):
         for draw in _BY_CHECK.get(finding.check, ()):
+            if draw in had & _ONCE:
+                continue
             figure = draw(recording, verdict, finding)
             if figure is None:
                 continue
+            had.add(draw)
             known = drawn.get((figure.kind, figure.title), figure)
             drawn[figure.kind, figure.title] = replace(known, explains=(*known.explains, number))
     return list(drawn.values())

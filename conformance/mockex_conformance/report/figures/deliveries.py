@@ -9,6 +9,7 @@ from math import inf
 from mockex.server.journal import AnyEntry, Faulted, Noted
 from mockex.server.views import Connections
 from mockex_conformance.recording import Recording
+from mockex_conformance.report.figures.checked import checked
 from mockex_conformance.report.figures.figure import Figure
 from mockex_conformance.report.figures.moments import Mark, Moments, clock, counted, moments_of
 from mockex_conformance.report.figures.plot import Plot, linear, over_time
@@ -36,9 +37,11 @@ class Steps:
         return self.points[-1][1] if self.points else 0
 
 
-def deliveries_over_time(entries: Iterable[AnyEntry], stream: str, title: str) -> Steps:
+def deliveries_over_time(
+    entries: Iterable[AnyEntry], stream: str, title: str, *, pending: bool = False
+) -> Steps:
     """Live deliveries of `stream` as the journal shows them, up to the landmark `body-over`: what
-    follows is the suite ending the testee."""
+    follows is the suite ending the testee. With `pending`, attempts without an answer count too."""
     view = Connections()
     began: float | None = None
     end = 0.0
@@ -53,7 +56,7 @@ def deliveries_over_time(entries: Iterable[AnyEntry], stream: str, title: str) -
         at = max(entry.t - began, end)  # a late beat is journaled under the time it was due
         end = at
         view.apply(entry)
-        count = len(view.delivering(stream))
+        count = len(view.delivering(stream)) + (len(view.pending()) if pending else 0)
         if count != points[-1][1]:
             if points[-1][0] == at:
                 points.pop()
@@ -91,16 +94,21 @@ def deliveries(recording: Recording, verdict: CaseVerdict, about: Finding | None
     if stream is None:
         return None
     k = recording.terms.k
-    steps = deliveries_over_time(recording.entries, stream, stream)
+    check = about.check if about is not None else ""
+    pending = bool(checked(recording, check, pending=True))
+    steps = deliveries_over_time(recording.entries, stream, stream, pending=pending)
     moments = moments_of(recording, verdict)
     plot = Plot(
         over_time(moments, (at for at, _ in steps.points)),
-        linear("live deliveries", max(steps.most, k + 1), whole=True),
+        linear(
+            "live or pending" if pending else "live deliveries", max(steps.most, k + 1), whole=True
+        ),
     )
-    plot.limit(k, f"allowed: {k}")
+    plot.limit(k, f"right: {k}")
     plot.moments(moments)
     plot.steps(steps.points, inf)
-    title = f"Live deliveries of {stream}"
+    what = "Live deliveries" + (" and pending attempts" if pending else "")
+    title = f"{what} of {stream}"
     return Figure("deliveries", title, _sentence(steps, moments, k), plot.svg(title))
 
 
@@ -120,7 +128,7 @@ def stream_of(recording: Recording, about: Finding | None) -> str | None:
 
 
 def _sentence(steps: Steps, moments: Moments, k: int) -> str:
-    told = f"{k} {'is' if k == 1 else 'are'} right; at most {steps.most} were live at once"
+    told = f"{k} {'is' if k == 1 else 'are'} right; at most {steps.most} at once"
     first = next((at for at, count in steps.points if count == steps.most), 0.0)
     told += f", first at {clock(first)}" if steps.most > k else ""
     told += f", and {steps.last} at the end ({clock(moments.until_s)})"

@@ -29,5 +29,6 @@ stroke-linejoin:round}.fig .ink{fill:var(--ink)}.fig .bad{fill:var(--fail)}
 .fig .them{stroke:var(--mark);stroke-width:1.8}
 .fig .self{stroke:var(--ink);stroke-width:1.8}
 .fig .say{stroke:var(--soft);stroke-width:1.2}
+@media(max-width:30rem){.fig{font-size:12px}}
 @media print{.fig{max-width:12cm;break-inside:avoid}}
 """
