@@ -29,24 +29,32 @@ _NAME = rf"{_NAMING}[\w.-]{{0,40}}"
 # was cut.
 _TYPE = r"[\w.:&*]{0,30}[(\[{]{0,3}\w{0,10}\)?\s?"
 _QUOTED = rf"""(?:{_TYPE}(?:"(?:\\.|[^"\\])*(?:"|$)|'(?:\\.|[^'\\])*(?:'|$)))"""
-_VALUE = rf"""(?:\[removed\]|{_QUOTED}|[^\s"'&,;)\]}}]+)"""
+_VALUE = rf"""(?:{_QUOTED}|(?:\[removed\]|[^\s"'&,;)\]}}])+)"""
 _SCHEME = r"(?:(?i:bearer|basic|digest|token)\s+)?"
 _IS = r"""(?:\\?["']?\s*(?:[:=>]|%3[Dd]|=>)\s*\\?|["']\s*,\s*(?=b?["']))"""
 
+# A line that begins as an object and is none: nobody knows where a secret in it ends.
+_OBJECT = re.compile(rf"(?m)(?P<before>^\s*\{{[^\r\n]*?{_NAMING})[^\r\n]*")
 _LINE = re.compile(rf"(?m)^(?P<before>\s*(?:export\s+)?[\w.-]{{0,40}}?{_NAME}\s*[:=]\s*)\S[^\r\n]*")
 _NAMED = re.compile(rf"(?P<before>{_NAME}{_IS})(?P<value>{_SCHEME}{_VALUE})")
 _ELEMENT = re.compile(rf"(?P<before><[\w.:-]{{0,40}}?{_NAME}>)[^<]+")
 _FLAG = re.compile(rf"(?P<before>(?<![\w-])--?[\w-]{{0,40}}?{_NAME}\s+)(?P<value>(?!-){_VALUE})")
 _BEARER = re.compile(r"(?P<before>\b(?i:bearer|basic)\s+)[\w.~+/=-]{6,}")
 _USERINFO = re.compile(r"(?P<before>\b[a-zA-Z][\w+.-]{1,20}://)[^\s/?#\"'<>]{1,400}(?=@)")
-_BLOCK = re.compile(
-    r"(?P<before>)-----BEGIN [A-Z0-9 ]+-----.*?(?:-----END [A-Z0-9 ]+-----|\Z)", re.S
-)
-_UUID = re.compile(r"(?P<before>)\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b")
-_NETS = (_BLOCK, _USERINFO, _LINE, _ELEMENT, _NAMED, _FLAG, _BEARER, _UUID)
+_NAMED_ONES = (_USERINFO, _OBJECT, _LINE, _ELEMENT, _NAMED, _FLAG, _BEARER)
 
-_WORD = re.compile(r"(?P<before>/?(?:[a-z]{1,10}[0-9]?/)*)(?P<word>[A-Za-z0-9+/=_-]{16,})")
-_UNBROKEN = re.compile(r"[A-Za-z0-9]{40}")
+_BLOCK = re.compile(r"(?P<before>)-----BEGIN [A-Z ]+-----.*?(?:-----END [A-Z ]+-----|\Z)", re.S)
+_UUID = re.compile(r"(?P<before>)\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b")
+_MARKED = re.compile(  # by who hands them out; the last is a JSON Web Token
+    r"(?P<before>(?<!\w))(?:(?:gh[opsur]_|github_pat_|glpat-|xox[abp]-|sk-|AKIA)[\w+/=-]{12,}"
+    r"|eyJ[\w-]{8,}(?:\.[\w-]{8,}){1,4})"
+)
+_SHAPED = (_BLOCK, _UUID, _MARKED)
+# The first parts of a path stay; the `3D` of a `%3D` is no beginning.
+_BEFORE = r"(?<!%)(?<!%.)(?P<before>/?(?:[a-z]{2,6}[0-9]?/)*)"
+_WORD = re.compile(_BEFORE + r"(?P<word>[A-Za-z0-9+/_-]{16,}={0,2})")
+_SHORTEST = 16  # a key
+_LONGEST = 40  # a word
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _NO_SECRETS = ("PWD", "OLDPWD")
 
@@ -76,7 +84,7 @@ class Scrubber:
         for line in text.split("\n"):
             value = _parsed(line)
             if value is None:
-                plain.append(_cut(line))
+                plain.append(line)
                 continue
             if plain:
                 made.append(self.text("\n".join(plain)))
@@ -113,11 +121,12 @@ class Scrubber:
         for value in self._known:
             self.removed += text.count(value)
             text = text.replace(value, REMOVED)
-        for net in _NETS:
-            text = net.sub(self._caught, text)
-        text = _WORD.sub(
-            lambda word: self._caught(word) if _is_key(word["word"]) else word[0], text
-        )
+        # Before names are looked for: the three letters of one are in many a key.
+        for shape in _SHAPED:
+            text = shape.sub(self._caught, text)
+        text = _WORD.sub(lambda at: self._caught(at) if _is_key(at["word"]) else at[0], text)
+        for named in _NAMED_ONES:
+            text = named.sub(self._caught, text)
         return self._home.sub("~", text) if self._home else text
 
     def _caught(self, found: re.Match[str]) -> str:
@@ -144,16 +153,19 @@ def _is_name(before: object) -> bool:
 
 
 def _is_key(word: str) -> bool:
-    """Whether a word is one that somebody drew by lot."""
-    letters = re.sub(r"[^A-Za-z0-9]", "", word)
-    if letters.isdigit():
-        return False
-    if _UNBROKEN.search(word):
+    """Whether a word is one that somebody drew by lot: changes between small letters, capitals and
+    digits, and digits among letters, are a fifth of it and more; an eighth, if
+    it ends as Base64 does."""
+    parts = [part for part in re.findall(r"[A-Za-z0-9]+", word) if not part.isdigit()]
+    if any(len(part) >= _LONGEST for part in parts):
         return True
-    kinds = ["a" if c.islower() else "A" if c.isupper() else "0" for c in letters]
-    # `Aa` is how a word in CamelCase begins, and no change.
-    changes = sum(a != b and (a, b) != ("A", "a") for a, b in pairwise(kinds))
-    return changes * 5 >= len(letters) >= 16
+    count = odd = 0
+    for part in parts:
+        kinds = ["a" if c.islower() else "A" if c.isupper() else "0" for c in part]
+        # `Aa` is how a word in CamelCase begins, and no change.
+        odd += sum(a != b and (a, b) != ("A", "a") for a, b in pairwise(kinds)) + kinds.count("0")
+        count += len(part)
+    return count >= _SHORTEST and odd * (8 if word.endswith("=") else 5) >= count
 
 
 def _parsed(text: str) -> Any:
@@ -164,9 +176,3 @@ def _parsed(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return None
-
-
-def _cut(line: str) -> str:
-    """A line that begins as an object and is none: nobody knows where a secret in it ends."""
-    named = _IS_SECRET.search(line) if line.lstrip().startswith("{") else None
-    return f"{line[: named.end()]}={REMOVED}" if named else line
