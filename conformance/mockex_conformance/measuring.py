@@ -23,7 +23,7 @@ from mockex_conformance.harness.run import CaseRun
 from mockex_conformance.harness.times import Conditions
 from mockex_conformance.incident import Round, Rounds
 from mockex_conformance.recording import read_entries
-from mockex_conformance.report.chart import Steps, deliveries_over_time
+from mockex_conformance.report.figures.deliveries import Steps, deliveries_over_time
 
 PROFILE = "usdm"
 SETTINGS = {"compression": False}  # bytes are compared, and deflated ones are of any length

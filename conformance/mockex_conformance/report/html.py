@@ -33,8 +33,8 @@ from mockex_conformance.incident import (
 )
 from mockex_conformance.rejudging import NoRecording, read_recording
 from mockex_conformance.report import text
-from mockex_conformance.report.chart import Steps, deliveries_over_time, describe, svg
 from mockex_conformance.report.figures import STYLE, legend
+from mockex_conformance.report.figures.deliveries import Steps, deliveries_over_time, describe, svg
 from mockex_conformance.report.lines import RunLine
 from mockex_conformance.report.outcome import Outcome, outcome
 from mockex_conformance.report.page.content import SIGNS, START, content_of

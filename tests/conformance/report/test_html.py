@@ -18,7 +18,7 @@ from mockex_conformance.description import Description, Expect, Limits
 from mockex_conformance.incident import Round, Rounds, compare, disagreements, paragraphs
 from mockex_conformance.recording import Terms
 from mockex_conformance.report import html
-from mockex_conformance.report.chart import deliveries_over_time
+from mockex_conformance.report.figures.deliveries import deliveries_over_time
 from mockex_conformance.report.html import LIMIT, Caught, Incident, Page, render, write_page
 from mockex_conformance.report.lines import EndLine, run_line
 from mockex_conformance.report.outcome import outcome
@@ -468,7 +468,9 @@ def test_what_must_comes_first_and_of_equals_one_of_each_testee(
     ]  # fmt: skip
     recorded(tmp_path, verdicts, leaky_journal)
     whole = render(html.page_of(tmp_path))
-    one = max(len(figure) for figure in re.findall(r"<figure class=.swim.*?</figure>", whole, re.DOTALL))
+    one = max(
+        len(figure) for figure in re.findall(r"<figure class=.swim.*?</figure>", whole, re.DOTALL)
+    )
     told = render(page(verdicts, folder=tmp_path), limit=len(render(page(verdicts))) + 3 * one)
     shown = Document(told)
     drawn = [a.attrib["id"] for a in shown.all("article") if a.find(".//figure") is not None]

@@ -7,9 +7,10 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from mockex.server.journal import AnyEntry, Ended, Noted
-from mockex_conformance.report.chart import deliveries_over_time, describe, nice_ticks, svg
+from mockex_conformance.report.figures.deliveries import deliveries_over_time, describe, svg
+from mockex_conformance.report.figures.plot import nice_ticks
 
-from .conftest import STREAM
+from ..conftest import STREAM
 
 
 def test_a_leak_is_a_staircase(leaky_journal: list[AnyEntry]) -> None:
@@ -36,7 +37,7 @@ def test_another_stream_is_not_counted(leaky_journal: list[AnyEntry]) -> None:
 
 def test_an_empty_journal_gives_an_empty_chart() -> None:
     steps = deliveries_over_time([], STREAM, "nothing")
-    ET.fromstring(svg(steps))
+    assert ET.fromstring(svg(steps)).get("class") == "fig"
     assert (steps.most, steps.last) == (0, 0)
 
 
@@ -49,7 +50,8 @@ def test_the_picture_is_well_formed_and_says_what_it_shows(
     assert "at most 3, 3 at the end; 2 × Reset" in describe(steps)
     labels = {element.text for element in picture.iter("text")}
     assert {"seconds", "live deliveries", "6", "10"} <= labels
-    assert len(picture.findall("g[@class='mark']")) == 2
+    (heads,) = picture.findall("path[@class='head']")
+    assert heads.get("d", "").count("M") == 2
 
 
 @pytest.mark.parametrize(
