@@ -204,7 +204,7 @@ def schema(name: str) -> Schema:
         raise ConfigError("NAME", name, hint + ", ".join(_NAMED))
     about, make = _NAMED[name]
     made = {"$schema": _DIALECT, "title": name, "description": about, **make()}
-    return cast(Schema, json.loads(json.dumps(made)))  # tuples among the defaults are arrays
+    return cast("Schema", json.loads(json.dumps(made)))  # tuples among the defaults are arrays
 
 
 def text(name: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mockex.cli import ExitCode, Group, complain, say
+from mockex.cli import ExitCode, complain, say, say_json
 from mockex.cli.doctor import provision
 from mockex.cli.faults_shown import (
     described,
@@ -22,6 +22,7 @@ from mockex.cli.faults_shown import (
     show_kind,
     show_kinds,
 )
+from mockex.cli.help import Choice, Group, option
 from mockex.errors import AdminError, ConfigError, Problem, ScriptError
 from mockex.faults.catalogue import (
     NoSuchFault,
@@ -43,19 +44,32 @@ NO_ADDRESS = (
 _GONE, _CONFLICT = 0, 409
 _POLL_S = 10.0  # how long one call waits for news of a script
 
-_at = click.option(
+_at = option(
     "--admin", envvar="MOCKEX_ADMIN_URL", metavar="URL",
-    help="The admin API of the exchange: `admin=` of its ready line.  [env: MOCKEX_ADMIN_URL]",
+    help="`admin=` of the ready line; or MOCKEX_ADMIN_URL.",
 )  # fmt: skip
-_as_json = click.option("--json", "as_json", is_flag=True, help="JSON instead of lines.")
-_wait = click.option(
-    "--wait", type=click.Choice(["seen", "no"]), default="seen", show_default=True,
-    help="Whether to wait until what was injected is seen to happen.",
+_as_json = option("--json", "as_json", is_flag=True, help="JSON instead of lines.")
+_wait = option(
+    "--wait", type=Choice(["seen", "no"]), default="seen", show_default=True, metavar="WORD",
+    help="Until it is `seen` to happen, or `no`.",
 )  # fmt: skip
-_within = click.option(
+_within = option(
     "--within", type=click.FloatRange(0, 600), default=5.0, show_default=True, metavar="SECONDS",
     help="How long to wait for that.",
 )  # fmt: skip
+
+
+def _kinds(
+    _ctx: click.Context, _param: click.Parameter, incomplete: str
+) -> list[click.shell_completion.CompletionItem]:
+    """What a shell offers for KIND."""
+    from click.shell_completion import CompletionItem
+
+    return [
+        CompletionItem(kind.spelled, help=kind.about)
+        for kind in kinds()
+        if kind.spelled.startswith(incomplete)
+    ]
 
 
 class _Faults(Group):
@@ -70,7 +84,14 @@ class _Faults(Group):
             return ExitCode.FAILED if error.status in (_GONE, _CONFLICT) else ExitCode.USAGE
 
 
-@click.group(cls=_Faults)
+@click.group(
+    cls=_Faults,
+    examples="""
+    export MOCKEX_ADMIN_URL=http://127.0.0.1:40511   # admin= of the ready line
+    mockex faults add reset
+    mockex faults add latency delay_ms=300 direction=both
+    """,
+)
 def faults() -> None:
     """What goes wrong at a running exchange: add it, see it, end it; play scripts."""
 
@@ -78,12 +99,18 @@ def faults() -> None:
 faults.add_command(provision)
 
 
-@faults.command()
-@click.argument("kind")
+@faults.command(
+    examples="""
+    mockex faults add reset
+    mockex faults add latency delay_ms=300 direction=both
+    mockex faults add stall --when every=30s,times=3 --wait no
+    """
+)
+@click.argument("kind", shell_complete=_kinds)
 @click.argument("fields", nargs=-1, metavar="[FIELD=VALUE]...")
-@click.option(
-    "--when", metavar="after=N | every=TIME,times=N",
-    help="After so many events of a live delivery, or again and again; else at once.",
+@option(
+    "--when", metavar="TERMS",
+    help="after=N events, or every=TIME,times=N; else now.",
 )  # fmt: skip
 @_wait
 @_within
@@ -98,7 +125,7 @@ def add(
     as_json: bool,
     admin: str | None,
 ) -> int:
-    """Inject a fault of KIND: `mockex faults add latency delay_ms=300 direction=both`.
+    """Inject a fault of KIND.
 
     `mockex faults types` lists kinds and fields. The exit code is 1 if it could not be done, or was
     not seen within --within.
@@ -134,7 +161,7 @@ def _say_seen(told: dict[str, Any], within: float, *, as_json: bool) -> int:
 @_as_json
 @_at
 def list_(as_json: bool, admin: str | None) -> None:
-    """List all faults that were injected, with what became of each."""
+    """List what was injected, and what became of it."""
     with exchange_at(admin) as exchange:
         told = exchange.call("GET", "/faults")["faults"]
     if as_json:
@@ -170,20 +197,18 @@ def clear(number: int | None, as_json: bool, admin: str | None) -> int:
     return ExitCode.FAILED if any(one["on"] for one in told) else ExitCode.OK
 
 
-@faults.command()
-@click.argument("kind", required=False)
+@faults.command(examples="mockex faults types hold")
+@click.argument("kind", required=False, shell_complete=_kinds)
 @_as_json
 def types(kind: str | None, as_json: bool) -> None:
-    """List what can go wrong; of KIND, what it does and its fields with their units."""
+    """List what can go wrong; of KIND, its fields with their units."""
     try:
         wanted = class_named(kind).__name__ if kind is not None else None
     except NoSuchFault as error:
         raise ConfigError("KIND", kind, f"a fault: {error}") from None
     found = [k for k in kinds() if wanted in (None, k.name)]
     if as_json:
-        import msgspec
-
-        say(msgspec.json.encode(found if kind is None else found[0]).decode())
+        say_json(found if kind is None else found[0])
     elif kind is None:
         show_kinds(found)
     else:
@@ -193,7 +218,7 @@ def types(kind: str | None, as_json: bool) -> None:
 @faults.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 def check(file: Path) -> None:
-    """Read a fault script and say what is wrong with it, line by line; nothing is run.
+    """Say what is wrong with a fault script; nothing is run.
 
     The exit code is 4 if something is.
     """
@@ -211,7 +236,7 @@ def check(file: Path) -> None:
 @_as_json
 @_at
 def run(file: Path, wait: str, within: float, as_json: bool, admin: str | None) -> int:
-    """Play a fault script, and say of each fault when it is injected, seen and ended.
+    """Play a fault script, and say what happens to each fault.
 
     The script ends with this command, also by Ctrl-C; with --wait no it is left to the exchange.
     The exit code is 1 if a fault could not be done, or was not seen within --within of the last.

@@ -12,13 +12,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import psutil
 import pytest
 
 from mockex_conformance.rejudging import judge_again
-from mockex_conformance.report.record import read_record
+from mockex_conformance.report.record import Record, read_record
 from mockex_conformance.report.settling import key
 
 pytestmark = pytest.mark.timeout(180)
@@ -117,6 +119,23 @@ def until_judged(run: subprocess.Popen[str], out: Path, least: int) -> None:
     pytest.fail(f"no {least} verdicts within {WITHIN_S} s")
 
 
+def suspend_a_worker(run: subprocess.Popen[str]) -> None:
+    """Stop the process of a case, as soon as there is one."""
+    until = time.monotonic() + WITHIN_S
+    while time.monotonic() < until:
+        for child in psutil.Process(run.pid).children():
+            with suppress(psutil.NoSuchProcess):
+                child.suspend()
+                return
+        time.sleep(0.01)
+    pytest.fail("no case is running")
+
+
+def judged_cases(record: Record) -> int:
+    """Cases that have a verdict; repetitions are one."""
+    return len({verdict.case for verdict in record.verdicts})
+
+
 @pytest.mark.parametrize("ground", ["real", "virtual"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_what_was_judged_stands_and_the_rest_is_run_later(
@@ -130,12 +149,16 @@ def test_what_was_judged_stands_and_the_rest_is_run_later(
     run = conform(*args)
     until_judged(run, out, 1)
     run.send_signal(number)
-    _, said = run.communicate(timeout=WITHIN_S)
+    shown, said = run.communicate(timeout=WITHIN_S)
     killed = number is signal.SIGKILL
     assert run.returncode == (-number if killed else 2), said
     assert killed or f"Go on with: mockex conform --resume {out}" in said
     before = read_record(out)
     assert before.verdicts
+    if not killed:
+        assert ET.parse(out / "junit.xml").getroot().get("tests") == str(judged_cases(before))
+        assert "Interrupted: that is not all." in shown
+        assert (out / "report.html").exists()
     assert not before.complete
     assert (before.end is None) == killed
     assert not judge_again(out).differences
@@ -153,6 +176,26 @@ def test_what_was_judged_stands_and_the_rest_is_run_later(
     judged = judge_again(out)
     assert (judged.differences, judged.same) == ([], len(after.verdicts))
     assert (out / "junit.xml").exists()
+
+
+def test_a_second_interrupt_ends_at_once_also_what_does_not_answer(
+    testee: Path, tmp_path: Path, conform: Conform
+) -> None:
+    out = tmp_path / "out"
+    run = conform(testee, "--case", "SUB-01", "--repeat", 9, "--jobs", 1, "--out", out)
+    until_judged(run, out, 1)
+    suspend_a_worker(run)  # it will not hear that it should end
+    began = time.monotonic()
+    run.send_signal(signal.SIGINT)
+    assert run.stderr is not None
+    assert any("once more ends at once" in line for line in run.stderr)
+    run.send_signal(signal.SIGINT)
+    shown, said = run.communicate(timeout=WITHIN_S)
+    assert time.monotonic() - began < 8, "no waiting for the worker"
+    assert (run.returncode, shown) == (2, "")
+    assert said.endswith("mockex: interrupted\n")
+    assert read_record(out).end is None
+    assert not (out / "junit.xml").exists()
 
 
 def test_a_run_that_is_complete_is_shown_again_and_not_touched(

@@ -145,10 +145,8 @@ def try_(
 ) -> None:
     """Talk to one testee by hand, against a healthy exchange.
 
-    Requests are read from the terminal or from a pipe: `subscribe ethusdc@aggTrade`, `reconnect`,
-    `status`, or a JSON object; `wait live` and `wait 2` hold up what follows; `help` lists them.
-    What the testee says (>), what it is told (<), what happens at the exchange (~), prints (|) and
-    what is wrong (!) is shown line by line. The exit code is 1 if it said or did something wrong.
+    Type `subscribe ethusdc@aggTrade`, `reconnect`, `wait live`, or `help`. Shown is what it says
+    (>), is told (<), does at the exchange (~), prints (|), and what is wrong (!): exit code 1.
     """
     from mockex_conformance import trying
 
