@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
+from websockets.protocol import State
 
 from mockex_adapter import RULES, Feed, Settings, Timers
 
@@ -64,7 +65,12 @@ class FakeExchange:
 
     @property
     def live(self) -> list[Peer]:
-        return [peer for peer in self.peers if not peer.ended]
+        """Those that are told of the market: a client that closes is not over at once."""
+        return [
+            peer
+            for peer in self.peers
+            if not peer.ended and peer.connection.protocol.state is State.OPEN
+        ]
 
     def handshake(self, _: ServerConnection, __: Request) -> Response | None:
         return self.refuse.pop(0) if self.refuse else None
