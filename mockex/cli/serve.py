@@ -241,7 +241,7 @@ def serve(
             if not (plain or as_json) and is_at_terminal():
                 from mockex.cli.live.view import live_view
 
-                await stack.enter_async_context(live_view(exchange, desk, lines))
+                await stack.enter_async_context(live_view(exchange, desk, lines, sys.stderr))
             if faults is not None:
                 desk.play(faults)
             with suppress(TimeoutError):  # it was asked for

@@ -120,7 +120,7 @@ def _head(picture: Picture, facts: Facts, pace: Pace, width: int) -> list[Row]:
             f"{facts.profile}; seed {facts.seed}; {up}; market {market}",
             f"connections {counts}; {flow}; {rest}",
         ]
-    if not (picture.live or picture.pending or picture.over or picture.refused):
+    if not (picture.connections_all or picture.over or picture.refused):
         rows.append(f"nobody is here yet; try {facts.begin_with}")
     said = Row(_said(picture), Look.ALERT if picture.times else Look.QUIET)
     return [*(Row(row) for row in rows), said]

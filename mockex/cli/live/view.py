@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from typing import TextIO
 
 from rich.console import Console
 from rich.text import Text
@@ -22,7 +22,7 @@ from mockex.cli.live.programs import Programs
 from mockex.cli.live.screen import Screen
 from mockex.server.desk import Desk
 from mockex.server.exchange import Exchange
-from mockex.server.journal import Attempted
+from mockex.server.journal import AnyEntry, Attempted
 
 EVERY_S = 0.2
 MOST_AT_ONCE = 40  # lines of one turn
@@ -33,16 +33,15 @@ SHARE = 2 / 3  # of the terminal's height, for what is written anew
 class View:
     """The view of one exchange. `above` are the lines that stand on the terminal already."""
 
-    def __init__(self, exchange: Exchange, desk: Desk, above: Sequence[str]) -> None:
+    def __init__(self, exchange: Exchange, desk: Desk, above: Sequence[str], out: TextIO) -> None:
         self._exchange = exchange
         self._desk = desk
         self._programs = Programs()
         proxied = exchange.line.name == "toxiproxy"  # it is at the other end of all connections
         self._watch = Watch((lambda _port: None) if proxied else self._programs.of)
         self._looks = not proxied
-        encoding = sys.stderr.encoding or "ascii"
-        self._ink = {look: _ink(Console(file=sys.stderr), look) for look in Look}
-        self._screen = Screen(sys.stderr.fileno(), encoding, above)
+        self._ink = {look: _ink(Console(file=out), look) for look in Look}
+        self._screen = Screen(out.fileno(), out.encoding or "ascii", above)
         self._lines: deque[Line] = deque(maxlen=MOST_AT_ONCE)
         self._left_out = 0
         self._read = 0  # entries
@@ -71,17 +70,22 @@ class View:
             await asyncio.sleep(EVERY_S)
 
     async def _turn(self) -> None:
-        entries = self._exchange.journal.entries
-        new = entries[self._read :]
-        self._read += len(new)
+        new = self._unread()
         ports = {entry.peer_port for entry in new if isinstance(entry, Attempted)}
         if ports and self._looks:
             await asyncio.to_thread(self._programs.look, ports)
-        for entry in new:
-            for line in self._watch.apply(entry):
-                self._add(line)
+        self._take(new)
         if self._screen.ready():
             self.draw()
+
+    def _unread(self) -> list[AnyEntry]:
+        return self._exchange.journal.entries[self._read :]
+
+    def _take(self, entries: Sequence[AnyEntry]) -> None:
+        for entry in entries:
+            self._read += 1
+            for line in self._watch.apply(entry):
+                self._add(line)
 
     def _add(self, line: Line) -> None:
         self._left_out += len(self._lines) == MOST_AT_ONCE
@@ -114,13 +118,12 @@ class View:
         self._updates = (now, updates)
         return Pace(self._exchange.clock.speed, max(updates - then, 0) / max(now - before, EVERY_S))
 
-    def close(self) -> None:
-        """Draw once more, and leave it there."""
-        for entry in self._exchange.journal.entries[self._read :]:
-            for line in self._watch.apply(entry):
-                self._add(line)
-        if self._screen.ready():
-            self.draw()
+    def close(self, *, drawing: bool) -> None:
+        """Draw once more, if it can be done, and leave it there."""
+        if drawing:
+            self._take(self._unread())
+            if self._screen.ready():
+                self.draw()
         self._screen.close()
 
 
@@ -133,10 +136,12 @@ def _ink(console: Console, look: Look) -> tuple[str, str]:
 
 
 @asynccontextmanager
-async def live_view(exchange: Exchange, desk: Desk, above: Sequence[str]) -> AsyncIterator[None]:
-    """Show the exchange on the terminal, below the lines that stand there, while the block runs.
-    One that breaks says so, and the exchange goes on without."""
-    view = View(exchange, desk, above)
+async def live_view(
+    exchange: Exchange, desk: Desk, above: Sequence[str], out: TextIO
+) -> AsyncIterator[None]:
+    """Show the exchange on the terminal `out`, below the lines that stand there already, while the
+    block runs. A view that breaks says so, and the exchange goes on without."""
+    view = View(exchange, desk, above, out)
     desk.tell = view.tell
     loop = asyncio.get_running_loop()
 
@@ -153,6 +158,7 @@ async def live_view(exchange: Exchange, desk: Desk, above: Sequence[str]) -> Asy
     try:
         yield
     finally:
+        broken = running.done()
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-        view.close()
+        view.close(drawing=not broken)

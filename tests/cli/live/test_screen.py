@@ -2,45 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
-import select
-import struct
-import termios
 from collections.abc import Iterator
 
-import pyte
 import pytest
 
 from mockex.cli.live.screen import Screen
-
-
-class Terminal:
-    """A pty, and what a person would see on it."""
-
-    def __init__(self, columns: int = 40, lines: int = 10) -> None:
-        self.near, self.far = pty.openpty()
-        self.seen = pyte.Screen(columns, lines)
-        self._stream = pyte.ByteStream(self.seen)
-        self._set(columns, lines)
-
-    def _set(self, columns: int, lines: int) -> None:
-        fcntl.ioctl(self.near, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-
-    def resize(self, columns: int, lines: int) -> None:
-        self._set(columns, lines)
-        self.seen.resize(lines, columns)
-
-    def text(self) -> list[str]:
-        """All that was written, as it stands there."""
-        while select.select([self.near], [], [], 0)[0]:
-            self._stream.feed(os.read(self.near, 65_536))
-        return [line.rstrip() for line in self.seen.display if line.strip()]
-
-    def close(self) -> None:
-        os.close(self.near)
-        os.close(self.far)
+from tests.cli.live.terminal import Terminal
 
 
 @pytest.fixture
