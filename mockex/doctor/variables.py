@@ -31,20 +31,24 @@ def variables(environ: Mapping[str, str], of_flags: Callable[[], Collection[str]
     and is asked only if there is one that it might be: it imports them all."""
     found = sorted(name for name in environ if name.startswith(PREFIX))
     unknown = [name for name in found if name not in OURS | TOLD_TO_TESTEES]
-    known: list[str] = []
+    state, what, repair = State.OK, f"{', '.join(found) or 'no ' + PREFIX + '*'} set", ""
     if unknown:
-        known = sorted({*OURS, *TOLD_TO_TESTEES, *of_flags()})
+        known = {*OURS, *TOLD_TO_TESTEES, *of_flags()}
         unknown = [name for name in unknown if name not in known]
-    what, repair = f"{', '.join(found) or 'no ' + PREFIX + '*'} set", ""
-    if unknown:
-        what = f"no command knows {', '.join(unknown)}"
-        near = [near for name in unknown for near in difflib.get_close_matches(name, known, n=1)]
-        meant = f"; did you mean {', '.join(near)}?" if near else ""
-        repair = f"unset {' '.join(unknown)}{meant}"
+        if unknown:
+            state, what = State.BROKEN, f"no command knows {', '.join(unknown)}"
+            repair = "; ".join(_repair(name, known) for name in unknown)
     return Answer(
         name="variables",
-        state=State.BROKEN if unknown else State.OK,
+        state=state,
         what=what,
         needed_for="settings that count",
         repair=repair,
     )
+
+
+def _repair(name: str, known: Collection[str]) -> str:
+    """The nearest one that there is; the beginning, which all have, makes none near."""
+    endings = [one.removeprefix(PREFIX) for one in sorted(known)]
+    near = difflib.get_close_matches(name.removeprefix(PREFIX), endings, n=1, cutoff=0.7)
+    return f"{name}: did you mean {PREFIX}{near[0]}?" if near else f"unset {name}"
