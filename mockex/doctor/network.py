@@ -135,7 +135,7 @@ def ports() -> Answer:
         name="ports",
         state=state,
         what=what,
-        needed_for="connections that come and go: each has a port, which then rests for a minute",
+        needed_for="connections that come and go: the port of each rests for a minute",
         repair=repair,
         required=True,
     )

@@ -40,7 +40,7 @@ class Tool:
 TOOLS = (
     Tool(
         name="go",
-        needed_for="testees in Go; to build the Toxiproxy server (Go 1.23)",
+        needed_for="testees in Go, and building the Toxiproxy server (Go 1.23)",
         programs=("go",),
         args=("version",),
         pattern=r"\bgo(\d+(?:\.\d+)+)",
@@ -96,7 +96,7 @@ TOOLS = (
     ),
     Tool(
         name="chromium",
-        needed_for="mockex's own tests of the report page; to read a report any browser will do",
+        needed_for="the tests of mockex's own pages; any browser shows a report",
         programs=("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
         packages={
             "apt": "chromium", "dnf": "chromium", "pacman": "chromium", "apk": "chromium",

@@ -43,7 +43,7 @@ def _lines(answer: Answer, verbose: bool, width: int | None, paint: Paint) -> li
     what = answer.what
     fine = answer.state is State.OK
     if not fine:
-        what = f"{what}, for {answer.needed_for}"
+        what = f"{what} (for {answer.needed_for})"
     indent = _INDENT if width is None or width >= _NARROW else 2
     first, *rest = _wrapped(what, width, indent)
     if indent == _INDENT:
@@ -81,7 +81,7 @@ def _sentence(diagnosis: Diagnosis, also: Collection[str]) -> str:
     ]
     ends = "All that is needed is there."
     if unmet:
-        ends = f"Needed and not as it must be: {', '.join(unmet)}."
+        ends = f"Needed, and missing or broken: {', '.join(unmet)}."
     if others:
-        ends += f" Only for those who use it: {', '.join(others)}."
+        ends += f" Worth a look: {', '.join(others)}."
     return ends

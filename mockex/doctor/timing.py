@@ -77,8 +77,8 @@ def load(busy: float | None) -> Answer:
         state=State.OK if fine else State.LACKING,
         what=(f"{cores} cores" if busy is None else f"{cores} cores, {busy:.0%} busy")
         + ("" if fine else f"; above {BUSY:.0%} no case is started"),
-        needed_for="mockex conform: cases side by side, a testee that gets its processor",
-        repair="" if fine else "let it do less beside; the suite waits until there is room",
+        needed_for="mockex conform",
+        repair="" if fine else "let the machine do less beside; until it does, the suite waits",
         details=(f"load averages {' '.join(f'{one:.1f}' for one in os.getloadavg())}",),
     )
 

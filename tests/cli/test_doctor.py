@@ -105,7 +105,7 @@ def test_what_is_optional_does_not_count_unless_it_is_needed(
     finds(monkeypatch, OK, GO)
     assert cli.run(["doctor"]) == ExitCode.OK
     assert cli.run(["doctor", "--need", "go"]) == ExitCode.UNJUDGED
-    assert capsys.readouterr().out.endswith("Needed and not as it must be: go.\n")
+    assert capsys.readouterr().out.endswith("Needed, and missing or broken: go.\n")
     finds(monkeypatch, replace(OK, state=State.BROKEN))
     assert cli.run(["doctor"]) == ExitCode.UNJUDGED
 

@@ -285,17 +285,17 @@ DIAGNOSIS = Diagnosis(
 def test_each_answer_is_a_line_and_what_repairs_it_stands_below() -> None:
     assert told(DIAGNOSIS) == [
         "ok      python        fine",
-        "lacks   open-files    100 for a process, for y",
+        "lacks   open-files    100 for a process (for y)",
         "                      ulimit -n 4096",
-        "broken  go            not there, for y",
+        "broken  go            not there (for y)",
         "                      brew install go",
         "",
-        "Needed and not as it must be: open-files. Only for those who use it: go.",
+        "Needed, and missing or broken: open-files. Worth a look: go.",
     ]
 
 
 def test_what_somebody_needs_counts() -> None:
-    assert told(DIAGNOSIS, ["go"])[-1] == "Needed and not as it must be: open-files, go."
+    assert told(DIAGNOSIS, ["go"])[-1] == "Needed, and missing or broken: open-files, go."
     assert [answer.name for answer in DIAGNOSIS.unmet(["go"])] == ["open-files", "go"]
     assert [answer.name for answer in DIAGNOSIS.unmet(["python"])] == ["open-files"]
 
@@ -314,7 +314,7 @@ def test_a_narrow_terminal_has_each_line_whole() -> None:
     assert lines[:4] == [
         "broken  go",
         "  at /usr/local/go/bin/go says a thing",
-        "  or two, for y",
+        "  or two (for y)",
         "  brew install go",
     ]
     assert all(len(line) <= 40 for line in lines)
