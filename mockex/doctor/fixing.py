@@ -20,6 +20,7 @@ May = Callable[[str], bool]  # whether something may be done, which is asked or 
 def fix(diagnosis: Diagnosis, extras: Sequence[str], say: Say, may: May) -> None:
     """Repair what can be, and say of each thing what was done. `extras` are to be installed; what
     needs the network says so through `may` before it begins."""
+    known = python.extras()
     for answer in diagnosis.answers:
         if answer.name in extras:
             _extra(answer, say, may)
@@ -31,6 +32,8 @@ def fix(diagnosis: Diagnosis, extras: Sequence[str], say: Say, may: May) -> None
             _cache(answer, say)
         else:
             why = _WHY.get(answer.name, "is for you to do")
+            if answer.name in known:
+                why = f"was not asked for (--extra {answer.name})"
             say(f"{answer.name}: not done, {why}: {answer.repair}")
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mockex.doctor.answer import Answer, State
+from mockex.doctor.asking import ask, first_line
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -77,7 +78,16 @@ def _installed(state: State, what: str, repair: str) -> Answer:
         what=what,
         needed_for="the commands that mockex prints for you to type",
         repair=repair,
+        details=_commit() if is_checkout() else (),
     )
+
+
+def _commit() -> tuple[str, ...]:
+    git = shutil.which("git")
+    if git is None:
+        return ()
+    reply = ask({"git": (git, "-C", str(HERE), "rev-parse", "--short", "HEAD")})["git"]
+    return () if reply.why else (f"commit {first_line(reply.said)}",)
 
 
 def _starts_us(program: Path) -> bool:
@@ -192,7 +202,8 @@ def install_command(wanted: list[str]) -> list[str]:
 def install(wanted: list[str]) -> str:
     """That command as a line to type."""
     command = install_command(wanted)
-    if shutil.which("python") == sys.executable:
+    short = shutil.which("python")
+    if short is not None and Path(short).parent == Path(sys.executable).parent:
         command = ["python" if part == sys.executable else part for part in command]
     return shlex.join(command)
 

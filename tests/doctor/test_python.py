@@ -108,6 +108,16 @@ def test_a_checkout_that_is_not_installed_is_told(monkeypatch: Monkeypatch) -> N
     assert answer.repair.endswith(f"pip install -e {python.HERE}")
 
 
+def test_a_checkout_is_told_with_its_commit(world: World, monkeypatch: Monkeypatch) -> None:
+    monkeypatch.setenv("PATH", str(world.root / "bin"))
+    monkeypatch.setattr(python, "is_checkout", lambda: True)
+    assert python.installation().details == ()
+    git = world.put("bin/git", "#!/bin/sh\necho 1a2b3c4\n")
+    assert python.installation().details == ("commit 1a2b3c4",)
+    git.write_text("#!/bin/sh\necho fatal: not a git repository >&2; exit 128\n")
+    assert python.installation().details == ()
+
+
 def test_an_environment_without_pip_is_repaired_with_uv(
     world: World, monkeypatch: Monkeypatch
 ) -> None:
@@ -199,7 +209,9 @@ def test_an_extra_is_installed_only_where_it_was_named(
     pip = world.put("bin/pip", f'#!/bin/sh\necho "$@" >>{world.root}/calls\n')
     monkeypatch.setattr(python, "in_environment", lambda: True)
     monkeypatch.setattr(python, "install_command", lambda wanted: [str(pip), *wanted])
-    assert fixed(lacking("tls", "pip install it")).asked == []
+    seen = fixed(lacking("tls", "pip install it"))
+    assert seen.asked == []
+    assert seen.said == ["tls: not done, was not asked for (--extra tls): pip install it"]
     assert world.calls() == 0
     seen = fixed(lacking("tls", "pip install it"), extras=("tls",))
     assert seen.asked == ["tls: install trustme>=1.2 from the network (pip's index)"]
