@@ -52,7 +52,7 @@ PURE = (
     "market", "streams", "session", "rest", "names", "profile", "faults.model", "faults.trigger",
     "faults.link", "faults.catalogue", "faults.positions", "faults.script",
     "faults.script_reading", "faults.schema", "cli.live.model", "cli.live.words",
-    "cli.live.drawing",
+    "cli.live.doubled", "cli.live.drawing",
 )  # fmt: skip
 
 

@@ -13,7 +13,8 @@ from enum import StrEnum
 
 from rich.cells import cell_len, set_cell_size
 
-from mockex.cli.live.model import ConnectionRow, FaultRow, Line, Picture, StreamRow, numbered
+from mockex.cli.live.doubled import numbered
+from mockex.cli.live.model import ConnectionRow, FaultRow, Line, Picture, StreamRow
 
 WIDE = 100  # columns from which everything is shown
 NARROW = 60  # and below which only the least is
@@ -74,7 +75,7 @@ def drawn(picture: Picture, facts: Facts, pace: Pace, *, width: int, height: int
         if shown:
             rows += table(picture, shown, width)
             if every > shown:
-                rows.append(Row(f"  and {every - shown} {what} more", Look.QUIET))
+                rows.append(Row(f"  and {every - shown} more {what}", Look.QUIET))
     return [Row(fitted(row.text, width), row.look) for row in rows]
 
 

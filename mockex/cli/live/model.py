@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
+from mockex.cli.live.doubled import Doubled, Program
 from mockex.cli.live.words import Words, cut
 from mockex.server.journal import (
     AnyEntry,
@@ -36,18 +37,6 @@ from mockex.server.views import Connection, Connections, Fault, Faults
 
 WINDOW_S = 2.0  # that rates are of
 BEHIND_S = 1.0  # the exchange counts as behind for so long after it said so
-MOST_NAMED = 6  # connections in one line
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """A program of this machine that holds the other end of connections."""
-
-    pid: int
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.name} (pid {self.pid})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,16 +110,6 @@ class Picture:
     streams_all: int
     faults: list[FaultRow]
     faults_all: int
-
-
-@dataclass(slots=True)
-class _Twice:
-    """How often, and for how long, one program had a stream more than once."""
-
-    conns: tuple[int, ...] = ()  # now
-    since: float = 0.0
-    times: int = 0
-    seconds: float = 0.0  # before now
 
 
 @dataclass(slots=True)
@@ -215,8 +194,7 @@ class Watch:
         self._sent = _Sent()
         self._rate = _Rate()
         self._rates: dict[int, _Rate] = {}
-        self._live: dict[str, int] = {}  # deliveries by stream, where there is one
-        self._twice: dict[str, _Twice] = {}
+        self._doubled = Doubled()
         self._slow: set[int] = set()
         self._refused = 0
         self._requests = 0
@@ -228,32 +206,41 @@ class Watch:
         if isinstance(entry, Delivered):  # nearly all of them
             self._sent.deliver(entry)
             return []
-        touched = self._take(entry)
+        changed, streams = self._take(entry)
+        at_s = entry.t - self._opened_at
         text = self._words.told(entry)
-        lines = [Line(entry.t - self._opened_at, text)] if text else []
-        return lines + [line for name in touched for line in self._look(name, entry.t)]
+        lines = [Line(at_s, text)] if text else []
+        if changed is not None:
+            program = self._program_of(changed.peer_port)
+            for name in streams:
+                delivers = changed.live and changed.streams.get(name, False)
+                called = self._doubled.set(
+                    name, changed.number, program, entry.t, delivers=delivers
+                )
+                if called:
+                    lines.append(Line(at_s, called, urgent=True))
+        return lines
 
-    def _take(self, entry: AnyEntry) -> Iterable[str]:
-        """Take in an entry; the streams whose deliveries it may change."""
+    def _take(self, entry: AnyEntry) -> tuple[Connection | None, Iterable[str]]:
+        """Take in an entry; the connection and the streams whose deliveries it may change."""
         self._connections.apply(entry)
         self._faults.apply(entry)
-        touched: Iterable[str] = ()
+        known = self._connections.all
         match entry:
             case Attempted(conn=conn):
-                self._open[conn] = self._connections.all[conn]
-            case Upgraded(conn=conn):
-                touched = tuple(self._open[conn].streams)
+                self._open[conn] = known[conn]
             case Refused():
                 self._refused += 1
-            case Subscribed(streams=streams) | Unsubscribed(streams=streams):
-                touched = streams
-            case Closed(conn=conn) | HalfClosed(conn=conn) | Ended(conn=conn):
-                touched = tuple(self._connections.all[conn].streams)
-                if isinstance(entry, Ended):
-                    self._forget(conn)
+            case Subscribed(conn=conn, streams=streams) | Unsubscribed(conn=conn, streams=streams):
+                return known[conn], streams
+            case Upgraded(conn=conn) | Closed(conn=conn) | HalfClosed(conn=conn):
+                return known[conn], tuple(known[conn].streams)
+            case Ended(conn=conn):
+                self._forget(conn)
+                return known[conn], tuple(known[conn].streams)
             case _:
                 self._count(entry)
-        return touched
+        return None, ()
 
     def _count(self, entry: AnyEntry) -> None:
         """Take in an entry that changes no delivery."""
@@ -280,54 +267,6 @@ class Watch:
         self._slow.discard(conn)
         self._sent.forget(conn)
 
-    # --- twice to one program ------------------------------------------------------------------
-
-    def _look(self, name: str, t: float) -> list[Line]:
-        """Whether a stream is delivered twice to one program, now that something changed."""
-        delivering = self._connections.delivering(name)
-        if delivering:
-            self._live[name] = len(delivering)
-        else:
-            self._live.pop(name, None)
-        conns = self._together(delivering)
-        twice = self._twice.get(name)
-        if twice is None:
-            if not conns:
-                return []
-            twice = self._twice[name] = _Twice()
-        was, twice.conns = twice.conns, conns
-        at_s = t - self._opened_at
-        if len(conns) > len(was):
-            if not was:
-                twice.since = t
-                twice.times += 1
-            return [Line(at_s, self._called_out(name, conns), urgent=True)]
-        if was and not conns:
-            twice.seconds += t - twice.since
-            text = f"{cut(name)} is delivered once again, after {t - twice.since:.1f} s"
-            return [Line(at_s, text, urgent=True)]
-        return []
-
-    def _together(self, delivering: list[Connection]) -> tuple[int, ...]:
-        """Of connections that deliver one stream, those that go to one program; whose program is
-        not known may be of the same as any other."""
-        if len(delivering) < 2:
-            return ()
-        by_pid: dict[int, list[int]] = {}
-        for connection in delivering:
-            program = self._program_of(connection.peer_port)
-            if program is None:
-                return tuple(each.number for each in delivering)
-            by_pid.setdefault(program.pid, []).append(connection.number)
-        return tuple(sorted(n for conns in by_pid.values() if len(conns) > 1 for n in conns))
-
-    def _called_out(self, name: str, conns: tuple[int, ...]) -> str:
-        ports = (self._open[conn].peer_port for conn in conns)
-        programs = {self._program_of(port) for port in ports}
-        program = programs.pop() if len(programs) == 1 else None
-        whose = f" of {program}" if program is not None else ""
-        return f"{cut(name)} is delivered {len(conns)} times: {numbered(conns)}{whose}"
-
     # --- the picture ---------------------------------------------------------------------------
 
     def picture(self, now: float, *, lasting: Collection[int] = (), most: int = 20) -> Picture:
@@ -337,7 +276,7 @@ class Watch:
         refused_open = sum(connection.refused for connection in self._open.values())
         events_per_s, bytes_per_s = self._rate.of(now, self._sent.events, self._sent.bytes)
         behind_at, behind_s = self._behind
-        faults = list(self._faults.all.values())
+        faults, streams = list(self._faults.all.values()), self._doubled.streams
         return Picture(
             up_s=now - self._opened_at,
             live=len(live),
@@ -349,12 +288,12 @@ class Watch:
             requests=self._requests,
             requests_refused=self._requests_refused,
             behind_s=behind_s if behind_at > now - BEHIND_S else 0.0,
-            twice=sum(bool(twice.conns) for twice in self._twice.values()),
-            times=sum(twice.times for twice in self._twice.values()),
+            twice=sum(stream.doubled > 0 for stream in streams.values()),
+            times=sum(stream.times for stream in streams.values()),
             connections=self._connection_rows(now, most),
             connections_all=len(self._open) - refused_open,
             streams=self._stream_rows(now, most),
-            streams_all=len(self._live.keys() | self._twice.keys()),
+            streams_all=len(streams),
             faults=[
                 _fault_row(fault, lasting)
                 for fault in sorted(
@@ -367,7 +306,7 @@ class Watch:
 
     def _connection_rows(self, now: float, most: int) -> list[ConnectionRow]:
         """Those of a stream that is delivered twice come before others, then the oldest."""
-        twice = {conn for each in self._twice.values() for conn in each.conns}
+        twice = {n for each in self._doubled.streams.values() for n in each.conns()}
         shown = heapq.nsmallest(
             most,
             (c for c in self._open.values() if not c.refused),
@@ -401,20 +340,16 @@ class Watch:
         return "slow" if connection.number in self._slow else ""
 
     def _stream_rows(self, now: float, most: int) -> list[StreamRow]:
-        """Those that are delivered twice first, then those that were, then by name."""
-        nothing = _Twice()
-
-        def place(name: str) -> tuple[bool, bool, str]:
-            twice = self._twice.get(name, nothing)
-            return not twice.conns, not twice.times, name
-
-        rows = []
-        for name in heapq.nsmallest(most, self._live.keys() | self._twice.keys(), key=place):
-            twice = self._twice.get(name, nothing)
-            seconds = twice.seconds + (now - twice.since if twice.conns else 0.0)
-            live = self._live.get(name, 0)
-            rows.append(StreamRow(cut(name), live, twice.conns, twice.times, seconds))
-        return rows
+        """Those that are doubled first, then those that were, then by name."""
+        first = heapq.nsmallest(
+            most,
+            self._doubled.streams.items(),
+            key=lambda item: (not item[1].doubled, not item[1].times, item[0]),
+        )
+        return [
+            StreamRow(cut(name), each.live, tuple(each.conns()), each.times, each.seconds(now))
+            for name, each in first
+        ]
 
 
 def _fault_row(fault: Fault, lasting: Collection[int]) -> FaultRow:
@@ -426,10 +361,3 @@ def _fault_row(fault: Fault, lasting: Collection[int]) -> FaultRow:
         conns=tuple(fault.conns),
         failure=fault.failure,
     )
-
-
-def numbered(conns: Collection[int]) -> str:
-    """Connections by number, and how many more there are."""
-    more = len(conns) - MOST_NAMED
-    shown = ", ".join(f"c{conn}" for conn in list(conns)[:MOST_NAMED])
-    return shown + (f" and {more} more" if more > 0 else "")

@@ -9,7 +9,7 @@ from pathlib import PurePath
 
 import psutil
 
-from mockex.cli.live.model import Program
+from mockex.cli.live.doubled import Program
 
 INTERPRETERS = ("python", "node", "ruby", "java", "deno", "bun")
 

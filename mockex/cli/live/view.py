@@ -25,6 +25,7 @@ from mockex.server.exchange import Exchange
 from mockex.server.journal import AnyEntry, Attempted
 
 EVERY_S = 0.2
+MOST_BUSY = 0.05  # of the time, where there is much to draw: then it draws less often
 MOST_AT_ONCE = 40  # lines of one turn
 MOST_ROWS = 40  # of each kind
 SHARE = 2 / 3  # of the terminal's height, for what is written anew
@@ -66,17 +67,20 @@ class View:
     async def run(self) -> None:
         """Draw until cancelled."""
         while True:
-            await self._turn()
-            await asyncio.sleep(EVERY_S)
+            busy_s = await self._turn()
+            await asyncio.sleep(max(EVERY_S, busy_s / MOST_BUSY))
 
-    async def _turn(self) -> None:
+    async def _turn(self) -> float:
+        """Read what is new, and draw; for how long the exchange could do nothing else."""
         new = self._unread()
         ports = {entry.peer_port for entry in new if isinstance(entry, Attempted)}
         if ports and self._looks:
             await asyncio.to_thread(self._programs.look, ports)
+        began = self._exchange.loop_time()
         self._take(new)
         if self._screen.ready():
             self.draw()
+        return self._exchange.loop_time() - began
 
     def _unread(self) -> list[AnyEntry]:
         return self._exchange.journal.entries[self._read :]

@@ -7,8 +7,9 @@ import re
 import pytest
 from rich.cells import cell_len
 
+from mockex.cli.live.doubled import Program
 from mockex.cli.live.drawing import Facts, Look, Pace, drawn, duration, told
-from mockex.cli.live.model import ConnectionRow, FaultRow, Line, Picture, Program, StreamRow
+from mockex.cli.live.model import ConnectionRow, FaultRow, Line, Picture, StreamRow
 
 FACTS = Facts(profile="usdm", seed=7, market="walk", begin_with="ws://127.0.0.1:1/ws/x@trade")
 PATH = "/public/stream?streams=ethusdc@depth5@100ms/btcusdc@bookTicker"
@@ -78,9 +79,9 @@ def test_in_forty_columns_the_rates_and_the_warning_are_still_there() -> None:
 
 def test_what_does_not_fit_is_counted() -> None:
     lines = shown(picture(connections=30), height=15)
-    left = next(line for line in lines if line.endswith("connections more"))
+    left = next(line for line in lines if line.endswith("more connections"))
     rows = [line for line in lines if re.match(r"(!!| ) *c\d+ ", line)]
-    assert left == f"  and {30 - len(rows)} connections more"
+    assert left == f"  and {30 - len(rows)} more connections"
 
 
 def test_an_exchange_that_nobody_has_come_to_says_where_to_begin() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mockex.cli.live.model import Line, Program, Watch
+from mockex.cli.live.doubled import Program
+from mockex.cli.live.model import Line, Watch
 from mockex.server.journal import (
     AnyEntry,
     Attempted,
@@ -139,6 +140,16 @@ def test_a_third_delivery_is_called_out_too_and_a_second_time_is_counted() -> No
     seen.ends(2, at=103)
     seen.opens(4, S, at=104)
     assert seen.watch.picture(104).times == 2
+
+
+def test_of_a_hundred_deliveries_to_one_program_not_each_has_a_line() -> None:
+    seen = Seen(**{f"c{conn}": BOT for conn in range(1, 101)})
+    called = [seen.opens(conn, S)[1:] for conn in range(1, 101)]
+    told = [int(line.split()[3]) for lines in called for line in lines]
+    assert told == [2, 3, 4, 5, 6, 12, 24, 48, 96]
+    assert called[95] == [
+        f"{S} is delivered 96 times: c1, c2, c3, c4, c5, c6 and 90 more of python bot.py (pid 11)"
+    ]
 
 
 def test_a_close_frame_and_an_unsubscribe_end_a_delivery() -> None:
