@@ -11,7 +11,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
@@ -25,7 +25,6 @@ from markupsafe import Markup, escape
 from mockex.cli import ExitCode
 from mockex_conformance.incident import (
     RECORD_ROWS,
-    Comparison,
     Disagreement,
     Rounds,
     record_growth,
@@ -35,13 +34,10 @@ from mockex_conformance.rejudging import NoRecording, read_recording
 from mockex_conformance.report import text
 from mockex_conformance.report.figures import STYLE, legend
 from mockex_conformance.report.figures.deliveries import Steps, deliveries_over_time, describe, svg
+from mockex_conformance.report.later import Told, tell
 from mockex_conformance.report.lines import RunLine
-from mockex_conformance.report.outcome import Outcome, outcome
 from mockex_conformance.report.page.content import SIGNS, START, content_of
 from mockex_conformance.report.page.evidence import fill
-from mockex_conformance.report.record import read_record
-from mockex_conformance.report.settling import settled
-from mockex_conformance.report.terminal import sentence
 from mockex_conformance.verdict import CaseVerdict, Verdict
 
 LIMIT = 300_000  # bytes of a page: it is mailed, attached to builds and opened on telephones
@@ -74,22 +70,16 @@ class Incident:
     caught: Sequence[Caught]
     paragraphs: Sequence[tuple[str, str]]  # heading, text
     disagreements: Sequence[Disagreement]
-    comparisons: Sequence[Comparison] = ()
-    headline: str = ""
+    headline: str
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What is on a page. `folder` is the run's, with its recordings; `complete`: the run came to
-    its end."""
+    """What is on a page."""
 
-    run: RunLine
-    result: Outcome
-    duration_s: float
-    folder: Path = Path()
-    charts: Sequence[Steps] = field(default_factory=tuple)
+    told: Told
+    charts: Sequence[Steps] = ()
     incident: Incident | None = None
-    complete: bool = True
 
 
 def write_page(folder: Path, out: Path) -> None:
@@ -107,21 +97,11 @@ def page_of(folder: Path) -> Page:
     Raises:
         NoRecord: there is none.
     """
-    record = read_record(folder)
-    verdicts = settled(record.verdicts, record.run)
-    result = outcome(verdicts, record.run.testees, strict=record.run.strict)
-    incident = None
-    if (folder / DEMO).exists():
-        incident = msgspec.json.decode((folder / DEMO).read_bytes(), type=Incident)
-    return Page(
-        record.run,
-        result,
-        record.spent_s,
-        folder,
-        _rounds(incident, folder) if incident else comparison(verdicts, folder),
-        incident,
-        record.complete,
-    )
+    told = tell(folder)
+    if not (folder / DEMO).exists():
+        return Page(told, comparison(told.result.verdicts, folder))
+    incident = msgspec.json.decode((folder / DEMO).read_bytes(), type=Incident)
+    return Page(told, _rounds(incident, folder), incident)
 
 
 def _rounds(incident: Incident, folder: Path) -> list[Steps]:
@@ -156,13 +136,13 @@ def render(page: Page, *, limit: int = LIMIT) -> str:
     """The page as text of at most `limit` bytes, if what cannot be left out allows it."""
     environment = _environment()
     template = environment.get_template("report.html.j2")
-    content = content_of(page.result.verdicts)
+    content = content_of(page.told.result.verdicts)
     facts = _facts(page)
     bare = template.render(content=content, lacking=[], **facts)
     # Half a kilobyte for the sentence that says what is lacking.
     spare = limit - len(bare.encode()) - 500
     macros: Any = environment.get_template("parts.html.j2").module
-    lacking = fill(content, page.folder, macros, spare)
+    lacking = fill(content, page.told.folder, macros, spare)
     return template.render(content=content, lacking=lacking, **facts)
 
 
@@ -198,21 +178,21 @@ def _facts(page: Page) -> dict[str, Any]:
     """What the template needs besides the content."""
     most = max((chart.most for chart in page.charts), default=0)
     until = max((chart.until_s for chart in page.charts), default=0.0)
-    result_sentence = sentence(page.result)
+    told = page.told
     incident = page.incident
     script = _asset("script.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return {
-        "page": page,
-        "run": page.run,
-        "headline": incident.headline if incident and incident.headline else result_sentence,
-        "result_sentence": result_sentence,
-        "mark": _mark(page),
-        "machine": _machine(page.run),
-        "conditions": [_condition(*pair) for pair in page.run.conditions.items()],
-        "started": datetime.fromtimestamp(page.run.started_ms / 1000, UTC),
+        "told": told,
+        "run": told.run,
+        "incident": incident,
+        "headline": incident.headline if incident else told.conclusion,
+        "mark": _mark(told),
+        "machine": _machine(told.run),
+        "conditions": [_condition(*pair) for pair in told.run.conditions.items()],
+        "started": datetime.fromtimestamp(told.run.started_ms / 1000, UTC),
         "start": START,
-        "partial": text.left_out(page.result.verdicts),
+        "partial": text.left_out(told.result.verdicts),
         "abilities": text.abilities,
         "limits": text.limits,
         "known": text.known,
@@ -244,11 +224,11 @@ def _condition(name: str, value: str | float) -> tuple[str, str]:
     return name.removesuffix("_s").replace("_", " "), f"{value:g}{unit}"
 
 
-def _mark(page: Page) -> Verdict:
+def _mark(told: Told) -> Verdict:
     """The verdict whose colour and sign the sentence has."""
-    if page.result.exit_code is ExitCode.FAILED:
+    if told.result.exit_code is ExitCode.FAILED:
         return Verdict.FAIL
-    if page.result.exit_code is ExitCode.OK and page.complete:
+    if told.result.exit_code is ExitCode.OK and not told.lacks:
         return Verdict.PASS
     return Verdict.INCONCLUSIVE
 

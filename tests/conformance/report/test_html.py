@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from itertools import pairwise, product
 from pathlib import Path
 from random import Random
+from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,11 +18,13 @@ from mockex.server.journal import AnyEntry, Journal, Noted
 from mockex_conformance.case import all_cases
 from mockex_conformance.description import Description, Expect, Limits
 from mockex_conformance.incident import Round, Rounds, compare, disagreements, paragraphs
+from mockex_conformance.measuring import rounds_journal
 from mockex_conformance.recording import Terms
 from mockex_conformance.report import html
 from mockex_conformance.report.figures.deliveries import deliveries_over_time
-from mockex_conformance.report.html import LIMIT, Caught, Incident, Page, render, write_page
-from mockex_conformance.report.lines import EndLine, run_line
+from mockex_conformance.report.html import DEMO, LIMIT, Caught, Incident, Page, render, write_page
+from mockex_conformance.report.later import Told
+from mockex_conformance.report.lines import EndLine, RunLine, run_line
 from mockex_conformance.report.outcome import outcome
 from mockex_conformance.report.record import NoRecord, RecordWriter
 from mockex_conformance.verdict import CaseVerdict, Finding, Level, Severity, Verdict
@@ -29,12 +33,18 @@ from .conftest import SENTENCE, STREAM, MakeVerdict
 from .document import Document, words
 
 
-def page(verdicts: Sequence[CaseVerdict], **more: object) -> Page:
-    run = run_line(seed=7, command=["mockex", "conform", "a & b"])
-    return Page(run, outcome(verdicts), 12.0, **more)  # type: ignore[arg-type]
+def page(
+    verdicts: Sequence[CaseVerdict],
+    *,
+    run: RunLine | None = None,
+    folder: Path = Path(),
+    **more: Any,
+) -> Page:
+    run = run or run_line(seed=7, command=["mockex", "conform", "a & b"])
+    return Page(Told(folder, run, outcome(verdicts), 12.0), **more)
 
 
-def document(verdicts: Sequence[CaseVerdict], **more: object) -> Document:
+def document(verdicts: Sequence[CaseVerdict], **more: Any) -> Document:
     return Document(render(page(verdicts, **more)))
 
 
@@ -140,6 +150,39 @@ def test_long_lists_of_connections_are_cut(make_verdict: MakeVerdict) -> None:
     assert "and 4 more, in run.jsonl" in told
 
 
+def test_many_failures_of_a_testee_are_told_by_kind_first(make_verdict: MakeVerdict) -> None:
+    failed = [
+        make_verdict("FAIL", number=number, case=f"connection/{number}", findings=[
+            Finding(check=check, message=said, at_s=1.0)
+        ])
+        for number, check, said in (
+            ("CONN-01", "recovered", "not recovered within 3.0 s"),
+            ("CONN-02", "flat", "9 sockets, 1 before"),
+            ("CONN-03", "recovered", "not recovered within 4.0 s"),
+            ("CONN-04", "recovered", "not recovered within 5.0 s"),
+        )
+    ]  # fmt: skip
+    shown = document(failed)
+    assert shown.text("div[@class='summary']") == (
+        "orderly: 4 failures of 2 kinds "
+        "not recovered within 3.0 s CONN-01 CONN-03 CONN-04 9 sockets, 1 before CONN-02"
+    )
+    assert document(failed[:3]).all("div[@class='summary']") == []
+
+
+def test_a_known_failure_says_that_it_is(make_verdict: MakeVerdict) -> None:
+    shown = document([make_verdict("FAIL", expected="no watchdog yet, #7")])
+    assert "known: no watchdog yet, #7" in words(shown.by_id("CONN-01.1"))
+
+
+def test_where_something_did_not_pass_the_page_says_how_figures_are_read(
+    make_verdict: MakeVerdict,
+) -> None:
+    assert document([make_verdict()]).all("details[@class='legend']") == []
+    legend = document([make_verdict("FAIL")]).text("details[@class='legend']")
+    assert "A row for each connection" in legend
+
+
 def test_reasons_of_what_was_not_run_are_told_once_for_all_who_lack_the_same(
     make_verdict: MakeVerdict,
 ) -> None:
@@ -155,7 +198,7 @@ def test_what_was_run_is_said_with_units(make_verdict: MakeVerdict) -> None:
         seed=11, command=["mockex", "conform", "x y"], cases=["CONN-01"], repeat=3, strict=True,
         conditions={"ground": "virtual", "case_limit_s": 1800.0, "time_scale": 1.0},
     )  # fmt: skip
-    told = Document(render(Page(run, outcome([make_verdict()]), 3.0))).text("section[last()]")
+    told = document([make_verdict()], run=run).text("section[last()]")
     assert "command mockex conform x y" in told
     assert "seed 11" in told
     assert "case limit 1800 s" in told
@@ -174,33 +217,43 @@ def test_the_page_says_what_a_testee_declares(make_verdict: MakeVerdict) -> None
         Description(name="sly", command=["x"], home="javascript:alert(1)"),
     ]  # fmt: skip
     run = run_line(seed=7, command=["mockex"], testees=testees)
-    shown = Document(render(Page(run, outcome([make_verdict()]), 1.0)))
+    shown = document([make_verdict()], run=run)
     assert "close_ms = 500" in shown.text()
     assert "FAIL of HB-03 (no watchdog, #7)" in shown.text()
     assert "https://example.org/orderly" in shown.links
     assert not any("javascript" in link for link in shown.links)
 
 
-def test_the_incident_is_told_with_its_figures(
-    make_verdict: MakeVerdict, leaky_journal: list[AnyEntry]
-) -> None:
-    bug, fix = "incident-go-bug", "incident-go-fix3"
-    verdicts = [make_verdict("FAIL", testee=bug), make_verdict(testee=fix)]
+def the_incident(verdicts: Sequence[CaseVerdict], bug: str) -> Incident:
     rounds = [
         Rounds(bug, "usdm", tuple(Round(n, n + 1, n + 1, n + 9, 3.1 * (n + 1)) for n in range(4))),
         Rounds("incident-python-bug", "usdm", skipped="its interpreter is missing"),
     ]
-    incident = Incident(
+    return Incident(
         rounds=rounds,
         caught=[Caught(bug, "CONN-01", 2.5)],
-        paragraphs=paragraphs([compare(verdicts, fix, bug)]),
+        paragraphs=paragraphs([compare(verdicts, "incident-go-fix3", bug)]),
         disagreements=disagreements(verdicts, rounds),
         headline="The bug grows",
     )
-    charts = [deliveries_over_time(leaky_journal, STREAM, bug)]
-    shown = document(verdicts, incident=incident, charts=charts)
+
+
+def test_the_incident_is_told_with_its_figures(
+    tmp_path: Path, make_verdict: MakeVerdict, leaky_journal: list[AnyEntry]
+) -> None:
+    bug = "incident-go-bug"
+    verdicts = [make_verdict("FAIL", testee=bug), make_verdict(testee="incident-go-fix3")]
+    recorded(tmp_path, verdicts)
+    (tmp_path / DEMO).write_bytes(msgspec.json.encode(the_incident(verdicts, bug)))
+    journal = Journal(rounds_journal(tmp_path, bug))
+    for entry in leaky_journal:
+        journal.append(entry)
+    journal.close()
+    write_page(tmp_path, tmp_path / "report.html")
+    shown = Document((tmp_path / "report.html").read_text(encoding="utf-8"))
     assert shown.text("h1") == "The bug grows"
     text = shown.text()
+    assert "1 PASS, 1 FAIL. 1 required failed." in text
     assert "KB/s = 3.100 × deliveries +0.000, R² 1.00000. One healthy connection: 3.100" in text
     assert "5.5 296 828" in text
     assert "3.12 × goroutines -79.9, R² 0.997" in text
@@ -208,6 +261,8 @@ def test_the_incident_is_told_with_its_figures(
     assert "incident-python-bug was not measured: its interpreter is missing" in text
     assert "It mends 1 case: CONN-01" in text
     assert "Nowhere, among what was judged" in text
+    (chart,) = shown.all("div[@class='charts']/figure")
+    assert "live deliveries over 5 s, at most 3, 3 at the end; 2 × Reset" in words(chart)
 
 
 # --- safe, whole, readable ------------------------------------------------------------------------
@@ -370,7 +425,8 @@ def test_a_run_without_its_end_says_so(tmp_path: Path, make_verdict: MakeVerdict
     record.write_bytes(b"\n".join(record.read_bytes().split(b"\n")[:2]) + b'\n{"type":"ver')
     write_page(tmp_path, tmp_path / "report.html")
     shown = Document((tmp_path / "report.html").read_text(encoding="utf-8"))
-    assert "The run did not come to its end." in shown.text("header")
+    said = "1 PASS so far. The run was ended before its last case (verdicts so far: 1)"
+    assert said in shown.text("h1")
     assert (shown.one("title").text or "").startswith("? ")
 
 
