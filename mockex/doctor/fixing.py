@@ -21,7 +21,8 @@ def fix(diagnosis: Diagnosis, extras: Sequence[str], say: Say, may: May) -> None
     """Repair what can be, and say of each thing what was done. `extras` are to be installed; what
     needs the network says so through `may` before it begins."""
     known = python.extras()
-    for answer in diagnosis.answers:
+    # The server's build makes the cache folder by itself.
+    for answer in sorted(diagnosis.answers, key=lambda answer: answer.name != "cache"):
         if answer.name in extras:
             _extra(answer, say, may)
         elif answer.state is State.OK:

@@ -40,7 +40,7 @@ class Tool:
 TOOLS = (
     Tool(
         name="go",
-        needed_for="testees in Go, and building the Toxiproxy server (Go 1.23)",
+        needed_for="testees in Go; Toxiproxy is built with 1.23 and newer",
         programs=("go",),
         args=("version",),
         pattern=r"\bgo(\d+(?:\.\d+)+)",

@@ -7,7 +7,7 @@ import os
 from mockex.doctor.answer import Answer, State
 from mockex.faults.provisioning import VERSION, Found, Missing, find
 
-NEEDED_FOR = "faults of a link (latency, bandwidth, held bytes) and --link, on the machine"
+NEEDED_FOR = "--link and faults of a link, on the machine: latency, bandwidth, held bytes"
 
 
 def toxiproxy() -> Answer:

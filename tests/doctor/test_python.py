@@ -184,6 +184,16 @@ def test_the_server_is_built_after_the_network_was_spoken_of(world: World) -> No
     assert world.cached.exists()
 
 
+def test_a_cache_that_is_lacking_is_made_before_something_is_built_into_it(world: World) -> None:
+    world.put_go()
+    seen = fixed(
+        lacking("toxiproxy", "mockex faults provision"),
+        lacking("cache", f"mkdir -p {world.cache}"),
+    )
+    assert seen.said[0] == f"cache: done, {world.cache} is made"
+    assert seen.said[-1] == f"toxiproxy: done, {world.cached}"
+
+
 def test_who_says_no_gets_nothing_built(world: World) -> None:
     world.put_go()
     seen = fixed(lacking("toxiproxy", "mockex faults provision"), may=False)
