@@ -38,6 +38,7 @@ from mockex_conformance.report.later import Told, tell
 from mockex_conformance.report.lines import RunLine
 from mockex_conformance.report.page.content import SIGNS, START, content_of
 from mockex_conformance.report.page.evidence import fill
+from mockex_conformance.report.record import NoRecord
 from mockex_conformance.verdict import CaseVerdict, Verdict
 
 LIMIT = 300_000  # bytes of a page: it is mailed, attached to builds and opened on telephones
@@ -95,12 +96,15 @@ def page_of(folder: Path) -> Page:
     """What the folder of a run holds, also of one that was interrupted.
 
     Raises:
-        NoRecord: there is none.
+        NoRecord: there is none, or what `demo` added cannot be read.
     """
     told = tell(folder)
     if not (folder / DEMO).exists():
         return Page(told, comparison(told.result.verdicts, folder))
-    incident = msgspec.json.decode((folder / DEMO).read_bytes(), type=Incident)
+    try:
+        incident = msgspec.json.decode((folder / DEMO).read_bytes(), type=Incident)
+    except msgspec.DecodeError as error:
+        raise NoRecord(folder / DEMO, str(error)) from None
     return Page(told, _rounds(incident, folder), incident)
 
 

@@ -436,6 +436,15 @@ def test_a_folder_without_a_run_is_refused_by_name(tmp_path: Path) -> None:
     assert not (tmp_path / "report.html").exists()
 
 
+def test_what_demo_added_and_cannot_be_read_is_refused_by_name(
+    tmp_path: Path, make_verdict: MakeVerdict
+) -> None:
+    recorded(tmp_path, [make_verdict()])
+    (tmp_path / DEMO).write_text('{"rounds": [')
+    with pytest.raises(NoRecord, match=r"demo\.json is no record of a run: Input data was truncat"):
+        write_page(tmp_path, tmp_path / "report.html")
+
+
 def test_each_testee_has_one_chart_to_compare(
     tmp_path: Path, make_verdict: MakeVerdict, leaky_journal: list[AnyEntry]
 ) -> None:
