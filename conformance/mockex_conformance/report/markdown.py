@@ -29,7 +29,7 @@ MARKS = {
     Verdict.INCONCLUSIVE: "?",
     Verdict.UNSUPPORTED: "–",
 }
-_MOST_OWNERS, _MOST_FAILURES, _MOST_FOLDED = 8, 8, 40
+_MOST_OWNERS, _MOST_FAILURES, _MOST_FOLDED, _MOST_NUMBERS = 8, 8, 40, 12
 _MESSAGE_CHARS = 300
 # GitHub shows ten annotations of a step (Workflow commands, limits) and drops the others.
 _MOST_ANNOTATIONS = 10
@@ -144,17 +144,23 @@ def _cause(told: Told, verdict: CaseVerdict) -> str:
 
 
 def _together(told: Told, red: Sequence[CaseVerdict]) -> list[list[CaseVerdict]]:
-    """What one testee does wrong in one case on several profiles is one thing to read."""
+    """What has one cause is one thing to read: a testee that never goes live fails every case."""
     groups: dict[tuple[str, str, str, str], list[CaseVerdict]] = {}
     for verdict in red:
-        name = (verdict.testee, verdict.case, verdict.mode, _word(told, verdict))
+        name = (verdict.testee, verdict.mode, _word(told, verdict), _cause(told, verdict))
         groups.setdefault(name, []).append(verdict)
     return list(groups.values())
 
 
 def _who(some: Sequence[CaseVerdict]) -> str:
-    profiles = ", ".join(verdict.profile for verdict in some)
-    return f"{some[0].testee} · {profiles} · {some[0].number} {some[0].case}"
+    profiles = ", ".join(dict.fromkeys(verdict.profile for verdict in some))
+    numbers = list(dict.fromkeys(verdict.number for verdict in some))
+    cases = " ".join(numbers[:_MOST_NUMBERS])
+    if len(numbers) > _MOST_NUMBERS:
+        cases += f" and {len(numbers) - _MOST_NUMBERS} more"
+    elif len(numbers) == 1:
+        cases += f" {some[0].case}"
+    return f"{some[0].testee} · {profiles} · {cases}"
 
 
 def _failure(told: Told, some: Sequence[CaseVerdict]) -> list[str]:

@@ -78,6 +78,18 @@ def test_one_thing_on_two_profiles_is_told_once(make_verdict: MakeVerdict) -> No
     assert "orderly · usdm, spot · CONN-01" in written
 
 
+def test_a_testee_that_fails_everything_for_one_reason_is_told_once(
+    make_verdict: MakeVerdict,
+) -> None:
+    numbers = [f"HB-{n:02}" for n in range(1, 21)]
+    verdicts = [make_verdict("FAIL", number=number, case=number.lower()) for number in numbers]
+    made = told(verdicts)
+    written = summary(made)
+    assert written.count("- **FAIL**") == 1
+    assert f"orderly · usdm · {' '.join(numbers[:12])} and 8 more: stream" in written
+    assert len(annotate(made)) == 1
+
+
 def test_a_failure_that_does_not_count_is_folded_away_with_its_cause(
     make_verdict: MakeVerdict,
 ) -> None:
@@ -110,12 +122,15 @@ def test_a_run_that_is_not_whole_says_so_in_its_first_line(make_verdict: MakeVer
 
 def many(make_verdict: MakeVerdict) -> list[CaseVerdict]:
     """Ten testees that fail nearly everything, each with a lot to say."""
-    findings = [Finding(check="x", message=f"{NASTY} {'y' * 2000}", at_s=1.0)] * 3
+
+    def findings(where: str) -> list[Finding]:
+        return [Finding(check="x", message=f"{where} {NASTY} {'y' * 2000}", at_s=1.0)] * 3
+
     groups = ("CONN", "SUB", "RECON", "HB", "ROLL", "DATA", "FUZZ", "RES", "SLOW", "CLOSE", "CTRL")
     return [
         make_verdict(
             kind, testee=f"testee{number}", number=f"{group}-{case:02}", case=f"{group}/{case}",
-            findings=findings, reason=NASTY,
+            findings=findings(f"{group} {case}"), reason=NASTY,
         )
         for number in range(10)
         for group in groups
