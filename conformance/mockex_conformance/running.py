@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mockex.cli import ExitCode
+from mockex.cli import ExitCode, writing
 from mockex.clock import wall_clock_ms
 from mockex.errors import ConfigError
 from mockex_conformance.harness import batches, scheduler
@@ -214,8 +214,9 @@ def _what(event: Started | CaseVerdict, number: str) -> str:
 
 def write_reports(finished: Finished) -> None:
     """JUnit and the page, beside the record."""
-    write_junit(finished.out / "junit.xml", finished.run, finished.result)
-    write_page(finished.out, finished.out / "report.html")
+    with writing(finished.out):
+        write_junit(finished.out / "junit.xml", finished.run, finished.result)
+        write_page(finished.out, finished.out / "report.html")
 
 
 def show(finished: Finished, *, only_failed: bool = False) -> None:

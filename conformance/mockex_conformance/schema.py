@@ -16,7 +16,7 @@ import click
 import msgspec
 
 from mockex import config
-from mockex.cli import cli
+from mockex.cli import cli, writing
 from mockex.doctor.answer import Diagnosis
 from mockex.errors import ConfigError
 from mockex.faults.schema import script_schema
@@ -220,4 +220,6 @@ def write_all(folder: Path) -> None:
     """Write every schema into a folder, made if it is not there, as `NAME.json`."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in _NAMED:
-        (folder / f"{name}.json").write_text(text(name) + "\n", encoding="utf-8")
+        file = folder / f"{name}.json"
+        with writing(file):
+            file.write_text(text(name) + "\n", encoding="utf-8")

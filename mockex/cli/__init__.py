@@ -14,7 +14,8 @@ import errno
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from enum import IntEnum
 from importlib import import_module
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
@@ -209,6 +210,16 @@ def complain(message: str) -> None:
         hush(sys.stderr)
 
 
+@contextmanager
+def writing(file: Path) -> Iterator[None]:
+    """An error of the disk names `file`: one that comes with a write names none."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(file)
+        raise
+
+
 def say_json(value: Any) -> None:
     """Print a result as JSON, in ASCII: it is whole whatever the locale is."""
     import json
@@ -266,7 +277,7 @@ def run(args: Sequence[str] | None = None) -> int:
         return ExitCode.OK
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            complain(f"{error.filename or 'what was written to'}: {error.strerror}")
+            complain(f"{error.filename or 'the output'}: {error.strerror}")
             return ExitCode.USAGE
         if error.filename is None:
             return _broke(error)

@@ -378,6 +378,10 @@ class Exchange:
 
     def _flush(self) -> None:
         self.journal.flush()
+        if (failed := self.journal.failed) is not None:  # `close` raises it; said here once
+            why = f"{failed.filename}: {failed.strerror}; the journal in it ends here"
+            asyncio.get_running_loop().call_exception_handler({"message": why})
+            return
         self.timers.after(FLUSH_S, self._flush)
 
 

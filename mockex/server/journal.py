@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -365,19 +366,25 @@ class Journal:
     """All entries so far, who wants to hear of new ones, and the file they go to.
 
     The owner calls `flush()` at least every 100 ms and `close()` at the end: the shell has the
-    timers, the journal has none.
+    timers, the journal has none. `failed` is why the file could not be written on; entries are
+    kept in memory all the same.
     """
 
     def __init__(self, path: Path | None = None) -> None:
         self.entries: list[AnyEntry] = []
         self._listeners: list[Callable[[AnyEntry], None]] = []
+        self.failed: OSError | None = None
+        self._path = path
         self._file = path.open("ab", buffering=1 << 20) if path is not None else None
 
     def append(self, entry: AnyEntry) -> None:
         """Add one entry and tell every listener, in the order in which they came."""
         self.entries.append(entry)
         if self._file is not None:
-            self._file.write(_encoder.encode(entry) + b"\n")
+            try:
+                self._file.write(_encoder.encode(entry) + b"\n")
+            except OSError as error:
+                self._give_up(error)
         for listener in tuple(self._listeners):
             listener(entry)
 
@@ -417,10 +424,28 @@ class Journal:
     def flush(self) -> None:
         """Hand what was written to the operating system: a killed run leaves it readable."""
         if self._file is not None:
-            self._file.flush()
+            try:
+                self._file.flush()
+            except OSError as error:
+                self._give_up(error)
 
     def close(self) -> None:
-        """Flush and close the file; entries stay in memory."""
+        """Flush and close the file; entries stay in memory.
+
+        Raises:
+            OSError: it is not whole, because it could not be written to; names it.
+        """
+        self.flush()
         if self._file is not None:
             self._file.close()
             self._file = None
+        if self.failed is not None:
+            raise self.failed
+
+    def _give_up(self, error: OSError) -> None:
+        error.filename = str(self._path)
+        self.failed = error
+        assert self._file is not None
+        with suppress(OSError):  # what it had buffered cannot be written either
+            self._file.close()
+        self._file = None

@@ -200,7 +200,7 @@ def command(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[BaseException | in
         (click.Abort(), ExitCode.INTERRUPTED, "interrupted"),
         (KeyboardInterrupt(), ExitCode.INTERRUPTED, "interrupted"),
         (FileNotFoundError(2, "No such file", "a.toml"), ExitCode.USAGE, "a.toml: No such file"),
-        (OSError(28, "No space left"), ExitCode.USAGE, "what was written to: No space left"),
+        (OSError(28, "No space left"), ExitCode.USAGE, "the output: No space left"),
         (OSError(28, "No space left", "j.jsonl"), ExitCode.USAGE, "j.jsonl: No space left"),
         (OSError(5, "Input/output error"), ExitCode.BROKE, "Input/output error"),
         (ZeroDivisionError("by 0"), ExitCode.BROKE, "ZeroDivisionError: by 0"),
@@ -427,6 +427,43 @@ def test_a_journal_in_a_folder_that_is_not_there_is_named(tmp_path: Path) -> Non
     assert done.returncode == ExitCode.USAGE
     assert str(journal) in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_journal_that_the_disk_takes_no_more_of_is_said_at_once_and_at_the_end() -> None:
+    done = serve("--journal", "/dev/full", "--exit-after", "0.5")
+    assert done.returncode == ExitCode.USAGE
+    assert done.stdout.startswith("mockex ready ")
+    assert done.stderr.splitlines() == [
+        "/dev/full: No space left on device; the journal in it ends here",
+        "mockex: /dev/full: No space left on device",
+    ]
+
+
+@pytest.mark.parametrize("args", [["--help"], ["cases"], ["cases", "--json"], ["faults", "types"]])
+def test_output_that_the_disk_does_not_take_is_one_message(args: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "mockex", *args],
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    assert done.returncode == ExitCode.USAGE
+    assert done.stderr == "mockex: the output: No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    "args",
+    [["--help"], ["cases"], ["cases", "explain", "HB-01"], ["faults", "types", "hold"], ["naïve"]],
+)
+def test_a_locale_without_utf_8_costs_characters_at_most(args: list[str]) -> None:
+    ascii_ = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(
+        [sys.executable, "-m", "mockex", *args],
+        capture_output=True, timeout=60, check=False, env=os.environ | ascii_,
+    )  # fmt: skip
+    assert done.returncode == (ExitCode.USAGE if args == ["naïve"] else ExitCode.OK)
+    assert b"broke" not in done.stderr
+    if args[0] == "cases":  # what rich prints; click takes such a locale for a mistake
+        assert done.stdout.isascii()
 
 
 def test_a_closed_stdout_does_not_end_the_exchange_and_is_quiet(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from typing import IO, Self
 
 import msgspec
 
-from mockex.cli import ExitCode
+from mockex.cli import ExitCode, writing
 from mockex.clock import wall_clock_ms
 from mockex.errors import ConfigError, MockexError
 from mockex_conformance.report.lines import EndLine, Line, ResumedLine, RunLine
@@ -116,12 +116,9 @@ class RecordWriter:
 
     def _write(self, line: Line) -> None:
         data = _encoder.encode(line) + b"\n"
-        try:
+        with writing(self._path):
             while data:  # a disk that is nearly full takes a part
                 data = data[self._file.write(data) :]
-        except OSError as error:
-            error.filename = str(self._path)
-            raise
 
 
 class NoRecord(MockexError):
