@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 from mockex import cli as mockex_cli
 from mockex.cli import ExitCode
@@ -163,6 +165,25 @@ def test_a_known_failure_is_green_until_it_is_none(
     assert (said in capsys.readouterr().out) == bool(code)
 
 
+@pytest.mark.parametrize(
+    ("glob", "meant"), [("CON-*", "CONN-*"), ("HBB-0?", "HB-*"), ("heartbeet/*", "heartbeat/*")]
+)
+def test_a_glob_that_matches_nothing_is_said_with_the_nearest_group(
+    testee: Path,
+    tmp_path: Path,
+    plans: list[Plan],
+    capsys: pytest.CaptureFixture[str],
+    glob: str,
+    meant: str,
+) -> None:
+    args = ["conform", str(testee), "--case", glob, "--out", str(tmp_path / "o")]
+    assert mockex_cli.run(args) == ExitCode.NOTHING
+    said = f"mockex: {glob!r} matches no case; did you mean {meant!r}?\n"
+    assert capsys.readouterr().err == said + "mockex: no case is selected\n"
+    assert mockex_cli.run([*args, "--case", "HB-03"]) == ExitCode.OK
+    assert said in capsys.readouterr().err
+
+
 def test_nothing_selected_is_exit_code_5(testee: Path, tmp_path: Path, plans: list[Plan]) -> None:
     args = ["conform", str(testee), "--case", "SLOW-*", "--out", str(tmp_path / "o")]
     assert mockex_cli.run(args) == ExitCode.NOTHING
@@ -244,6 +265,17 @@ def test_the_catalogue_is_listed() -> None:
     should = CliRunner().invoke(cli.cases, ["list", "--severity", "SHOULD"]).output
     assert "CONN-01" not in should
     assert "HB-03" in should
+
+
+@pytest.mark.usefixtures("plans")
+def test_a_narrow_terminal_gets_numbers_and_requirements(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(catalogue, "console", lambda _: Console(file=sys.stdout, width=40))
+    lines = CliRunner().invoke(cli.cases, []).output.splitlines()
+    assert max(map(len, lines)) <= 40
+    assert lines[1].rstrip() == "CONN-01  A lost connection is replaced"
+    assert "connection/one-delivery-after-reset" not in "".join(lines)
 
 
 @pytest.mark.usefixtures("plans")

@@ -21,6 +21,7 @@ from mockex_conformance.report.terminal import console
 from mockex_conformance.selection import matches, select, unmatched
 from mockex_conformance.verdict import Severity
 
+_FOR_ALL_COLUMNS = 72  # of a list with ids; else numbers and requirements
 _READABLE = 100  # columns of running text
 
 
@@ -60,13 +61,13 @@ def list_cases(
         say_json([results.listed(case) for case in chosen])
         return
     out = console(sys.stdout)
+    narrow = out.width < _FOR_ALL_COLUMNS
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("case", "", "", "id", "requirement"):
+    for heading in ("case", "requirement") if narrow else ("case", "", "", "id", "requirement"):
         table.add_column(heading, no_wrap=heading != "requirement")
     for case in chosen:
-        table.add_row(
-            case.number, case.severity, f"L{int(case.level)}", case.id, Text(case.requirement)
-        )
+        more = () if narrow else (case.severity, f"L{int(case.level)}", case.id)
+        table.add_row(case.number, *more, Text(case.requirement))
     out.print(table)
 
 

@@ -35,6 +35,7 @@ SIGNS = {
 }
 _SIDE_BY_SIDE = 4  # as many testees fit beside each other on a usual terminal
 _WORD = 10  # columns of a word and the space beside it
+_LEAST_ID = 16  # columns for an id that is cut
 _LEAST = 12  # columns for signs beside a long name
 
 Owner = tuple[tuple[str, str], str]  # testee and profile, mode
@@ -53,7 +54,7 @@ def matrix(verdicts: Sequence[CaseVerdict], width: int) -> list[Table | Text]:
     cases = sorted({(v.number, v.case) for v in verdicts}, key=lambda case: place(case[0]))
     owners = list(dict.fromkeys((column(v), v.mode) for v in verdicts))
     if len(owners) <= _SIDE_BY_SIDE:
-        return [_beside(cells, cases, _names(owners, "\n"))]
+        return [_beside(cells, cases, _names(owners, "\n"), width)]
     names = _names(owners, " ")
     first = max(map(len, names.values())) + 2
     if first + _WORD * len(cases) <= width:
@@ -73,10 +74,25 @@ def _cell(cells: Cells, owner: Owner, case: str, *, short: bool = False) -> Text
     return Text("-") if verdict is None else word(verdict, short=short)
 
 
-def _beside(cells: Cells, cases: Sequence[tuple[str, str]], names: dict[Owner, str]) -> Table:
-    table = _table("case", "", *names.values())
-    for number, case in cases:
-        table.add_row(number, case, *(_cell(cells, owner, case) for owner in names))
+def _beside(
+    cells: Cells, cases: Sequence[tuple[str, str]], names: dict[Owner, str], width: int
+) -> Table:
+    """Numbers and verdicts are whole; what is too long are ids, which go where they would say
+    nothing."""
+    rows = [(n, case, [_cell(cells, owner, case) for owner in names]) for n, case in cases]
+    wide = [max([len(n) for n, _ in cases], default=0)]
+    for at, name in enumerate(names.values()):
+        heads = max(map(len, name.split("\n")))
+        wide.append(max([len(words[at]) for _, _, words in rows] + [heads]))
+    room = width - sum(wide) - 2 * len(wide)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("case", no_wrap=True)
+    if room >= _LEAST_ID:
+        table.add_column("", no_wrap=True, max_width=room)
+    for name in names.values():
+        table.add_column(name, no_wrap=True)
+    for number, case, words in rows:
+        table.add_row(number, *([case] if room >= _LEAST_ID else []), *words)
     return table
 
 

@@ -40,6 +40,21 @@ def test_few_testees_stand_beside_each_other_and_many_below(make_verdict: MakeVe
     assert [line.split() for line in many if line.startswith("t5")] == [["t5", "usdm", "PASS"]]
 
 
+def test_where_there_is_no_room_ids_are_cut_or_go_and_all_else_is_whole(
+    make_verdict: MakeVerdict,
+) -> None:
+    one = [make_verdict("INCONCLUSIVE", testee="a-long-name")]
+    for width, row in (
+        (80, "CONN-01  connection/one-delivery-after-reset  INCONCLUSIVE"),
+        (40, "CONN-01  connection/one-d…  INCONCLUSIVE"),
+        (34, "CONN-01  INCONCLUSIVE"),
+    ):
+        lines = shown(one, width)
+        assert max(map(len, lines)) <= width
+        assert [line.rstrip() for line in lines][-1] == row
+        assert "a-long-name" in lines[0]
+
+
 def test_many_cases_of_many_testees_are_signs_with_a_legend(make_verdict: MakeVerdict) -> None:
     verdicts = [v for i in range(3) for v in every_case(make_verdict, f"t{i}")]
     verdicts[1] = make_verdict("FAIL", testee="t0", profile="spot", number="CONN-02", case="CONN/2")
