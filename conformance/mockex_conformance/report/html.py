@@ -160,7 +160,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_printable,
     )
-    environment.filters["told"] = _told
+    environment.filters.update(coded=_coded, linked=_linked)
     environment.globals.update(signs=SIGNS, moment=text.moment)
     return environment
 
@@ -171,11 +171,15 @@ def _printable(value: Any) -> Any:
     return value
 
 
-def _told(words: str) -> Markup:
-    """Words of the catalogue, with what is code in them, and issues as links."""
-    told = _CODE.sub(r"<code>\1</code>", str(escape(_printable(words))))
+def _coded(words: str) -> Markup:
+    """Words with what is code in them, as the catalogue and reasons have it."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(_printable(words)))))  # noqa: S704 - escaped
+
+
+def _linked(words: str) -> Markup:
+    """Words of the catalogue, with its issues as links."""
     link = r'<a href="https://github.com/\1/issues/\2" rel="noreferrer">\1#\2</a>'
-    return Markup(_ISSUE.sub(link, told))  # noqa: S704 - escaped
+    return Markup(_ISSUE.sub(link, _coded(words)))  # noqa: S704 - escaped
 
 
 def _facts(page: Page) -> dict[str, Any]:

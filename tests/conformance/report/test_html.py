@@ -142,6 +142,20 @@ def test_who_never_went_live_is_told_once(make_verdict: MakeVerdict) -> None:
     assert [cell.attrib["href"] for cell in cells] == ["#START.1"] * 3
 
 
+def test_who_went_live_on_one_profile_only_is_led_to_what_each_did(
+    make_verdict: MakeVerdict,
+) -> None:
+    probe = {"journal": "journal/orderly-usdm-PROBE.jsonl"}
+    failed = [
+        make_verdict("FAIL", number=number, case=f"connection/{number}", **probe)
+        for number in ("CONN-01", "CONN-02")
+    ]
+    there = make_verdict("FAIL", number="CONN-01", case="connection/CONN-01", profile="spot")
+    shown = document([*failed, there])
+    cells = shown.all("table[@class='matrix']/tbody/tr/td/a")
+    assert [c.attrib["href"] for c in cells] == ["#START.1", "#CONN-01.1", "#START.1"]
+
+
 def test_long_lists_of_connections_are_cut(make_verdict: MakeVerdict) -> None:
     listed = ", ".join(f"c{n}" for n in range(1, 31))
     findings = [Finding(check="x", message=f"30 connections ({listed}) for one", at_s=1)] * 9
@@ -308,14 +322,15 @@ def test_whatever_a_testee_is_called_and_says_is_text(said: str) -> None:
         testee=said or "x", case="connection/one-delivery-after-reset", number="CONN-01",
         profile="usdm", verdict=Verdict.FAIL, severity=Severity.MUST, level=Level.L0,
         duration_s=1.0, seed=7, requirement="rule " + said,
-        reason="</p><script>alert(1)</script>" + said,
+        reason="</p><script>alert(1)</script> a/b#1" + said,
         findings=[Finding(check="x", message=said + "<img src=x onerror=alert(1)>`", at_s=1)],
         notes=[said], replay=said, expected=said,
     )  # fmt: skip
     shown = document([verdict])
     assert len(shown.all("script")) == 1
     assert shown.all("img") == []
-    assert "<script>alert(1)</script>" in shown.text()
+    assert "<script>alert(1)</script> a/b#1" in shown.text()
+    assert not any("a/b" in link for link in shown.links)
 
 
 def test_landmarks_a_language_and_a_way_past_the_head(make_verdict: MakeVerdict) -> None:

@@ -90,17 +90,23 @@ class Part:
 
 @dataclass(slots=True)
 class Failure:
-    """One testee in one case, or in all cases at once. What is told of it and what explains it are
-    filled in by whoever knows how much fits; each list is empty or has what fits."""
+    """One testee in one case, or in all cases at once: `cells` are those of the matrix that it
+    stands for. What is told of it and what explains it are filled in by whoever knows how much
+    fits; each of these lists is empty or has what fits."""
 
     anchor: str
     testee: str
-    numbers: list[str]
+    cells: list[tuple[Owner, str]]
     parts: list[Part]
     told: list[Markup] = field(default_factory=list)
     facts: list[Markup] = field(default_factory=list)
     figures: list[Markup] = field(default_factory=list)
     logs: list[Markup] = field(default_factory=list)
+
+    @property
+    def numbers(self) -> list[str]:
+        """The numbers of its cases."""
+        return list(dict.fromkeys(number for _, number in self.cells))
 
     @property
     def verdict(self) -> Verdict:
@@ -195,25 +201,25 @@ def content_of(verdicts: Sequence[CaseVerdict]) -> Content:
     why = {(t, n, r.why): r.anchor for r in reasons for t in r.testees for n in r.numbers}
     chapters = _chapters(verdicts)
     where = {
-        (failure.testee, number): failure.anchor
+        cell: failure.anchor
         for chapter in chapters
         for failure in chapter.failures
-        for number in failure.numbers
+        for cell in failure.cells
     }
 
-    def cell(verdict: CaseVerdict | None) -> Cell | None:
+    def cell_of(verdict: CaseVerdict | None) -> Cell | None:
         if verdict is None:
             return None
         if verdict.verdict is Verdict.UNSUPPORTED:
             return Cell(verdict.verdict, why[verdict.testee, verdict.number, verdict.reason])
         if verdict.verdict is Verdict.PASS:
             return Cell(verdict.verdict)
-        return Cell(verdict.verdict, where[verdict.testee, verdict.number])
+        return Cell(verdict.verdict, where[_owner(verdict), verdict.number])
 
     rows = [
         Row(
             v.number, v.case, v.requirement, v.severity, int(v.level),
-            [cell(judged.get((owner, v.case))) for owner in owners],
+            [cell_of(judged.get((owner, v.case))) for owner in owners],
         )
         for v in _one_of_each_case(verdicts)
     ]  # fmt: skip
@@ -268,10 +274,10 @@ def _failures(verdicts: Sequence[CaseVerdict], number: str) -> list[Failure]:
     failures = []
     for index, testee in enumerate(dict.fromkeys(v.testee for v in verdicts), 1):
         mine = [v for v in verdicts if v.testee == testee]
-        numbers = list(dict.fromkeys(v.number for v in mine))
+        cells = [(_owner(v), v.number) for v in mine]
         if number == START:  # one recording for all cases: its first verdict tells it
             mine = list({v.journal: v for v in reversed(mine)}.values())[::-1]
-        failures.append(Failure(f"{number}.{index}", testee, numbers, _parts(mine)))
+        failures.append(Failure(f"{number}.{index}", testee, cells, _parts(mine)))
     return failures
 
 
