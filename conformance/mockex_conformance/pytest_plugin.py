@@ -60,7 +60,8 @@ class Testees:
     def pytest_report_header(self) -> str:
         """What is judged, and how."""
         settings = self._settings
-        names = ", ".join(file.parent.name for file in self._files)
+        here = self._config.invocation_params.dir
+        names = ", ".join(os.path.relpath(file, here) for file in self._files)
         return (
             f"mockex testees: {names}; seed {settings.seed}, ground {settings.ground},"
             f" record in {settings.out}"

@@ -130,11 +130,14 @@ class CaseItem(pytest.Item):
     def _claim(self) -> Claim:
         return Claim.of(self.job.testee)
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+    # pytest asks `repr_failure` about the call only, and this about the setup as well.
+    def _repr_failure_py(
+        self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None
+    ) -> Any:
         """The finding in words."""
         error = excinfo.value
         if not isinstance(error, Judged):
-            return super().repr_failure(excinfo, style)
+            return super()._repr_failure_py(excinfo, style)
         lines = [f"{line}\n" for line in self._told(error)]
         return ReprExceptionInfo(
             reprtraceback=ReprTraceback([ReprEntryNative(lines)], None, "native"),

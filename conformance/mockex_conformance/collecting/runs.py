@@ -136,8 +136,9 @@ class Runs:
                 self._verdicts[answer.testee, answer.profile, answer.case] = answer
 
     def _death(self, child: subprocess.Popen[bytes]) -> str:
-        code = child.wait()
         self._child = None
+        with suppress(BrokenPipeError), child:  # closes the pipes
+            code = child.wait()
         words = self._log.read_text("utf-8", "replace").strip()[-_LAST_WORDS:]
         return f"the process that judges ended with {code}" + (
             f"; its last words:\n{words}" if words else ""
