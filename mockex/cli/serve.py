@@ -295,7 +295,11 @@ def _check_market(ctx: click.Context, market: str) -> None:
     if not replays and market != "walk":
         idle += ABOUT_WALKS
     for name in idle:
-        if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT:
+        # What stands in a settings file is meant for the market that it fits.
+        if ctx.get_parameter_source(name) not in (
+            ParameterSource.DEFAULT,
+            ParameterSource.DEFAULT_MAP,
+        ):
             right = "--market walk" if name in ABOUT_WALKS else "--market replay:FILE"
             if name == "symbols":
                 right = "no symbols: a replay has those of its capture"

@@ -549,6 +549,12 @@ def test_what_would_change_nothing_or_cannot_be_is_refused(flags: list[str], sai
     assert "Traceback" not in done.stderr
 
 
+def test_a_setting_of_another_market_in_the_file_is_no_mistake(folder: Path) -> None:
+    (folder / "mockex.toml").write_text("[serve]\nrate = 2.0\n")
+    assert serve("--market", "frozen", "--exit-after", "0.1").returncode == ExitCode.OK
+    assert serve("--market", "frozen", "--rate", "2").returncode == ExitCode.USAGE
+
+
 def test_tls_leaves_the_authority_and_says_how_to_trust_it(tmp_path: Path) -> None:
     authority = tmp_path / "ca.pem"
     done = serve("--tls", "--authority", str(authority), "--exit-after", "0.2")

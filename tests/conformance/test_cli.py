@@ -166,6 +166,32 @@ def test_a_known_failure_is_green_until_it_is_none(
 
 
 @pytest.mark.parametrize(
+    ("file", "flags", "numbers"),
+    [
+        ("smoke = true", ["--case", "HB-03"], ["HB-03"]),
+        ('case = ["HB-03"]', ["--smoke"], []),
+        ('case = ["HB-03"]', [], ["HB-03"]),
+    ],
+)
+def test_a_selection_in_the_settings_gives_way_to_another_kind_of_selection(
+    testee: Path,
+    tmp_path: Path,
+    plans: list[Plan],
+    monkeypatch: pytest.MonkeyPatch,
+    file: str,
+    flags: list[str],
+    numbers: list[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(planning, "SMOKE", {"CONN-01": "the one owner"})
+    (tmp_path / "mockex.toml").write_text(f"[conform]\n{file}\n")
+    assert mockex_cli.run(["conform", str(testee), *flags]) == ExitCode.OK
+    assert [case.number for case in plans[0].cases] == (numbers or ["CONN-01"])
+    (tmp_path / "mockex.toml").write_text('[conform]\nsmoke = true\ncase = ["HB-03"]\n')
+    assert mockex_cli.run(["conform", str(testee)]) == ExitCode.USAGE
+
+
+@pytest.mark.parametrize(
     ("glob", "meant"), [("CON-*", "CONN-*"), ("HBB-0?", "HB-*"), ("heartbeet/*", "heartbeat/*")]
 )
 def test_a_glob_that_matches_nothing_is_said_with_the_nearest_group(

@@ -135,8 +135,14 @@ def conform(
             finished = running.resume(resume, jobs=jobs)
             running.write_reports(finished)
         _end(ctx, finished, only_failed=only_failed, as_json=as_json)
-    if smoke and cases:
-        raise click.UsageError("--smoke is a selection of cases; give either it or --case.")
+    if smoke and cases:  # of two selections, one that is only in the settings file gives way
+        smoke_in_file, cases_in_file = (
+            ctx.get_parameter_source(name) is ParameterSource.DEFAULT_MAP
+            for name in ("smoke", "cases")
+        )
+        if smoke_in_file == cases_in_file:
+            raise click.UsageError("--smoke is a selection of cases; give either it or --case.")
+        smoke, cases = (False, cases) if smoke_in_file else (True, ())
     wish = Wish(
         testees=list(testees),
         command=_command(ctx, testees),
