@@ -3,8 +3,8 @@ other's way."""
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Iterable
-from html import escape
 
 from mockex_conformance.report.figures.moments import Mark, Moments, counted
 
@@ -16,11 +16,21 @@ _PILL = 15  # of a number
 Scale = Callable[[float], int]  # from a value to a pixel
 
 
+def escape(text: str) -> str:
+    """Text as it may stand in an element or an attribute; what XML does not allow is replaced."""
+    return html.escape(printable(text), quote=True)
+
+
+def printable(text: str) -> str:
+    """Text on one line that can be written as UTF-8, control characters replaced."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
+
+
 def framed(title: str, height: int, parts: Iterable[str]) -> str:
     """One `<svg>` element of that height."""
     return (
         f'<svg class="fig" viewBox="0 0 {WIDTH} {height}" role="img" '
-        f'aria-label="{escape(title, quote=True)}">{"".join(parts)}</svg>'
+        f'aria-label="{escape(title)}">{"".join(parts)}</svg>'
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from mockex_conformance.recording import Recording
 from mockex_conformance.report.figures.attempts import attempts, waits
+from mockex_conformance.report.figures.canvas import printable
 from mockex_conformance.report.figures.deliveries import deliveries
 from mockex_conformance.report.figures.events import events, presented
 from mockex_conformance.report.figures.figure import Figure
@@ -95,18 +96,21 @@ def figures_of(recording: Recording, verdict: CaseVerdict) -> list[Figure]:
     nothing happened. A pure function: the same recording gives the same figures."""
     if not recording.entries:
         return []
-    lanes = swimlane(recording, verdict)
     drawn = _of_findings(recording, verdict)
     if not verdict.findings:
         for draw in _BY_GROUP.get(verdict.number.partition("-")[0], ()):
             figure = draw(recording, verdict, None)
             drawn += [figure] if figure is not None else []
     drawn = drawn[:_MOST]
-    if lanes is None:
-        return drawn
-    if drawn and verdict.findings and verdict.findings[0].check in _PLOT_FIRST:
-        return [drawn[0], lanes, *drawn[1:]]
-    return [lanes, *drawn]
+    lanes = swimlane(recording, verdict)
+    if lanes is not None:
+        first = verdict.findings[0].check if verdict.findings else ""
+        drawn.insert(1 if first in _PLOT_FIRST else 0, lanes)
+    return [
+        # Names of streams are the testee's, and whatever it likes.
+        replace(figure, title=printable(figure.title), sentence=printable(figure.sentence))
+        for figure in drawn
+    ]
 
 
 def _of_findings(recording: Recording, verdict: CaseVerdict) -> list[Figure]:

@@ -35,9 +35,8 @@ def flow(recording: Recording, verdict: CaseVerdict, about: Finding | None) -> F
     if names[_MOST:]:
         rows.append(over_each_other([lanes[name] for name in names[_MOST:]], "others"))
     title = "Events of each stream"
-    sentence = (
-        f"A row for each stream, broken where nothing was sent. {_told(first, lanes, moments)}"
-    )
+    told = _told(first, lanes, moments)
+    sentence = f"A row for each stream, broken where nothing was sent{told}."
     return Figure("flow", title, sentence, drawn(title, rows, moments))
 
 
@@ -81,16 +80,16 @@ def _short(name: str) -> str:
 
 def _told(first: str, lanes: dict[str, Lane], moments: Moments) -> str:
     if first not in lanes:
-        return f"{first} was never asked for." if "@" in first else ""
+        return f"; {first} was never asked for" if "@" in first else ""
     silent = _silent(lanes[first], moments.until_s)
     if not silent:
-        return f"{first} was sent all the time."
+        return f"; {first} was sent all the time"
     told = [
         f"{clock(begin)} to {'the end' if end >= moments.until_s else clock(end)}"
         for begin, end in silent
     ]
     more = f" and {len(told) - 3} times more" if len(told) > 3 else ""
-    return f"Nothing of {first} was sent from {', from '.join(told[:3])}{more}."
+    return f": of {first} from {', from '.join(told[:3])}{more}"
 
 
 def _silent(lane: Lane, until_s: float) -> list[Span]:

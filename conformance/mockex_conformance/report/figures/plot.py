@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from html import escape
 
-from mockex_conformance.report.figures.canvas import LETTER, WIDTH, framed, header
+from mockex_conformance.report.figures.canvas import LETTER, WIDTH, escape, framed, header
 from mockex_conformance.report.figures.moments import Moments, clock, important
 from mockex_conformance.report.figures.stretching import Stretched
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
-from mockex_conformance.report.figures.canvas import LETTER, WIDTH, framed
+from mockex_conformance.report.figures.canvas import LETTER, WIDTH, escape, framed
 from mockex_conformance.report.figures.plot import nice_ticks
 
 _ROW = 17

@@ -6,11 +6,10 @@ Its time is stretched; the moments that matter are written with their times.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from html import escape
 from math import inf
 
 from mockex_conformance.recording import Recording
-from mockex_conformance.report.figures.canvas import Scale, by_pixel, framed, header, placed
+from mockex_conformance.report.figures.canvas import Scale, by_pixel, escape, framed, header, placed
 from mockex_conformance.report.figures.figure import Figure
 from mockex_conformance.report.figures.lanes import (
     Lane,

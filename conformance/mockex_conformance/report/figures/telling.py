@@ -38,6 +38,7 @@ from mockex.server.journal import (
     Upgraded,
 )
 from mockex.server.views import Deliveries
+from mockex_conformance.report.figures.canvas import printable
 from mockex_conformance.report.figures.moments import many, named, span
 
 Direction = Literal["in", "out", ""]
@@ -247,5 +248,5 @@ def _bytes(payload: str) -> str:
 
 def _cut(text: str) -> str:
     """One printable line, not too long."""
-    line = "".join(c if c.isprintable() else " " for c in text[: _LONG + 1])
+    line = printable(text[: _LONG + 1])
     return line if len(line) <= _LONG else line[:_LONG] + "…"

@@ -9,8 +9,7 @@ import pytest
 from mockex.server.journal import AnyEntry, Ended, Noted
 from mockex_conformance.report.figures.deliveries import deliveries_over_time, describe, svg
 from mockex_conformance.report.figures.plot import nice_ticks
-
-from ..conftest import STREAM
+from tests.conformance.report.conftest import STREAM
 
 
 def test_a_leak_is_a_staircase(leaky_journal: list[AnyEntry]) -> None:
