@@ -150,6 +150,15 @@ def _ready() -> Schema:
     return _object(members, ["admin"])
 
 
+def _script_moments() -> Schema:
+    """Of each line: what happened to a fault, or one that was not seen; with --wait no, the script
+    that was started."""
+    admin = import_module(_ADMIN)
+    made, parts = _of([admin.Moment, admin.RunTold])
+    unseen = _object({"id": {"type": "integer"}, "unseen_within_s": {"type": "number"}})
+    return {"anyOf": [*made, unseen], "$defs": parts}
+
+
 _ADMIN = "mockex.server.admin_faults"
 _NAMED: dict[str, tuple[str, Callable[[], Schema]]] = {
     "testee-says": ("a line on a testee's stdout: notification or answer", _testee_says),
@@ -164,6 +173,7 @@ _NAMED: dict[str, tuple[str, Callable[[], Schema]]] = {
         "conform, judge, replay and report merge with --json",
         _plain(results.RunResult),
     ),
+    "diff": ("report diff --json", _lazily("mockex_conformance.report.diff", "Diff")),
     "demo": ("demo --json", _lazily("mockex_conformance.demo", "DemoResult")),
     "explore": ("explore --json", _plain(results.Explored)),
     "cases": ("cases --json", _list_of(results.CaseListed)),
@@ -179,6 +189,7 @@ _NAMED: dict[str, tuple[str, Callable[[], Schema]]] = {
     "ready": ("the line of serve --json", _ready),
     "fault": ("faults add --json", _lazily(_ADMIN, "FaultTold")),
     "faults-list": ("faults list and faults clear --json", _lazily(_ADMIN, "FaultTold", many=True)),
+    "faults-run": ("a line of faults run --json", _script_moments),
     "fault-kind": ("faults types KIND --json", _lazily("mockex.faults.catalogue", "Kind")),
     "faults-types": (
         "faults types --json",

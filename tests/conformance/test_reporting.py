@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import jsonschema
 import pytest
 
 from mockex import cli
 from mockex.cli import ExitCode
 from mockex_conformance.report.record import RecordWriter
+from mockex_conformance.schema import schema
 
 from .report.conftest import SENTENCE, MakeVerdict, make_verdict
 from .report.told import first_line, record
@@ -124,7 +126,9 @@ def test_a_difference_for_the_worse_is_exit_code_1(
     assert report("diff", out, before) == ExitCode.OK
     assert "Better (1)" in capsys.readouterr().out
     assert report("diff", before, out, "--json") == ExitCode.FAILED
-    assert json.loads(capsys.readouterr().out)["worse"][0]["now"] == "FAIL"
+    told = json.loads(capsys.readouterr().out)
+    assert told["worse"][0]["now"] == "FAIL"
+    jsonschema.validate(told, schema("diff"))
     assert report("diff", before, out, "--json", "--md") == ExitCode.USAGE
 
 
@@ -173,3 +177,19 @@ def test_a_page_is_made_although_a_recording_was_cut(
     (folder / "journal" / "x.jsonl").write_text('{"type":"opened","t":0.0,"ver')
     assert report("html", folder) == ExitCode.OK
     assert SENTENCE in (folder / "report.html").read_text()
+
+
+def test_a_merged_run_is_told_as_json(
+    out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert report("merge", out, "--out", tmp_path / "one", "--json") == ExitCode.FAILED
+    told = json.loads(capsys.readouterr().out)
+    assert (told["exit_code"], told["counts"]) == (1, {"PASS": 1, "FAIL": 1})
+
+
+@pytest.mark.parametrize("kind", ["html", "junit", "ctrf", "md"])
+def test_a_disk_that_is_full_is_named(
+    out: Path, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert report(kind, out, "--out", "/dev/full") == ExitCode.USAGE
+    assert "/dev/full: No space left on device" in capsys.readouterr().err

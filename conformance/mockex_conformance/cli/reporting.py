@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mockex.cli import complain, hush, say
+from mockex.cli import complain, hush, say, say_json, writing
 from mockex.cli.help import Group
 from mockex.errors import ConfigError
-from mockex_conformance.cli.options import only_failed_option
+from mockex_conformance.cli.options import json_option, only_failed_option
 
 if TYPE_CHECKING:
     from mockex_conformance.report.later import Told
@@ -63,7 +63,8 @@ def html(dir: Path, out: Path | None) -> None:  # noqa: A002 - the argument's na
 
     told = _tell(dir)
     out = out or told.folder / "report.html"
-    write_page(told.folder, out)
+    with writing(out):
+        write_page(told.folder, out)
     say(str(out))
 
 
@@ -147,18 +148,24 @@ def badge(dir: Path, out: Path | None, form: str | None, label: str) -> None:  #
     help="Folder for the one record, JUnit and page.",
 )  # fmt: skip
 @only_failed_option
+@json_option
 @click.pass_context
-def merge(ctx: click.Context, folders: tuple[Path, ...], out: Path, only_failed: bool) -> None:
+def merge(
+    ctx: click.Context, folders: tuple[Path, ...], out: Path, only_failed: bool, as_json: bool
+) -> None:
     """One record of several: the parts of a divided run, or testees judged apart.
 
     What does not belong together is refused by name: other seeds, versions, conditions or
     descriptions, parts that are missing, verdicts that are there twice.
     """
-    from mockex_conformance import merging, running
+    from mockex_conformance import merging, results, running
 
     finished = merging.merge(folders, out, command=["mockex", *sys.argv[1:]])
     running.write_reports(finished)
-    running.show(finished, only_failed=only_failed)
+    if as_json:
+        say_json(results.of_run(finished))
+    else:
+        running.show(finished, only_failed=only_failed)
     ctx.exit(finished.result.exit_code)
 
 
@@ -171,7 +178,7 @@ def merge(ctx: click.Context, folders: tuple[Path, ...], out: Path, only_failed:
 @_folder("OLD")
 @_folder("NEW")
 @_out("Write it to FILE instead of stdout.")
-@click.option("--json", "as_json", is_flag=True, help="A JSON object.")
+@json_option
 @click.option(
     "--md", "as_md", is_flag=True,
     help=f"Markdown, added to the file ${_SUMMARY} names if there is one.",
@@ -218,14 +225,15 @@ def _write(written: str, out: Path | None) -> None:
         except BrokenPipeError:
             hush(sys.stdout)
     else:
-        out.write_text(written, encoding="utf-8")
+        with writing(out):
+            out.write_text(written, encoding="utf-8")
 
 
 def _write_summary(written: str, out: Path | None) -> None:
     """To `out`, else behind what earlier steps of a CI job have said, else to stdout."""
     page = os.environ.get(_SUMMARY)
     if out is None and page:
-        with Path(page).open("a", encoding="utf-8") as file:
+        with writing(Path(page)), Path(page).open("a", encoding="utf-8") as file:
             file.write(written)
         complain(f"added to {page}")
     else:
