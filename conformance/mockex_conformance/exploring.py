@@ -7,7 +7,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from mockex.cli import ExitCode, say, say_json
+from mockex.cli import ExitCode, complain, say, say_json
 from mockex.errors import ConfigError
 from mockex_conformance import results
 from mockex_conformance.description import Description
@@ -31,7 +31,7 @@ def explore(
     out: Path,
     as_json: bool = False,
 ) -> ExitCode:
-    """Search, show and keep what fails.
+    """Search, show and keep what fails, also if it is interrupted.
 
     Raises:
         ConfigError: hypothesis is not there, or the testee cannot run in virtual time.
@@ -73,11 +73,16 @@ def explore(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(schedule.to_json())
         kept.append((kind, path, schedule))
+    code = ExitCode.FAILED if kept else ExitCode.OK
+    if tally.interrupted:
+        code = ExitCode.INTERRUPTED
     if as_json:
-        say_json(results.explored(what, tally, kept))
+        say_json(results.explored(what, tally, kept, code))
     else:
         report.show(what, tally, [(path, schedule) for _, path, schedule in kept])
-    return ExitCode.FAILED if kept else ExitCode.OK
+    if tally.interrupted:
+        complain("interrupted")
+    return code
 
 
 def replay(path: Path, *, out: Path | None, as_json: bool = False) -> ExitCode:

@@ -15,6 +15,7 @@ from mockex_conformance.report.terminal import sentence
 from mockex_conformance.verdict import CaseVerdict
 
 if TYPE_CHECKING:
+    from mockex.cli import ExitCode
     from mockex_conformance.explore.schedule import Schedule
     from mockex_conformance.explore.search import Search, Tally
     from mockex_conformance.rejudging import Again
@@ -209,10 +210,12 @@ def explained(case: Case) -> CaseExplained:
     )
 
 
-def explored(what: Search, tally: Tally, kept: Sequence[tuple[str, Path, Schedule]]) -> Explored:
+def explored(
+    what: Search, tally: Tally, kept: Sequence[tuple[str, Path, Schedule]], code: ExitCode
+) -> Explored:
     """A search that is over; `kept` are kinds of failure with their schedules."""
     return Explored(
-        exit_code=int(bool(kept)),
+        exit_code=code,
         testee=what.testee.name,
         profile=what.profile,
         seed=what.seed,

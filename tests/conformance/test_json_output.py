@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -122,6 +124,39 @@ def test_the_demo() -> None:
         msgspec.json.encode(DemoResult(exit_code=1, result=result, incident=incident))
     )
     jsonschema.Draft202012Validator(schema.schema("demo")).validate(told)
+
+
+# --- with a running exchange ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def ready() -> Iterator[dict[str, Any]]:
+    """The ready line of a running exchange."""
+    command = [sys.executable, "-m", "mockex", "serve", "--json", "--profile", "spot"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield json.loads(process.stdout.readline())
+        process.terminate()
+
+
+def test_a_running_exchange_its_faults_and_a_recording_of_it(
+    said: Said, ready: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jsonschema.Draft202012Validator(schema.schema("ready")).validate(ready)
+    monkeypatch.setenv("MOCKEX_ADMIN_URL", ready["admin"])
+    added = said("faults", "add", "refuse-upgrade", "--wait", "no", by="fault")
+    assert (added["fault"], added["phase"]) == ("RefuseUpgrade", "injected")
+    assert [one["id"] for one in said("faults", "list", by="faults-list")] == [added["id"]]
+    said("faults", "clear", by="faults-list")
+    script = tmp_path / "script.toml"
+    script.write_text('[[fault]]\nfault = "Reset"\nat = "0s"\n')
+    started = said("faults", "run", str(script), "--wait", "no", by="faults-run")
+    assert started["steps"] == 1
+
+    streams = ("--streams", "ethusdc@depth5@100ms", "--for", "1")
+    told = said("record", ready["ws"], *streams, "--out", "a.ndjson", by="record")
+    assert (told["file"], told["cut"], told["warnings"]) == ("a.ndjson", None, [])
+    assert told["events"] == (tmp_path / "a.ndjson").read_text().count("\n") > 0
 
 
 # --- settings -------------------------------------------------------------------------------------

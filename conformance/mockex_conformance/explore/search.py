@@ -66,8 +66,9 @@ _decoder = msgspec.json.Decoder(Progress | Found | Broke)
 
 @dataclass(slots=True)
 class Tally:
-    """What all children have done."""
+    """What all children have done. `interrupted`: nobody waited for more."""
 
+    interrupted: bool = False
     schedules: int = 0
     simulated_s: float = 0.0
     real_s: float = 0.0
@@ -95,10 +96,10 @@ def kind_of(verdict: CaseVerdict) -> str:
 
 
 def search(what: Search, told: Callable[[Tally], None]) -> Tally:
-    """Search; `told` hears of the state of things about twice a second.
+    """Search; `told` hears of the state of things about twice a second. Interrupted, it returns
+    what was found until then.
 
     Raises:
-        KeyboardInterrupt: it was interrupted; children are gone then.
         RuntimeError: a child broke.
     """
     began = _now()
@@ -127,6 +128,8 @@ def search(what: Search, told: Callable[[Tally], None]) -> Tally:
             told(tally)
             if _enough(what, tally):
                 break
+    except KeyboardInterrupt:
+        tally.interrupted = True
     finally:
         for pipe, pid in children.items():
             with suppress(ProcessLookupError):
