@@ -203,7 +203,11 @@ def journal(name: str, secret: str) -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
-@given(data=st.data(), secrets=st.lists(drawn | chosen, min_size=3, max_size=3))
+# With a sign that is nowhere else in a bundle: `run.jsonl` would be no secret.
+unlike = chosen.map(lambda text: "~".join(text[at : at + 3] for at in range(0, len(text), 3)))
+
+
+@given(data=st.data(), secrets=st.lists(drawn | unlike, min_size=3, max_size=3))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_no_secret_of_any_shape_is_anywhere_in_it(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, secrets: list[str]

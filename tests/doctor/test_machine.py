@@ -110,6 +110,22 @@ def test_the_threads_of_a_user_count_against_his_limit(
     assert answer.repair == "ulimit -u 400"
 
 
+def test_the_narrower_of_two_limits_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    limited(monkeypatch, 5000, 5000)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert limits.processes(kernel(tmp_path, "400", 100)).what == (
+        "room for 300 more (control group: 400)"
+    )
+
+
+def test_the_limit_of_users_is_none_for_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limited(monkeypatch, 10, 10)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert limits.processes(kernel(tmp_path, "max", 100)).what == "no limit that counts"
+
+
 def test_where_nothing_limits_processes_nothing_is_asked_for(tmp_path: Path) -> None:
     assert limits._of_group(kernel(tmp_path, "max", 100)) is None
     assert limits._of_group(tmp_path / "nowhere") is None

@@ -131,6 +131,14 @@ def wait_gone(pid: int) -> None:
         time.sleep(0.01)
 
 
+def test_programs_that_would_fetch_what_they_lack_are_told_not_to(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RUSTUP_AUTO_INSTALL", raising=False)
+    says = put(world, "says", "echo $GOTOOLCHAIN $RUSTUP_AUTO_INSTALL")
+    assert ask({"says": (str(says),)})["says"].said == "local 0"
+
+
 def test_a_program_that_closes_its_output_and_stays_is_ended(world: World) -> None:
     stays = put(world, "stays", "exec >&- 2>&-; exec /bin/sleep 300")
     assert ask({"stays": (str(stays),)}, limit_s=0.3)["stays"].why == "did not end within 0.3 s"

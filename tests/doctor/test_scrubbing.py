@@ -128,6 +128,7 @@ run --{n} '{v}' x
 @example(secret="abc123,d;e&f)g", name="password", place="{n}={v}")
 @example(secret="correct horse battery", name="passphrase", place='{{"{n}":"{v}"}}')
 @example(secret="correct horse battery", name="passphrase", place="{n}: {v}")
+@example(secret="00000000000000.0000000", name="apiKey", place="{n}%3D{q}")
 def test_what_has_a_name_that_says_so_is_taken_out(secret: str, name: str, place: str) -> None:
     text = place.format(n=name, v=secret, q=quote(secret, safe=""))
     assert leaks(scrubbed(text), secret) == []
@@ -151,6 +152,12 @@ def test_what_the_environment_holds_as_a_secret_is_taken_out_in_each_spelling(se
         ("-----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY-----\nx", f"{REMOVED}\nx"),
         ("-----BEGIN RSA PRIVATE KEY-----\nabc\ndef", REMOVED),
         ("a\0p\0i\0k\0e\0y\0=\0s\0e\0c", f"apikey={REMOVED}"),
+        ("<password>x y</password>", f"<password>{REMOVED}</password>"),
+        ("id 00000000-aaaa-bbbb-cccc-dddddddddddd", f"id {REMOVED}"),
+        (
+            '{"a":"{\\"b\\":1,\\"jwt\\":2}"}',
+            f'{{"a":"{{\\"b\\": 1, \\"jwt\\": \\"{REMOVED}\\"}}"}}',
+        ),
         ("/home/me/x /home/mexico", "~/x /home/mexico"),
     ],
 )
