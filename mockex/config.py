@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,8 +38,11 @@ class Settings:
     positions: Positions
 
     def where(self, *keys: str) -> str:
-        """`file:line` of what these keys lead to."""
-        line = self.positions.line(keys)
+        """`file:line` of what these keys lead to; the last may have `_` where it stands with `-`,
+        or the other way round."""
+        *path, last = keys
+        spellings = ((*path, s) for s in (last, last.replace("-", "_")))
+        line = self.positions.line(next((s for s in spellings if s in self.positions.lines), keys))
         return f"{self.file}:{line}" if line else str(self.file)
 
 
@@ -130,6 +133,8 @@ def defaults(settings: Settings, path: Names, command: click.Command) -> dict[st
         if spelled not in keys:
             _must_be_known(settings, at, [*keys, *inner], f"mockex {' '.join(path)} --help")
         option = keys[spelled]
+        if option.name in made:
+            raise ConfigError(settings.where(*at), name, f"{spelled!r} once: it is there twice")
         made[option.name or ""] = _checked(settings, at, option, value, command)
     return made
 
@@ -262,38 +267,13 @@ def sources(
         table = defaults(settings, path, command) if settings else {}
         for key, option in options(command).items():
             names = variables(path, option)
-            found.append(
-                Source(
-                    " ".join(path), key, *_source(settings, path, table, option, environ), names[-1]
-                )
-            )
+            given = next((name for name in names if environ.get(name)), None)
+            value, where = option.to_info_dict()["default"], "default"
+            if given is not None:
+                value, where = environ[given], given
+            elif settings is not None and option.name in table:
+                value, where = table[option.name], settings.where(*path, key)
+            if isinstance(value, os.PathLike):
+                value = os.fspath(value)
+            found.append(Source(" ".join(path), key, value, where, names[-1]))
     return found
-
-
-def _source(
-    settings: Settings | None,
-    path: Names,
-    table: Mapping[str, Any],
-    option: click.Option,
-    environ: Mapping[str, str],
-) -> tuple[Any, str]:
-    for name in variables(path, option):
-        if environ.get(name):
-            return environ[name], name
-    if option.name in table:
-        assert settings is not None
-        keys = [k for k in _table(settings, path) if k.replace("_", "-") in _spellings(option)]
-        return table[option.name], settings.where(*path, *keys[:1])
-    default = option.to_info_dict()["default"]
-    return (str(default) if isinstance(default, os.PathLike) else default), "default"
-
-
-def _spellings(option: click.Option) -> Sequence[str]:
-    return [name.removeprefix("--") for name in option.opts]
-
-
-def _table(settings: Settings, path: Names) -> Mapping[str, Any]:
-    table: Mapping[str, Any] = settings.tables
-    for name in path:
-        table = table.get(name, {})
-    return table

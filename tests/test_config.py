@@ -121,6 +121,12 @@ def test_values_come_by_parameter_and_keys_are_spelled_like_flags_or_with_unders
     assert config.defaults(write("[conform]\njobs = 1\n"), ("serve",), serve) == {}
 
 
+def test_a_key_in_both_spellings_is_there_twice(write: Write) -> None:
+    settings = write("[serve]\nrest-port = 1\nrest_port = 2\n")
+    said = refusal(lambda: config.defaults(settings, ("serve",), serve))
+    assert ":3: 'rest_port' is not usable, expected 'rest-port' once" in said
+
+
 def test_a_group_has_a_table_in_its_table_for_each_of_its_commands(write: Write) -> None:
     settings = write("[faults.add]\nwithin = 3\n")
     assert config.defaults(settings, ("faults",), faults) == {"add": {"within": 3}}

@@ -15,7 +15,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import IntEnum
 from importlib import import_module
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
@@ -173,8 +173,10 @@ def settings_of(ctx: click.Context) -> config.Settings | None:
     Raises:
         ConfigError, OSError: it cannot be read.
     """
-    named: Path | None = ctx.find_root().params.get("config")
-    file = named if named is not None else config.find(Path.cwd())
+    file: Path | None = ctx.find_root().params.get("config")
+    if file is None:
+        with suppress(FileNotFoundError):  # somebody has removed the working folder
+            file = config.find(Path.cwd())
     return config.read(file) if file is not None else None
 
 

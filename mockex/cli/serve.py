@@ -42,6 +42,18 @@ def _symbols(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[
     return symbols
 
 
+def _profiles(
+    _ctx: click.Context, _param: click.Parameter, incomplete: str
+) -> list[click.shell_completion.CompletionItem]:
+    """What a shell offers for --profile: names, files where none begins so."""
+    from click.shell_completion import CompletionItem
+
+    from mockex.profile import NAMES
+
+    names = [CompletionItem(name) for name in NAMES if name.startswith(incomplete)]
+    return names or [CompletionItem(incomplete, type="file")]
+
+
 def _hints(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in value.split(",") if part.strip())
 
@@ -63,7 +75,7 @@ def _hints(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[st
     """,
 )  # fmt: skip
 @option(
-    "--profile", default="usdm", show_default=True, metavar="NAME|FILE",
+    "--profile", default="usdm", show_default=True, metavar="NAME|FILE", shell_complete=_profiles,
     help="spot, usdm, a dated one (spot-2026-11), a TOML file.",
 )  # fmt: skip
 @option(

@@ -45,6 +45,7 @@ def offered(*words: str) -> list[str]:
         (["cases", "explain", "connection/one-loss"], ["connection/one-loss-then-nothing"]),
         (["conform", "--profile", ""], ["spot", "usdm"]),
         (["conform", "--severity", "mu"], ["must"]),
+        (["serve", "--profile", "usdm"], ["usdm", "usdm-2026-11"]),
         (["conform", "incident-python-b"], ["incident-python-bug"]),
         (["explore", "two-ow"], ["two-owners"]),
         (["faults", "add", "hol"], ["hold"]),
@@ -55,7 +56,8 @@ def offered(*words: str) -> list[str]:
     ],
 )
 def test_a_word_is_completed_by_what_there_is(words: list[str], offers: list[str]) -> None:
-    assert sorted(offered(*words)) == sorted(offers)
+    found = [offer.casefold() for offer in offered(*words)]
+    assert sorted(found) == sorted(offer.casefold() for offer in offers)
 
 
 def test_every_command_case_and_schema_is_offered() -> None:
@@ -66,7 +68,12 @@ def test_every_command_case_and_schema_is_offered() -> None:
 
 def test_where_nothing_of_ours_fits_the_shell_looks_for_files() -> None:
     shell = BashComplete(cli.cli, {}, "mockex", "_MOCKEX_COMPLETE")
-    for words in (["conform", "./x"], ["serve", "--journal", ""], ["judge", ""]):
+    for words in (
+        ["conform", "./x"],
+        ["serve", "--journal", ""],
+        ["serve", "--profile", "./"],
+        ["judge", ""],
+    ):
         (item,) = shell.get_completions(words[:-1], words[-1])
         assert item.type == "file", words
 
