@@ -6,7 +6,7 @@ All that a test had to do with is remembered in its stash, for the report of a f
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -87,24 +87,31 @@ async def maker(item: pytest.Item, options: Options) -> AsyncIterator[MakeExchan
         yield make
 
 
+def one_of(item: pytest.Item) -> AbstractAsyncContextManager[AnyExchange]:
+    """The exchange of a test: one of its own, or the one that runs already; never that in virtual
+    time, which is no time for anybody else."""
+    options = item.stash[OPTIONS]
+    url = None if options.ground == "virtual" else url_of(item.config)
+    return opened(item, options) if url is None else joined(item, url)
+
+
+def maker_of(item: pytest.Item) -> AbstractAsyncContextManager[MakeExchange]:
+    """What makes exchanges for a test. Fails it if it is to use the one that runs already."""
+    options = item.stash[OPTIONS]
+    if options.ground != "virtual" and url_of(item.config) is not None:
+        refuse(f"--mockex-url: fixture {MANY!r} opens exchanges of the test's own")
+    return maker(item, options)
+
+
 @async_fixture(name=ONE)
 async def mockex(request: pytest.FixtureRequest) -> AsyncIterator[AnyExchange]:
     """An exchange of the test's own, as `@pytest.mark.mockex(...)` asks for it."""
-    item = request.node
-    url = url_of(item.config)
-    if url is not None:
-        async with joined(item, url) as remote:
-            yield remote
-        return
-    async with opened(item, item.stash[OPTIONS]) as exchange:
+    async with one_of(request.node) as exchange:
         yield exchange
 
 
 @async_fixture(name=MANY)
 async def make_mockex(request: pytest.FixtureRequest) -> AsyncIterator[MakeExchange]:
     """Opens an exchange each time it is called: `await make_mockex(profile="usdm", seed=3)`."""
-    item = request.node
-    if url_of(item.config) is not None:
-        refuse(f"--mockex-url: fixture {MANY!r} opens exchanges of the test's own")
-    async with maker(item, item.stash[OPTIONS]) as make:
+    async with maker_of(request.node) as make:
         yield make

@@ -8,6 +8,7 @@ import pytest
 
 from mockex.pytest_plugin.failures import explain
 from mockex.pytest_plugin.fixtures import FIXTURES, ONE
+from mockex.pytest_plugin.loops import OwnTest, not_own, not_real, not_virtual, run_by_others
 from mockex.pytest_plugin.options import (
     MARKER,
     NAMES,
@@ -19,7 +20,6 @@ from mockex.pytest_plugin.options import (
     usual,
 )
 from mockex.pytest_plugin.running import check_workers, urls
-from mockex.pytest_plugin.virtual import VirtualTest, not_real, not_virtual
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -50,7 +50,7 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Refuse what cannot be; give a test of the virtual ground its class.
+    """Refuse what cannot be; give a test that nobody else may or would run its class.
 
     Only now are all markers known, and whether the test is skipped. (A usage error while tests are
     collected would stop sooner, but pytest-xdist loses its text.)
@@ -62,12 +62,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         return
     options = options_of(item)
     virtual = options.ground == "virtual"
-    why_not = not_virtual(item) if virtual else not_real(item)
+    own = virtual or (asks and not run_by_others(item))
+    why_not = not_virtual(item) if virtual else not_real(item) or (own and not_own(item))
     if why_not:
         refuse(why_not)
     item.stash[OPTIONS] = options
-    if virtual:
-        item.__class__ = VirtualTest  # the same item, with all that other plug-ins know of it
+    if own:
+        item.__class__ = OwnTest  # the same item, with all that other plug-ins know of it
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,13 +1,15 @@
-"""Tests in virtual time, and why a test cannot have its exchange.
+"""On which event loop a test runs, and why it cannot have its exchange.
 
-On the real ground the fixtures are ordinary async ones, run by whichever plug-in runs the test. On
-the virtual ground no plug-in may run the test, because each would bring a loop of its own: before
-its setup the collected item becomes a `VirtualTest`, which opens the exchange and calls the test
-inside one simulation. Its other fixtures are set up before that, as for any test.
+In real time the fixtures are ordinary async ones, run by whichever plug-in runs the test. In
+virtual time no plug-in may run it, because each would bring a loop of its own: before its setup the
+collected item becomes an `OwnTest`, which opens the exchange and calls the test inside one
+simulation. The same is done in real time where nobody else would run it. Its other fixtures are set
+up before that, as for any test.
 """
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import unittest
 from contextlib import AsyncExitStack
@@ -16,15 +18,15 @@ from typing import Any
 import pytest
 
 from mockex.errors import MockexError
-from mockex.pytest_plugin.fixtures import FIXTURES, MANY, ONE, maker, opened
+from mockex.pytest_plugin.fixtures import FIXTURES, MANY, ONE, maker_of, one_of
 from mockex.pytest_plugin.options import OPTIONS
 
 
-class VirtualTest(pytest.Function):
-    """An `async def` test that runs in virtual time from its first line to its last."""
+class OwnTest(pytest.Function):
+    """An `async def` test that has an event loop of its own, from its first line to its last."""
 
     def setup(self) -> None:
-        """Set up its fixtures, but for the exchanges, which are opened inside the simulation."""
+        """Set up its fixtures, but for the exchanges, which are opened on the loop of the test."""
         self.funcargs.update(dict.fromkeys(FIXTURES))
         super().setup()
 
@@ -38,12 +40,15 @@ class VirtualTest(pytest.Function):
 
         async def test() -> None:
             async with AsyncExitStack() as stack:
-                for name, open_it in ((ONE, opened), (MANY, maker)):
+                for name, open_it in ((ONE, one_of), (MANY, maker_of)):
                     if name in arguments:
-                        arguments[name] = await stack.enter_async_context(open_it(self, options))
+                        arguments[name] = await stack.enter_async_context(open_it(self))
                 await self.obj(**arguments)
 
-        sim.run(test(), seed=options.seed)
+        if options.ground == "virtual":
+            sim.run(test(), seed=options.seed)
+        else:
+            asyncio.run(test())
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """As ever; but of an error that does not come out of the test the text says it all."""
@@ -61,25 +66,55 @@ def _is_async_fixture(function: object) -> bool:
     )
 
 
+def run_by_others(item: pytest.Function) -> bool:
+    """Whether another plug-in runs an `async def` test: pytest-asyncio those with its marker, which
+    it gives all of them in its automatic mode, anyio those with a backend."""
+    by_asyncio = item.config.pluginmanager.has_plugin("asyncio")
+    asked = by_asyncio and item.get_closest_marker("asyncio") is not None
+    return asked or "anyio_backend" in item.fixturenames
+
+
 def not_virtual(item: pytest.Function) -> str | None:
     """Why a test cannot run in virtual time, if so."""
     if item.cls is not None and issubclass(item.cls, unittest.TestCase):
         return "ground 'virtual' is not for methods of unittest.TestCase"
     if not inspect.iscoroutinefunction(item.obj):
         return "ground 'virtual' needs an `async def` test; a `def` test can call mockex.sim.run"
+    kind, name, ours = _bound(item)
+    if kind == "async":
+        return f"async fixture {name!r} cannot run in virtual time: it has another event loop"
+    if kind:
+        return (
+            f"fixture {name!r} asks for {ours!r}: in virtual time only the test itself can,"
+            " because the exchange opens with it"
+        )
+    return None
+
+
+def not_own(item: pytest.Function) -> str | None:
+    """Why a test cannot run in real time without another plug-in, if so."""
+    kind, name, _ = _bound(item)
+    if kind:
+        return (
+            f"nobody here runs fixture {name!r}: install pytest-asyncio (asyncio_mode = auto, or"
+            " the marker `asyncio`), or let the test do what it does"
+        )
+    return None
+
+
+def _bound(item: pytest.Function) -> tuple[str, str, str]:
+    """The first fixture of a test that is bound to another event loop: it is `async` itself, or
+    `asks` for one of ours; its name, and that of ours."""
     fixtures = item._fixtureinfo.name2fixturedefs  # noqa: SLF001 - pytest shows them nowhere else
     for name, found in fixtures.items():
         if name in FIXTURES:
             continue
         if _is_async_fixture(found[-1].func):
-            return f"async fixture {name!r} cannot run in virtual time: it has another event loop"
+            return "async", name, ""
         for ours in FIXTURES:
             if ours in found[-1].argnames:
-                return (
-                    f"fixture {name!r} asks for {ours!r}: in virtual time only the test itself can,"
-                    " because the exchange opens with it"
-                )
-    return None
+                return "asks", name, ours
+    return "", "", ""
 
 
 def not_real(item: pytest.Function) -> str | None:

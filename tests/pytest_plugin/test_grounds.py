@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.pytest_plugin.trying import AUTO, HEAD, STRICT, WAYS, run, said
+from tests.pytest_plugin.trying import AUTO, HEAD, NONE, STRICT, WAYS, run, said
 
 pytest_plugins = "pytester"
 
@@ -81,6 +81,43 @@ def test_a_def_test_cannot_have_an_exchange(pytester: pytest.Pytester) -> None:
     result = run(pytester, "def test_it(mockex): pass")
     result.assert_outcomes(errors=1)
     said(result, "fixture 'mockex' needs an `async def` test: the event loop of the exchange")
+
+
+@pytest.mark.parametrize("way", [STRICT, NONE], ids=["strict", "none"])
+def test_where_nobody_runs_it_it_runs_all_the_same(
+    pytester: pytest.Pytester, way: tuple[str, ...]
+) -> None:
+    result = run(
+        pytester,
+        """
+@pytest.fixture
+def plain(): return 3
+
+@pytest.mark.mockex(seed=5)
+async def test_it(mockex, make_mockex, plain):
+    assert not isinstance(asyncio.get_running_loop(), SimLoop)
+    assert (mockex.seed, (await make_mockex(seed=plain)).seed) == (5, 3)
+    async with connect(mockex.ws_url + STREAM) as ws:
+        await ws.recv()
+
+async def test_fails(mockex):
+    assert mockex.seed == 5
+""",
+        *way,
+    )
+    result.assert_outcomes(passed=1, failed=1)
+    said(result, "assert 0 == 5", "mockex: seed 0, ground real, profile spot")
+
+
+@pytest.mark.parametrize(
+    "fixture",
+    ["@pytest.fixture\nasync def late(): yield", "@pytest.fixture\ndef late(mockex): return 1"],
+    ids=["async", "asks"],
+)
+def test_what_needs_somebody_to_run_it_says_whom(pytester: pytest.Pytester, fixture: str) -> None:
+    result = run(pytester, f"{fixture}\nasync def test_it(mockex, late): pass", *NONE)
+    result.assert_outcomes(errors=1)
+    said(result, "nobody here runs fixture 'late': install pytest-asyncio (asyncio_mode = auto,")
 
 
 # --- the marker ---
