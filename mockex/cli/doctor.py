@@ -97,7 +97,7 @@ def doctor(
     """Say what this machine has and lacks, each with the line that repairs it.
 
     The exit code is 0 if all is there that every run needs, 7 if not.
-    """  # fmt: skip
+    """
     if extras and not fixing:
         raise click.UsageError("--extra goes with --fix.")
     if run_folder is not None and bundle_file is None:

@@ -19,7 +19,7 @@ T = TypeVar("T")
 LIMIT_S = 3.0
 _MOST = 4096  # bytes that are read of one
 # Two that would fetch what they lack before they say anything.
-_STAY_HERE = {"GOTOOLCHAIN": "local", "RUSTUP_AUTO_INSTALL": "0", "GOFLAGS": ""}
+_STAY_HERE = {"GOTOOLCHAIN": "local", "RUSTUP_AUTO_INSTALL": "0"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ class Bundle:
 
     def contents(self) -> str:
         """What is in it and what is not."""
-        sizes = [f"{len(text.encode()):>10,}  {name}" for name, text in self.members.items()]
+        sizes = [f"{len(_bytes(text)):>10,}  {name}" for name, text in self.members.items()]
         return "\n".join(
             [
                 "     bytes  file",
@@ -101,12 +101,16 @@ class Bundle:
         try:
             with zipfile.ZipFile(file, "x", zipfile.ZIP_DEFLATED) as archive:
                 for name, text in {CONTENTS: contents + "\n", **self.members}.items():
-                    archive.writestr(name, text.encode("utf-8", "replace"))
+                    archive.writestr(name, _bytes(text))
         except OSError as error:
             with suppress(OSError):
                 file.unlink()
             raise OSError(error.errno, error.strerror, str(file)) from None
         return contents
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "replace")  # JSON can name half a character
 
 
 def _not_passed(record: Path) -> list[tuple[str, str]]:

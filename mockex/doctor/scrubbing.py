@@ -82,15 +82,24 @@ class Scrubber:
         made: list[str] = []
         plain: list[str] = []  # kept together: a key in PEM form has many lines
         for line in text.split("\n"):
-            value = _parsed(line)
-            if value is None:
+            found = self._json(line)
+            if found is None:
                 plain.append(line)
                 continue
             if plain:
                 made.append(self.text("\n".join(plain)))
                 plain = []
-            made.append(json.dumps(self.value(value), ensure_ascii=False, separators=(",", ":")))
+            made.append(found)
         return "\n".join([*made, self.text("\n".join(plain))] if plain else made)
+
+    def _json(self, line: str) -> str | None:
+        value = _parsed(line)
+        if value is None:
+            return None
+        try:
+            return json.dumps(self.value(value), ensure_ascii=False, separators=(",", ":"))
+        except RecursionError:  # deeper than anybody writes it: it is scrubbed as text
+            return None
 
     def value(self, value: Any) -> Any:
         """The same of something that was JSON."""
@@ -154,8 +163,8 @@ def _is_name(before: object) -> bool:
 
 def _is_key(word: str) -> bool:
     """Whether a word is one that somebody drew by lot: changes between small letters, capitals and
-    digits, and digits among letters, are a fifth of it and more; an eighth, if
-    it ends as Base64 does."""
+    digits, and digits among letters, are a fifth of it and more; an eighth, if it ends as Base64
+    does."""
     parts = [part for part in re.findall(r"[A-Za-z0-9]+", word) if not part.isdigit()]
     if any(len(part) >= _LONGEST for part in parts):
         return True

@@ -11,8 +11,10 @@ import time
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import click
 import jsonschema
 import psutil
 import pytest
@@ -199,6 +201,32 @@ def test_it_says_what_it_repairs_and_looks_again(
     assert "mockex: toxiproxy: build it with the Go that is here" in said.err
     assert f"mockex: toxiproxy: done, {world.cached}" in said.err
     assert f"ok      toxiproxy     2.12.0, {world.cached}" in said.out
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_on_a_terminal_it_asks_before_it_uses_the_network(
+    monkeypatch: pytest.MonkeyPatch, answer: bool
+) -> None:
+    asked: list[str] = []
+
+    def confirm(text: str, **_: object) -> bool:
+        asked.append(text)
+        return answer
+
+    monkeypatch.setattr(click, "confirm", confirm)
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr(sys, "stderr", SimpleNamespace(isatty=lambda: True))
+    assert command._may("build it") is answer
+    assert asked == ["mockex: build it?"]
+
+
+@pytest.mark.parametrize("variable", ["NO_COLOR", "CI"])
+def test_who_wants_no_colour_gets_none(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    for name in ("NO_COLOR", "CI"):
+        monkeypatch.delenv(name, raising=False)
+    assert command._colour()("ok", "green") == "\x1b[32mok\x1b[0m"
+    monkeypatch.setenv(variable, "1")
+    assert command._colour()("ok", "green") == "ok"
 
 
 def test_a_bundle_is_written_and_its_contents_are_told(

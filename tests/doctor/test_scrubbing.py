@@ -196,6 +196,12 @@ def test_what_was_taken_out_is_counted_and_json_stays_json() -> None:
     assert scrubber.removed == 3
 
 
+@pytest.mark.parametrize("depth", [100, 450, 900, 100_000])
+def test_json_may_be_as_deep_as_it_likes(depth: int) -> None:
+    line = "[" * depth + '{"apiKey":"abc def"}' + "]" * depth
+    assert "abc" not in scrubbed(line)
+
+
 @given(st.text(max_size=300))
 def test_any_text_can_be_scrubbed_and_twice_is_once(text: str) -> None:
     once = scrubbed(text)
