@@ -54,8 +54,13 @@ def _profiles(
     return names or [CompletionItem(incomplete, type="file")]
 
 
-def _hints(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in value.split(",") if part.strip())
+def _hints(ctx: click.Context, _param: click.Parameter, value: str) -> tuple[str, ...]:
+    names = tuple(part.strip() for part in value.split(",") if part.strip())
+    if LIST in names and not ctx.resilient_parsing:
+        for line in hint_lines():
+            say(line)
+        ctx.exit()
+    return names
 
 
 @click.command(
@@ -194,10 +199,6 @@ def serve(
     The first line on stdout, `mockex ready ws=… rest=… admin=… seed=… pid=…`, comes once every
     port answers. On a terminal a live view follows.
     """
-    if LIST in hints:
-        for line in hint_lines():
-            say(line)
-        return
     wanted = hints_named(hints, profile_named(profile).name) if hints else []
     _check_market(ctx, market)
     _check_files(authority, journal, tls=tls)
@@ -212,8 +213,15 @@ def serve(
         ready_file.unlink(missing_ok=True)  # an old one would say that we are ready now
 
     async def run() -> None:
+        # All of it before the exchange opens: from then on its clock runs.
         from mockex.server.desk import Desk
         from mockex.server.exchange import serve as exchange_of
+
+        if not no_admin:
+            from mockex.server.admin import serve_admin
+        shown = not (plain or as_json) and is_at_terminal()
+        if shown:
+            from mockex.cli.live.view import live_view
 
         stop = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
@@ -242,17 +250,13 @@ def serve(
             desk = Desk(exchange, complain)
             admin = None
             if not no_admin:
-                from mockex.server.admin import serve_admin
-
                 admin = await stack.enter_async_context(serve_admin(desk, admin_port))
             if authority is not None:
                 complain(TRUST.format(file=authority.resolve()))
             told = {h.name: h.text(exchange.ws_url, exchange.rest_url) for h in wanted}
             ready = ready_line(exchange, admin, told, as_json=as_json)
             lines = _announce(ready, () if as_json else tuple(told.values()), ready_file)
-            if not (plain or as_json) and is_at_terminal():
-                from mockex.cli.live.view import live_view
-
+            if shown:
                 await stack.enter_async_context(live_view(exchange, desk, lines, sys.stderr))
             if faults is not None:
                 desk.play(faults)

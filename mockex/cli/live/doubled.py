@@ -102,7 +102,7 @@ class Doubled:
         if was and not now:
             lasted = t - stream.since
             stream.before_s += lasted
-            return f"{cut(name)} is delivered once again, after {lasted:.1f} s"
+            return f"{cut(name)} is no longer delivered twice, after {lasted:.1f} s"
         if not stream.live and not stream.times:
             del self.streams[name]
         return ""

@@ -97,6 +97,9 @@ def _ended(entry: Ended, frames: list[Closed]) -> str:
 
 
 def _faulted(entry: Faulted) -> str:
+    if entry.phase == "ended" and entry.detail:
+        why = entry.detail.removeprefix(f"{entry.kind}: ")
+        return f"fault {entry.fault} {entry.kind} could not be done: {cut(why)}"
     on = f" on {', '.join(f'c{conn}' for conn in entry.conns[:MOST_NAMES])}" if entry.conns else ""
     more = f" and {len(entry.conns) - MOST_NAMES} more" if len(entry.conns) > MOST_NAMES else ""
     detail = f": {cut(entry.detail)}" if entry.detail else ""

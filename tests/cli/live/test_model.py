@@ -100,7 +100,7 @@ def test_it_stays_counted_when_it_is_over() -> None:
     seen.opens(2, S, at=103)
     assert seen.ends(1, at=104.5) == [
         "c1 ended by the client: RST without a close frame",
-        f"{S} is delivered once again, after 1.5 s",
+        f"{S} is no longer delivered twice, after 1.5 s",
     ]
     seen.ends(2, at=105)
     picture = seen.watch.picture(200)
@@ -157,11 +157,11 @@ def test_a_close_frame_and_an_unsubscribe_end_a_delivery() -> None:
     seen.opens(1, S)
     seen.opens(2, S)
     assert seen.see(Closed(t=102, conn=1, by="client", code=1000)) == [
-        f"{S} is delivered once again, after 1.0 s"
+        f"{S} is no longer delivered twice, after 1.0 s"
     ]
     seen.opens(3, S)
     assert seen.see(Unsubscribed(t=104, conn=3, streams=[S]))[-1].startswith(
-        f"{S} is delivered once again"
+        f"{S} is no longer delivered twice"
     )
 
 
@@ -269,6 +269,17 @@ def test_faults_are_shown_with_how_often_they_were_seen_and_whether_they_last() 
         "fault 1 Stall seen on c3",
         "fault 2 Reset injected",
     ]
+
+
+def test_a_fault_that_could_not_be_done_says_why() -> None:
+    seen = Seen()
+    why = "Reset: nothing live delivers any stream"
+    lines = seen.see(
+        Faulted(t=101, fault=1, kind="Reset", phase="injected"),
+        Faulted(t=101, fault=1, kind="Reset", phase="ended", detail=why),
+    )
+    assert lines[1] == "fault 1 Reset could not be done: nothing live delivers any stream"
+    assert seen.watch.picture(102).faults[0].failure == why
 
 
 def test_requests_are_counted_and_those_that_are_refused_have_a_line() -> None:

@@ -75,7 +75,7 @@ def test_connections_streams_and_a_doubled_stream_are_shown_as_they_come(
                 text = terminal.until("^!! delivered twice: 1 NOW, 1x so far")
                 assert re.search(rf"!! {STREAM} is delivered 2 times: c1, c2 of .*\(pid", text)
                 terminal.until(rf"^!!  {STREAM} +2  NOW c1, c2; 1x")
-            terminal.until(rf"{STREAM} is delivered once again")
+            terminal.until(rf"{STREAM} is no longer delivered twice")
         assert "!! delivered twice: 1x so far" in terminal.until("0 live, 0 pending, 2 over")
 
 
