@@ -140,6 +140,7 @@ def test_who_never_went_live_is_told_once(make_verdict: MakeVerdict) -> None:
     assert "and so CONN-01, CONN-02, CONN-03" in words(told)
     cells = shown.all("table[@class='matrix']/tbody/tr/td/a")
     assert [cell.attrib["href"] for cell in cells] == ["#START.1"] * 3
+    assert "The base URL does not come from MOCKEX_WS_URL" in shown.text("aside")
 
 
 def test_who_went_live_on_one_profile_only_is_led_to_what_each_did(

@@ -30,6 +30,19 @@ SIGNS = {
     Verdict.UNSUPPORTED: "–",
 }
 START = "START"  # in the place of a case's number: what came before the first one
+_ABOUT_START = Explanation(
+    "The testee starts, and its streams flow, before the first case.",
+    [
+        "Before the cases of a testee and profile it is started once, against a healthy exchange. "
+        "Who never goes live there gets that verdict for all cases at once."
+    ],
+    {
+        "Causes": "The base URL does not come from `MOCKEX_WS_URL`, or the streams not from "
+        "`MOCKEX_STREAMS`. Or the program ends, or waits for something, before it connects.",
+        "Look at": "What it wrote on stderr, and whether there is any connection. `mockex try` "
+        "runs it by hand against a healthy exchange, with both directions on the screen.",
+    },
+)
 _FEW = 3  # failures are seen at a glance
 _FINDINGS = 5  # of one kind are shown; the record has all
 _LISTED = re.compile(r"((?:c\d+, ){5})((?:c\d+, )+)(c\d+)")  # connections, more than anybody reads
@@ -256,8 +269,8 @@ def _chapters(verdicts: Sequence[CaseVerdict]) -> list[Chapter]:
     chapters = []
     before = _failures([v for v in red if v.journal in of_all], START)
     if before:
-        rule = "The testee starts, and its streams flow, before the first case."
-        chapters.append(Chapter(START, "", rule, None, None, before))
+        rule = _ABOUT_START.rule
+        chapters.append(Chapter(START, "", rule, None, _ABOUT_START, before))
     catalogue = all_cases()
     for one in _one_of_each_case(v for v in red if v.journal not in of_all):
         case = catalogue.get(one.case)

@@ -63,9 +63,9 @@ def fill(content: Content, folder: Path, macros: Any, spare: int) -> list[str]:
         room.put(macros.summary(summary), summary.shown)
     bare, thin, unlogged = _explain([f for f in ordered if f.facts], folder, macros, room)
     lacking = {
-        "by name only": len(untold),
+        "told by name only": len(untold),
         "without the command that replays them": len(lost),
-        "of cases that do not say what they do": len(unsaid),
+        "without what their case does": sum(len(chapter.failures) for chapter in unsaid),
         "without figures": bare,
         "with some of their figures": thin,
         "without logs": unlogged,
