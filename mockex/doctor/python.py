@@ -54,7 +54,7 @@ def installation() -> Answer:
     program = shutil.which("mockex")
     if version is None:
         return _installed(
-            State.BROKEN, f"{how} runs without being installed", f"{pip()} install -e {HERE}"
+            State.BROKEN, f"{how} runs without being installed", install(["-e", str(HERE)])
         )
     if program is None:
         return _installed(
@@ -206,11 +206,6 @@ def install(wanted: list[str]) -> str:
     if short is not None and Path(short).parent == Path(sys.executable).parent:
         command = ["python" if part == sys.executable else part for part in command]
     return shlex.join(command)
-
-
-def pip() -> str:
-    """How pip of this Python is called."""
-    return install([]).removesuffix(" install")
 
 
 def in_environment() -> bool:
