@@ -1,8 +1,8 @@
 """What is told of failures and what explains them, as much of it as fits on the page.
 
-In turns, each of which takes the failures in the order of `by_importance`: what was found; how it
-is replayed, and what the case does; the first figure; the other figures and the logs. What does not
-fit is left out whole, and the page says of how many.
+In turns: the kinds of failures; then, for each in the order of `by_importance`, what was found; how
+it is replayed, and what the case does; the first figure; the other figures and the logs. What does
+not fit is left out whole, and the page says of how many failures.
 """
 
 from __future__ import annotations
@@ -52,6 +52,8 @@ def fill(content: Content, folder: Path, macros: Any, spare: int) -> list[str]:
     room = Room(spare)
     ordered = by_importance(content.failures)
     several = len({column.mode for column in content.columns}) > 1
+    for summary in content.summaries:
+        room.put(macros.summary(summary), summary.shown)
     untold = [f for f in ordered if not room.put(macros.told(f, several), f.told)]
     lost = [f for f in ordered if f.told and not room.put(macros.facts(f, several), f.facts)]
     unsaid = [
@@ -59,8 +61,6 @@ def fill(content: Content, folder: Path, macros: Any, spare: int) -> list[str]:
         for chapter in content.chapters
         if chapter.about and not room.put(macros.course(chapter), chapter.course)
     ]
-    for summary in content.summaries:
-        room.put(macros.summary(summary), summary.shown)
     bare, thin, unlogged = _explain([f for f in ordered if f.facts], folder, macros, room)
     lacking = {
         "told by name only": len(untold),
