@@ -6,6 +6,11 @@ import glob
 
 import pytest
 
+# Before pytest runs inside of pytest: what is first imported in there is forgotten behind it, and
+# would be there twice.
+import mockex.server.exchange
+import mockex.sim  # noqa: F401
+
 HEAD = """
 import asyncio, random, time, unittest
 import pytest
