@@ -79,7 +79,8 @@ def test_deliveries_are_one_line_until_something_else_happens() -> None:
 
 def test_deliveries_to_several_connections_name_them() -> None:
     joined = [Joined(t=0.0, conn=conn, audience=1) for conn in range(1, 9)]
-    ((_, _, _, text),) = lines(*joined, sent(1.0))
+    ((conn, _, _, text),) = lines(*joined, sent(1.0))
+    assert conn == ""
     assert text == "1 event of a@depth to c1, c2, c3, c4 and 4 more, 100 bytes"
 
 
