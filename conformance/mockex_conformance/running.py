@@ -172,8 +172,6 @@ class _Sitting:
                 raise
             except KeyboardInterrupt:
                 interrupted = True
-                if self._first.wish is not None:
-                    progress.say(f"Go on with: mockex conform --resume {plan.out}")
         result = _weighed(self._verdicts, self._first)
         if interrupted:
             result = replace(result, exit_code=ExitCode.INTERRUPTED)

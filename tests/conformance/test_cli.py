@@ -280,7 +280,8 @@ def test_an_interrupted_run_leaves_a_record_that_says_so(
     record = read_record(out)
     assert record.end is not None
     assert (record.end.exit_code, record.end.counts) == (2, {"PASS": 2})
-    assert capsys.readouterr().err.endswith("mockex: interrupted\n")
+    said = capsys.readouterr().err
+    assert said.endswith(f"mockex: interrupted; go on with: mockex conform --resume {out}\n")
 
 
 @pytest.mark.usefixtures("plans")

@@ -185,7 +185,7 @@ def _end(ctx: click.Context, finished: Finished, *, only_failed: bool, as_json: 
     else:
         running.show(finished, only_failed=only_failed)
     if finished.result.exit_code is ExitCode.INTERRUPTED:
-        complain("interrupted")
+        complain(f"interrupted; go on with: mockex conform --resume {finished.out}")
     ctx.exit(finished.result.exit_code)
 
 
