@@ -182,7 +182,8 @@ class _Sent:
 
 class Watch:
     """The exchange as somebody who watches sees it. `program_of` tells which program has a port of
-    this machine, None if that is not known."""
+    this machine, None if that is not known; it is asked when the connection comes, for a port may
+    be another's later."""
 
     def __init__(self, program_of: Callable[[int], Program | None]) -> None:
         self._program_of = program_of
@@ -190,6 +191,7 @@ class Watch:
         self._opened_at = 0.0
         self._connections = Connections()
         self._open: dict[int, Connection] = {}
+        self._owners: dict[int, Program | None] = {}
         self._faults = Faults()
         self._sent = _Sent()
         self._rate = _Rate()
@@ -211,7 +213,7 @@ class Watch:
         text = self._words.told(entry)
         lines = [Line(at_s, text)] if text else []
         if changed is not None:
-            program = self._program_of(changed.peer_port)
+            program = self._owners.get(changed.number)
             for name in streams:
                 delivers = changed.live and changed.streams.get(name, False)
                 called = self._doubled.set(
@@ -219,6 +221,8 @@ class Watch:
                 )
                 if called:
                     lines.append(Line(at_s, called, urgent=True))
+        if isinstance(entry, Ended):
+            self._forget(entry.conn)
         return lines
 
     def _take(self, entry: AnyEntry) -> tuple[Connection | None, Iterable[str]]:
@@ -229,14 +233,12 @@ class Watch:
         match entry:
             case Attempted(conn=conn):
                 self._open[conn] = known[conn]
+                self._owners[conn] = self._program_of(entry.peer_port)
             case Refused():
                 self._refused += 1
             case Subscribed(conn=conn, streams=streams) | Unsubscribed(conn=conn, streams=streams):
                 return known[conn], streams
-            case Upgraded(conn=conn) | Closed(conn=conn) | HalfClosed(conn=conn):
-                return known[conn], tuple(known[conn].streams)
-            case Ended(conn=conn):
-                self._forget(conn)
+            case Upgraded(conn=conn) | Closed(conn=conn) | HalfClosed(conn=conn) | Ended(conn=conn):
                 return known[conn], tuple(known[conn].streams)
             case _:
                 self._count(entry)
@@ -263,6 +265,7 @@ class Watch:
 
     def _forget(self, conn: int) -> None:
         self._open.pop(conn, None)
+        self._owners.pop(conn, None)
         self._rates.pop(conn, None)
         self._slow.discard(conn)
         self._sent.forget(conn)
@@ -321,7 +324,7 @@ class Watch:
                 ConnectionRow(
                     number=number,
                     peer_port=connection.peer_port,
-                    program=self._program_of(connection.peer_port),
+                    program=self._owners[number],
                     path=cut(connection.target),
                     streams=len(connection.streams),
                     age_s=now - connection.attempted_at,

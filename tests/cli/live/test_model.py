@@ -38,8 +38,8 @@ class Seen:
     """A watch, what it has said, and whose ports are whose: 1001 is that of c1."""
 
     def __init__(self, **programs: Program) -> None:
-        ports = {1000 + int(name[1:]): program for name, program in programs.items()}
-        self.watch = Watch(ports.get)
+        self.ports = {1000 + int(name[1:]): program for name, program in programs.items()}
+        self.watch = Watch(self.ports.get)
         self.lines: list[Line] = []
         self.see(OPENED)
 
@@ -128,6 +128,17 @@ def test_who_is_not_known_may_be_the_same_program() -> None:
     seen = Seen(c1=BOT)
     seen.opens(1, S)
     assert seen.opens(2, S)[-1] == f"{S} is delivered 2 times: c1, c2"
+
+
+def test_a_port_that_is_another_programs_later_changes_nothing_of_before() -> None:
+    seen = Seen(c1=BOT, c2=BOT)
+    seen.opens(1, S)
+    seen.opens(2, S)
+    seen.ports[1001] = SECOND
+    assert seen.watch.picture(102).connections[0].program == BOT
+    seen.ends(1, at=103)
+    (row,) = seen.watch.picture(104).streams
+    assert (row.live, row.twice) == (1, ())
 
 
 def test_a_third_delivery_is_called_out_too_and_a_second_time_is_counted() -> None:
