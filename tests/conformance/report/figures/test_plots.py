@@ -148,6 +148,15 @@ def test_traffic_against_deliveries_has_the_line_through_it() -> None:
     assert len(Drawing(figure.svg).paths("dot")) == 2
 
 
+def test_a_step_is_the_sum_of_what_each_audience_was_sent() -> None:
+    alone = [sent(n / 10, 1, n) for n in range(1, 5)]
+    both = [sent(n / 10, conn, n) for n in range(5, 9) for conn in (1, 2)]
+    recording = made(*live(1, 0.0), *alone, *live(2, 0.45), *both, OVER, streams=[A])
+    figure = traffic_by_deliveries(recording, judged(), None)
+    assert figure is not None
+    assert "KB/s = 1.00 × deliveries" in figure.sentence
+
+
 def test_there_is_no_line_where_the_number_never_changed() -> None:
     assert traffic_by_deliveries(made(*live(1, 0.0), sent(1.0, 1, 1), OVER), judged(), None) is None
 
