@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -46,6 +47,8 @@ class Runs:
         self._verdicts: dict[Cell, CaseVerdict] = {}
         self._child: subprocess.Popen[bytes] | None = None
         self._out = settings.out
+        # Every worker probes the testee, and one file cannot have two recordings at once.
+        self._work = self._out / f".worker-{os.getpid()}" if one_by_one else self._out
         self._log = self._out / "stderr" / f"pytest-{os.getpid()}.txt"
 
     def plan(self, jobs: Sequence[Job]) -> None:
@@ -60,6 +63,7 @@ class Runs:
             with self._lane(job) if self._one_by_one else nullcontext():
                 self._begin(together)
                 self._read_until(cell, together)
+                self._bring_home()
         return self._verdicts[cell]
 
     def close(self) -> None:
@@ -78,6 +82,7 @@ class Runs:
             child.kill()
             child.wait()
         child.stdout.close()
+        self._bring_home()
         with suppress(OSError):
             if not self._log.stat().st_size:
                 self._log.unlink()
@@ -97,6 +102,11 @@ class Runs:
                     stderr=log,
                     process_group=0,  # Ctrl-C is ours, and it is told to stop
                 )
+        if self._work != self._out:
+            self._work.mkdir(exist_ok=True)
+            start = self._work / ".start-lock"  # processes are started one at a time, by all
+            if not start.is_symlink():
+                start.symlink_to(self._out / ".start-lock")
         told, settings = jobs[0].conditions, self._settings
         task = Task(
             wish=Wish(
@@ -107,7 +117,7 @@ class Runs:
                 ground=settings.ground,
             ),
             only=[cell_of(job) for job in jobs],
-            out=str(self._out),
+            out=str(self._work),
             jobs=1 if self._one_by_one else settings.jobs,
             built=self._one_by_one and self._stamp(jobs[0]).exists(),
         )
@@ -134,6 +144,15 @@ class Runs:
                 self._owe(jobs, answer.why)
             else:
                 self._verdicts[answer.testee, answer.profile, answer.case] = answer
+
+    def _bring_home(self) -> None:
+        """Move what was recorded to where everybody looks for it."""
+        if self._work == self._out:
+            return
+        for file in (*self._work.glob("journal/*"), *self._work.glob("stderr/*")):
+            home = self._out / file.relative_to(self._work)
+            home.parent.mkdir(parents=True, exist_ok=True)
+            file.replace(home)
 
     def _death(self, child: subprocess.Popen[bytes]) -> str:
         self._child = None
@@ -185,5 +204,7 @@ def _file(path: Path) -> Iterator[int]:
 
 def clear_marks(out: Path) -> None:
     """Remove what an earlier session left for its workers."""
-    for file in (*out.glob(".built-*"), out / ".lane", out / ".lane-door"):
+    for file in (*out.glob(".built-*"), out / ".lane", out / ".lane-door", out / ".start-lock"):
         file.unlink(missing_ok=True)
+    for folder in out.glob(".worker-*"):
+        shutil.rmtree(folder, ignore_errors=True)

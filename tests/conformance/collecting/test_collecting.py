@@ -338,6 +338,8 @@ def test_workers_share_the_cases_and_one_record(pytester: pytest.Pytester, folde
     assert sorted(v.number for v in record.verdicts) == ["CONN-01", "CONN-06", "HB-01"]
     assert record.complete
     assert len([*ET.parse(folder / "it.xml").iter("testcase")]) == 3
+    assert record.end is not None
+    assert judge_again(folder / "out").result.counts == record.end.counts
     assert not [*(folder / "out").glob(".*")]
 
 
