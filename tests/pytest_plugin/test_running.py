@@ -78,6 +78,32 @@ async def test_it(mockex):
     assert len([*(pytester.path / "j").iterdir()]) == 1
 
 
+def test_assertions_of_the_suite_judge_a_running_exchange(
+    pytester: pytest.Pytester, running: list[str]
+) -> None:
+    body = """
+from mockex_conformance.testing import *
+
+async def read(ws):
+    async for _ in ws: pass
+
+async def test_it(mockex):
+    async with connect(mockex.ws_url + STREAM) as ws:
+        reading = asyncio.create_task(read(ws))
+        await assert_single_delivery(mockex, watch_s=0.2)
+        await assert_flat_traffic(mockex, steps=3)
+        async with connect(mockex.ws_url + STREAM):
+            with pytest.raises(AssertionError, match="is delivered on 2 live connections"):
+                await assert_single_delivery(mockex)
+        await mockex.inject(Reset()).seen(within_s=5)
+        with pytest.raises(AssertionError, match="no events of .*; there was no attempt to conn"):
+            await assert_recovers(mockex, within_s=0.3)
+        await asyncio.wait([reading])
+"""
+    result = run(pytester, body, f"--mockex-url={running[0]}", *AUTO)
+    result.assert_outcomes(passed=1)
+
+
 @pytest.mark.parametrize(
     ("body", "text"),
     [
