@@ -93,6 +93,8 @@ def not_virtual(item: pytest.Function) -> str | None:
 
 def not_own(item: pytest.Function) -> str | None:
     """Why a test cannot run in real time without another plug-in, if so."""
+    if not inspect.iscoroutinefunction(item.obj):  # hypothesis stands before it
+        return "nobody here runs an `async def` test of hypothesis: install pytest-asyncio"
     kind, name, _ = _bound(item)
     if kind:
         return (

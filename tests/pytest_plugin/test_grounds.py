@@ -120,6 +120,18 @@ def test_what_needs_somebody_to_run_it_says_whom(pytester: pytest.Pytester, fixt
     said(result, "nobody here runs fixture 'late': install pytest-asyncio (asyncio_mode = auto,")
 
 
+def test_a_test_of_hypothesis_needs_somebody_to_run_it(pytester: pytest.Pytester) -> None:
+    body = """
+from hypothesis import given, strategies
+
+@given(n=strategies.integers())
+async def test_it(mockex, n): pass
+"""
+    result = run(pytester, body, *NONE)
+    result.assert_outcomes(errors=1)
+    said(result, "nobody here runs an `async def` test of hypothesis: install pytest-asyncio")
+
+
 # --- the marker ---
 
 
