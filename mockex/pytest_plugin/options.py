@@ -19,11 +19,11 @@ GROUNDS = ("real", "virtual")
 OPTIONS = pytest.StashKey["Options"]()
 # Setting, and what it is about; each is `--mockex-NAME` and `mockex_NAME` in the configuration.
 SETTINGS = {
-    "seed": "Seed of the exchanges of tests that ask for none; of a testee's run, 7.",
-    "profile": "Profile of the exchanges of tests that ask for none: spot, usdm, a dated one or a "
-    "file; of a testee, only this one.",
-    "url": "Use the exchange that runs at this admin URL (`mockex serve` says it) in the place of "
-    "one for each test. With pytest-xdist, as many URLs as workers, with commas.",
+    "seed": "Seed of exchanges whose test names none (else 0), and of the run of a testee (else 7).",
+    "profile": "Profile of exchanges whose test names none (else spot): spot, usdm, a dated one or "
+    "a file. Of a testee, only this one.",
+    "url": "Use the exchange that runs at this admin URL, as `mockex serve` says it, in the place "
+    "of one for each test. With pytest-xdist, as many URLs as workers, with commas.",
     "journal-dir": "Leave the whole journal of each failed test in this folder.",
 }
 

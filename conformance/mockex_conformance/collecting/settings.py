@@ -21,8 +21,8 @@ SETTINGS = {
     " `entry`, in a moment. Default: real.",
     "out": f"Folder for record, recordings and reports of testees. Default: {DEFAULT_OUT}.",
     "jobs": "Cases side by side, without pytest-xdist. Default: as many as leave the machine below"
-    " 70 % busy.",
-    "strict": "yes: a failed SHOULD fails too. Default: no.",
+    " 70 percent busy.",
+    "strict": "A failed SHOULD fails too; in the configuration file: yes or no.",
 }
 
 

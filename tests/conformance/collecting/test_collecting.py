@@ -179,6 +179,15 @@ def test_a_folder_of_somebody_else_is_left_alone(pytester: pytest.Pytester, fold
     result.stderr.fnmatch_lines(["*mockex: --out: *a folder without a 'journal'*"])
 
 
+def test_pytest_tells_of_all_settings(pytester: pytest.Pytester) -> None:
+    result = run(pytester, "--help")
+    assert result.ret == 0
+    for name in ("testee", "ground", "out", "jobs", "strict", "seed", "profile", "url"):
+        said(result, f"  --mockex-{name}")
+        if name != "testee":
+            said(result, f"  mockex_{name} (string):")
+
+
 # --- what a verdict becomes ---
 
 MakeVerdict = Callable[[Job], CaseVerdict]
