@@ -20,6 +20,7 @@ from mockex_conformance.harness.scheduler import Building, Event, Started, Stopp
 from mockex_conformance.planning import plan_of
 from mockex_conformance.report.html import write_page
 from mockex_conformance.report.junit import write_junit
+from mockex_conformance.report.later import tell
 from mockex_conformance.report.lines import EndLine, RunLine, run_line, unlike
 from mockex_conformance.report.outcome import Outcome, outcome
 from mockex_conformance.report.record import (
@@ -211,9 +212,10 @@ def _what(event: Started | CaseVerdict, number: str) -> str:
 
 
 def write_reports(finished: Finished) -> None:
-    """JUnit and the page, beside the record."""
+    """JUnit and the page, beside the record. Both say it if the run was interrupted."""
+    lacks = tell(finished.out).lacks
     with writing(finished.out):
-        write_junit(finished.out / "junit.xml", finished.run, finished.result)
+        write_junit(finished.out / "junit.xml", finished.run, finished.result, lacks)
         write_page(finished.out, finished.out / "report.html")
 
 
