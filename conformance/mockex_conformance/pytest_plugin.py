@@ -81,12 +81,12 @@ class Testees:
         """Begin the record, in the process that hears of all reports."""
         from mockex.errors import ConfigError
         from mockex_conformance.collecting.recorder import Recorder
-        from mockex_conformance.harness.load import load
+        from mockex_conformance.harness.load import find_all
 
         if self._is_worker or self._config.getoption("collectonly"):
             return
         try:
-            testees = [load(file) for file in self._files]
+            testees = find_all([str(file) for file in self._files])
             arguments = map(str, self._config.invocation_params.args)
             self._recorder = Recorder(self._settings, testees, ["pytest", *arguments])
         except ConfigError as error:
@@ -122,7 +122,7 @@ class Testees:
         if given is not None and self._recorder is not None:
             self._recorder.add(msgspec.convert(given, CaseVerdict))
 
-    @pytest.hookimpl(tryfirst=True)
+    @pytest.hookimpl(trylast=True)  # workers of pytest-xdist are gone then
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """End what still runs, and the record. A testee of which nothing could be judged has passed
         nothing, although skipped tests fail nobody."""

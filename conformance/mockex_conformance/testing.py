@@ -303,7 +303,6 @@ def _steps_of(entries: Sequence[AnyEntry]) -> defaultdict[str, set[int]]:
 class _Step:
     """What was sent of one stream in one step of the market, to all connections together."""
 
-    number: int
     at: float
     events: int = 0  # that there were
     sent: int = 0
@@ -328,7 +327,7 @@ def _sent(entries: Sequence[AnyEntry], start: int, end: int) -> defaultdict[str,
             case Delivered(audience=audience, step=number, streams=streams) if index >= start:
                 size = len(members[audience])
                 for name, batch in streams.items():
-                    step = steps[name].setdefault(number, _Step(number, entry.t))
+                    step = steps[name].setdefault(number, _Step(entry.t))
                     step.events = max(step.events, batch.events)
                     step.sent += size * batch.events
                     step.bytes += size * batch.bytes

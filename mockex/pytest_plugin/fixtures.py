@@ -39,7 +39,7 @@ async def opened(item: pytest.Item, options: Options) -> AsyncIterator[Exchange]
     async with serve(
         options.profile,
         seed=options.seed,
-        symbols=options.symbols or DEFAULT_SYMBOLS,
+        symbols=DEFAULT_SYMBOLS if options.symbols is None else options.symbols,
         market=options.market,
         step_ms=options.step_ms,
         rate=options.rate,

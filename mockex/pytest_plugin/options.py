@@ -19,7 +19,8 @@ GROUNDS = ("real", "virtual")
 OPTIONS = pytest.StashKey["Options"]()
 # Setting, and what it is about; each is `--mockex-NAME` and `mockex_NAME` in the configuration.
 SETTINGS = {
-    "seed": "Seed of exchanges whose test names none (else 0), and of the run of a testee (else 7).",
+    "seed": "Seed of exchanges whose test names none (else 0), and of the run of a testee "
+    "(else 7).",
     "profile": "Profile of exchanges whose test names none (else spot): spot, usdm, a dated one or "
     "a file. Of a testee, only this one.",
     "url": "Use the exchange that runs at this admin URL, as `mockex serve` says it, in the place "

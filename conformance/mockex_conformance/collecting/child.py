@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
@@ -52,7 +53,7 @@ def main() -> None:
     """Work off tasks until there are no more."""
     die_with_parent()
     tasks, answers = _apart()
-    with tasks, answers:
+    with tasks, answers, suppress(KeyboardInterrupt):  # told to stop: what runs is ended
         for line in tasks:
             _work_off(msgspec.json.decode(line, type=Task), answers.write)
             answers.write(b"\n")

@@ -172,6 +172,14 @@ def test_a_description_that_cannot_be_used_names_its_line(
     result.stderr.fnmatch_lines(["*testee.toml:7*levl*"])
 
 
+def test_two_testees_of_one_name_are_refused(pytester: pytest.Pytester, folder: Path) -> None:
+    (folder / "other").mkdir()
+    (folder / "other" / "testee.toml").write_text(TESTEE)
+    result = run(pytester, "testee.toml", "--mockex-testee=other")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*'leaky' is not usable, expected each name once; it is in *"])
+
+
 def test_a_folder_of_somebody_else_is_left_alone(pytester: pytest.Pytester, folder: Path) -> None:
     (folder / "out" / "journal").mkdir(parents=True)
     result = run(pytester, "testee.toml")
@@ -357,6 +365,7 @@ def test_it_stops_at_the_first_failure(pytester: pytest.Pytester, folder: Path) 
     result.assert_outcomes(failed=1, deselected=44)
     assert [v.number for v in read_record(folder / "out").verdicts] == ["CONN-01"]
     assert not [p for p in psutil.Process().children(recursive=True) if _judges(p)]
+    assert not [*(folder / "out" / "stderr").glob("pytest-*")]
 
 
 def _judges(process: psutil.Process) -> bool:
