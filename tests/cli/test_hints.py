@@ -196,6 +196,14 @@ def test_a_hint_that_is_not_there_is_refused_before_anything_is_started(
     assert said in " ".join(err.split())
 
 
+def test_a_hint_that_is_for_another_profile_says_for_which(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("mockex.cli.hints.hints", lambda: {"ccxt": {"spot": ALL[0]}})
+    assert cli.run(["serve", "--profile", "usdm", "--hints", "ccxt"]) == ExitCode.USAGE
+    assert "ccxt has none for usdm, only for spot" in capsys.readouterr().err
+
+
 def test_the_data_has_nothing_that_is_not_shown() -> None:
     known = {"package", "version", "imports", "lines", "know"}
     for library in tomllib.loads(DATA.read_text(encoding="utf-8")).values():

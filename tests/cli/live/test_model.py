@@ -202,10 +202,15 @@ def test_a_connection_is_shown_with_its_program_path_age_and_rates() -> None:
 def test_a_rate_is_of_the_last_two_seconds() -> None:
     seen = Seen()
     seen.opens(1, S)
-    seen.see(Joined(t=101, conn=1, audience=5), delivered(101, 5, events=1000))
-    for tenths in range(0, 50, 2):
-        seen.watch.picture(101 + tenths / 10)
-    assert seen.watch.picture(106).connections[0].events_per_s == 0
+    seen.see(Joined(t=101, conn=1, audience=5))
+    seen.watch.picture(101)
+    seen.see(delivered(101.1, 5, events=1000))
+    rates = [
+        seen.watch.picture(101 + tenths / 10).connections[0].events_per_s
+        for tenths in range(2, 50, 2)
+    ]
+    assert rates[0] == pytest.approx(5000)
+    assert rates[-1] == 0
 
 
 def test_what_an_audience_gets_counts_for_each_member_while_it_is_one() -> None:

@@ -37,6 +37,8 @@ def test_the_program_at_the_other_end_of_a_connection_is_found(tmp_path: Path) -
             programs.look(ports[1:])  # by now the program is known
             first, second = (programs.of(each) for each in ports)
             bot.communicate("")
+        programs.look(ports)
+        assert [programs.of(each) for each in ports] == [None, None]
     assert first is not None
     assert (first.pid, first.name.endswith(" bot.py")) == (bot.pid, True)
     assert second == first

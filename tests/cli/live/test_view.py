@@ -76,7 +76,9 @@ def test_connections_streams_and_a_doubled_stream_are_shown_as_they_come(
                 assert re.search(rf"!! {STREAM} is delivered 2 times: c1, c2 of .*\(pid", text)
                 terminal.until(rf"^!!  {STREAM} +2  NOW c1, c2; 1x")
             terminal.until(rf"{STREAM} is no longer delivered twice")
-        assert "!! delivered twice: 1x so far" in terminal.until("0 live, 0 pending, 2 over")
+        text = terminal.until("0 live, 0 pending, 2 over")
+        assert "!! delivered twice: 1x so far" in text
+        assert text.count("c1 opened") == 1
 
 
 def test_after_ctrl_c_the_last_picture_stands_there_and_nothing_else_has_changed(
