@@ -1,152 +1,124 @@
-"""How attempts follow a loss: how many are bearable, and whether they get rarer."""
+"""How attempts follow a loss or a pause, and how many are bearable."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
-from statistics import mean
 
 from mockex.server.journal import Attempted, Noted
-from mockex_conformance.checks.attempts import Waits, waits_of
+from mockex.server.views import Connections
+from mockex_conformance.checks import FewAttemptsAfterPause
 from mockex_conformance.recording import Recording
+from mockex_conformance.report.figures.checked import checked
 from mockex_conformance.report.figures.figure import Figure
-from mockex_conformance.report.figures.moments import clock, many, moments_of, span
-from mockex_conformance.report.figures.plot import Plot, Point, linear, logarithmic
+from mockex_conformance.report.figures.moments import Moments, clock, many, moments_of, span
+from mockex_conformance.report.figures.plot import Plot, Point, linear, logarithmic, power_s
 from mockex_conformance.verdict import CaseVerdict, Finding
 
-_IMMEDIATE_S = 0.001  # the axis begins here: what comes sooner stands at its edge
+_LEAST_S = 0.001  # the axis begins here: what comes sooner stands at its edge
+_FEW = 3
 _CURVE = 40  # points of a line that is bent by the logarithm
 
 
+@dataclass(frozen=True, slots=True)
+class _After:
+    """Attempts (`times`) after `what`, which was at `since_s`; how many of them would have been
+    bearable, by time since then."""
+
+    what: str
+    since_s: float
+    times: list[float]
+    bearable: list[Point]
+
+
 def attempts(recording: Recording, verdict: CaseVerdict, about: Finding | None) -> Figure | None:
-    """Attempts since a loss, the time on a logarithmic axis, and how many were bearable; None if
-    there was none."""
-    moments = moments_of(recording, verdict)
-    began = recording.began
-    found_s = about.at_s if about is not None else moments.until_s
-    phase = _phase(recording, found_s)
-    losses = [mark.at_s for mark in moments.faults if mark.at_s <= found_s]
-    since_s = phase.t - began if phase is not None else (losses[-1] if losses else 0.0)
-    end_s = _phase_end(recording, since_s) if phase is not None else moments.until_s
-    times = [a.t - began for a in recording.of(Attempted) if since_s <= a.t - began <= end_s]
-    if not times:
+    """Attempts since a loss or a pause, the time on a logarithmic axis, and how many were bearable;
+    None if there are so few that the swimlane shows them."""
+    seen = _after(recording, moments_of(recording, verdict), about)
+    times = seen.times
+    if len(times) < _FEW:
         return None
-    first_s = next(
-        (mark.at_s for mark in moments.faults if since_s <= mark.at_s <= times[-1]), since_s
-    )
-    first_s = min(first_s, times[0])
-    after = [(max(t - first_s, _IMMEDIATE_S), float(n)) for n, t in enumerate(times, 1)]
-    allowed = _allowed(recording, phase, about, first_s, times, end_s)
-    ends = max(after[-1][0], 10 * _IMMEDIATE_S)
-    most = max(len(after), *(min(y, 1.3 * len(after)) for _, y in allowed), 1)
+    points = [(max(t - seen.since_s, _LEAST_S), float(n)) for n, t in enumerate(times, 1)]
+    ends = max(points[-1][0], 10 * _LEAST_S)
+    most = max(len(times), *(min(n, 1.3 * len(times)) for _, n in seen.bearable), 1)
     plot = Plot(
-        logarithmic("time since the loss, logarithmic", _IMMEDIATE_S, ends, _told),
+        logarithmic(f"time since {seen.what}, logarithmic", _LEAST_S, ends, power_s),
         linear("attempts", most, whole=True),
     )
-    plot.line([(t, n) for t, n in allowed if n <= plot.top], "limit")
-    if allowed:
-        shown = [point for point in allowed if point[1] <= plot.top]
-        if shown:
-            plot.note(*shown[len(shown) // 3], "bearable")
-    plot.steps([(_IMMEDIATE_S, 0), *after], ends)
-    plot.dots(after)
-    title = "Attempts since the loss"
+    bearable = [(t, n) for t, n in seen.bearable if n <= plot.top]
+    if bearable:
+        plot.line(bearable, "limit")
+        plot.note(*bearable[len(bearable) // 3], "bearable")
+    plot.steps([(_LEAST_S, 0), *points], ends)
+    plot.dots(points)
+    gaps = [b - a for a, b in pairwise(times)]
+    title = f"Attempts since {seen.what}"
     sentence = (
-        f"{many(len(times), 'attempt')} after the loss at {clock(first_s)}, the "
-        f"first after {span(times[0] - first_s)}, the last after {span(times[-1] - first_s)}"
+        f"{many(len(times), 'attempt')} after {seen.what} at {clock(seen.since_s)}, the first "
+        f"after {span(times[0] - seen.since_s)}, the last after {span(times[-1] - seen.since_s)}; "
+        f"between them {span(min(gaps))} to {span(max(gaps))}."
     )
-    if len(times) > 2:
-        gaps = [b - a for a, b in pairwise(times)]
-        sentence += f"; between them {span(min(gaps))} to {span(max(gaps))}"
-    return Figure("attempts", title, sentence + ".", plot.svg(title))
+    return Figure("attempts", title, sentence, plot.svg(title))
 
 
-def _told(seconds: float) -> str:
-    return f"{seconds:g} s" if seconds >= 1 else f"{seconds * 1000:g} ms"
+def _after(recording: Recording, moments: Moments, about: Finding | None) -> _After:
+    """What the finding is about: a pause, a phase in which attempts are counted, or the loss before
+    it."""
+    found_s = about.at_s if about is not None else moments.until_s
+    if about is not None and about.check == FewAttemptsAfterPause.__struct_config__.tag:
+        return _after_pause(recording, moments)
+    phases = [n for n in recording.noted("attempts-counted") if n.t - recording.began <= found_s]
+    if phases:
+        return _in_phase(recording, moments, phases[-1], about)
+    losses = [mark.at_s for mark in moments.faults if mark.at_s <= found_s]
+    since_s = losses[-1] if losses else 0.0
+    return _After("the loss", since_s, _times(recording, since_s, moments.until_s), [])
 
 
-def _phase(recording: Recording, found_s: float) -> Noted | None:
-    """The phase of counting that the finding is in."""
-    began = [n for n in recording.noted("attempts-counted") if n.t - recording.began <= found_s]
-    return began[-1] if began else None
+def _times(recording: Recording, since_s: float, until_s: float) -> list[float]:
+    times = (entry.t - recording.began for entry in recording.of(Attempted))
+    return [t for t in times if since_s <= t <= until_s]
 
 
-def _phase_end(recording: Recording, since_s: float) -> float:
+def _after_pause(recording: Recording, moments: Moments) -> _After:
+    """Since the landmark `going-on`: `most` attempts are calm for each connection that was live at
+    the landmark `suspended`."""
+    check = checked(recording, FewAttemptsAfterPause) or FewAttemptsAfterPause()
+    view, had, since_s = Connections(), 1, 0.0
+    for entry in recording.entries:
+        view.apply(entry)
+        if isinstance(entry, Noted) and entry.name == "suspended":
+            had = max(1, len(view.live()))
+        elif isinstance(entry, Noted) and entry.name == "going-on":
+            since_s = entry.t - recording.began
+    times = _times(recording, since_s, moments.until_s)
+    calm = float(check.most * had)
+    return _After("the pause", since_s, times, [(_LEAST_S, calm), (check.window_s, calm)])
+
+
+def _in_phase(
+    recording: Recording, moments: Moments, phase: Noted, about: Finding | None
+) -> _After:
+    """Between the landmarks `attempts-counted` and `attempts-counted-end`, since the loss in it. In
+    w seconds 6 x C + w x C / scale are bearable (catalogue, section 5); the line begins where the
+    window does that was judged."""
+    since_s = phase.t - recording.began
     ends = [n.t - recording.began for n in recording.noted("attempts-counted-end")]
-    return next((end for end in ends if end >= since_s), float("inf"))
-
-
-def _allowed(
-    recording: Recording,
-    phase: Noted | None,
-    about: Finding | None,
-    first_s: float,
-    times: list[float],
-    end_s: float,
-) -> list[Point]:
-    """How many attempts would have been bearable, from the begin of the window that was judged:
-    6 x C + w x C / scale (catalogue, section 5)."""
-    if phase is None:
-        return []
-    held = max(1, int(phase.detail.get("connections", 1)))
-    per_s = held / recording.terms.scale
-    begin_s, before = times[0], 0
+    until_s = min([end for end in ends if end >= since_s], default=moments.until_s)
+    times = _times(recording, since_s, until_s)
+    if not times:
+        return _After("the loss", since_s, [], [])
+    lost = [mark.at_s for mark in moments.faults if since_s <= mark.at_s <= times[0]]
+    loss_s = lost[0] if lost else since_s
+    begin_s = times[0]
     window_s = about.evidence.get("window_s") if about is not None else None
     if about is not None and isinstance(window_s, int | float):
-        begin_s = max(about.at_s - window_s, times[0])
-        before = sum(t < begin_s - 0.001 for t in times)
-    last_s = min(end_s, times[-1]) - begin_s
-    points = []
+        begin_s = max(about.at_s - window_s, begin_s)
+    before = sum(t < begin_s - 0.001 for t in times)  # the finding is rounded
+    held = max(1, int(phase.detail.get("connections", 1)))
+    bearable = []
     for n in range(_CURVE + 1):
-        after_s = last_s * n / _CURVE
-        x = max(begin_s + after_s - first_s, _IMMEDIATE_S)
-        points.append((x, before + 6 * held + after_s * per_s))
-    return points
-
-
-def waits(recording: Recording, verdict: CaseVerdict, _: Finding | None) -> Figure | None:
-    """The waits before each attempt, of all processes, in each outage; None if there was none."""
-    outages = [outage for outage in waits_of(recording.entries) if any(outage.of.values())]
-    points = [_points(outage) for outage in outages[:2]]
-    every = [seconds for of in points for _, seconds in of]
-    if not every:
-        return None
-    longest = max(len(w) for outage in outages for w in outage.of.values())
-    plot = Plot(
-        linear("wait before attempt number", longest, whole=True),
-        logarithmic("waited, log", max(min(every), 0.01), max(every), _told),
-    )
-    for css, of in zip(("dot", "cross"), points, strict=False):
-        plot.dots(of, css)
-    means = _means(outages[0])
-    plot.line([(float(n), seconds) for n, seconds in enumerate(means, 1)], "fit")
-    processes = max(len(outage.of) for outage in outages)
-    title = "Waits before each attempt" + (f", {processes} processes" if processes > 1 else "")
-    told = ", ".join(span(seconds) for seconds in means[:6])
-    sentence = f"On average the waits were {told}"
-    sentence += " and so on" if len(means) > 6 else ""
-    sentence += f"; {_spreads(outages[0])}" if processes > 1 else ""
-    if len(points) > 1:
-        sentence += "; dots are the first outage, crosses the second"
-    return Figure("waits", title, sentence + ".", plot.svg(title))
-
-
-def _points(outage: Waits) -> list[Point]:
-    return [(float(n), max(s, 0.01)) for w in outage.of.values() for n, s in enumerate(w, 1)]
-
-
-def _columns(outage: Waits) -> list[list[float]]:
-    """The waits before the first attempt, the second and so on, of those who made it."""
-    longest = max(map(len, outage.of.values()), default=0)
-    return [[w[n] for w in outage.of.values() if len(w) > n] for n in range(longest)]
-
-
-def _means(outage: Waits) -> list[float]:
-    return [max(mean(column), 0.01) for column in _columns(outage)]
-
-
-def _spreads(outage: Waits) -> str:
-    widest = max(
-        ((max(c) - min(c)) / max(mean(c), 1e-9) for c in _columns(outage)[1:] if len(c) > 1),
-        default=0.0,
-    )
-    return f"from the second on those of all processes differ by up to {widest:.0%}"
+        after_s = (times[-1] - begin_s) * n / _CURVE
+        allowed = before + 6 * held + after_s * held / recording.terms.scale
+        bearable.append((max(begin_s + after_s - loss_s, _LEAST_S), allowed))
+    return _After("the loss", loss_s, times, bearable)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from mockex_conformance.recording import Recording
-from mockex_conformance.report.figures.attempts import attempts, waits
+from mockex_conformance.report.figures.attempts import attempts
 from mockex_conformance.report.figures.canvas import printable
 from mockex_conformance.report.figures.deliveries import deliveries
 from mockex_conformance.report.figures.events import events, presented
@@ -23,6 +23,7 @@ from mockex_conformance.report.figures.resources import (
 from mockex_conformance.report.figures.subscriptions import asked_for, delivered_streams, messages
 from mockex_conformance.report.figures.swimlane import swimlane
 from mockex_conformance.report.figures.traffic import traffic, traffic_by_deliveries
+from mockex_conformance.report.figures.waits import as_told, waits
 from mockex_conformance.verdict import CaseVerdict, Finding
 
 Draw = Callable[[Recording, CaseVerdict, Finding | None], Figure | None]
@@ -64,7 +65,7 @@ _BY_CHECK: dict[str, Sequence[Draw]] = {
     "subscriptions_equal": (delivered_streams,),
     "traffic_flat": (traffic, traffic_by_deliveries),
     "undisturbed": (flow,),
-    "waits_as_told": (attempts,),
+    "waits_as_told": (as_told,),
 }
 
 # What is told by a plot before anything else.

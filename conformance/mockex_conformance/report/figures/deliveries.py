@@ -8,6 +8,7 @@ from math import inf
 
 from mockex.server.journal import AnyEntry, Faulted, Noted
 from mockex.server.views import Connections
+from mockex_conformance.checks import DeliveriesAtMost
 from mockex_conformance.recording import Recording
 from mockex_conformance.report.figures.checked import checked
 from mockex_conformance.report.figures.figure import Figure
@@ -94,8 +95,7 @@ def deliveries(recording: Recording, verdict: CaseVerdict, about: Finding | None
     if stream is None:
         return None
     k = recording.terms.k
-    check = about.check if about is not None else ""
-    pending = bool(checked(recording, check, pending=True))
+    pending = checked(recording, DeliveriesAtMost, pending=True) is not None
     steps = deliveries_over_time(recording.entries, stream, stream, pending=pending)
     moments = moments_of(recording, verdict)
     plot = Plot(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from math import inf
 
-from mockex.server.journal import Delivered, Said
+from mockex.server.journal import AnyEntry, Delivered, Said
 from mockex.server.views import Deliveries
 from mockex_conformance.recording import Recording
 from mockex_conformance.report.figures.deliveries import stream_of
@@ -95,13 +95,12 @@ def _sentence(near: Sequence[Event], sent: Sequence[Event]) -> str:
 
 
 def presented(recording: Recording, verdict: CaseVerdict, about: Finding | None) -> Figure | None:
-    """How many events were sent to the connection that got most, and how many presented, over time;
-    None if none was."""
+    """How many events had been sent, to whichever connection, and not been presented yet, over
+    time; None if none was."""
     stream = stream_of(recording, about)
     moments = moments_of(recording, verdict)
-    sent: list[Point] = [(0.0, 0)]
-    shown: list[Point] = [(0.0, 0)]
-    newest = -1
+    behind: list[Point] = [(0.0, 0)]
+    newest, sent, shown = -1, 0, 0
     for entry in recording.entries:
         at = max(0.0, entry.t - recording.began)
         if at > moments.until_s:
@@ -110,23 +109,27 @@ def presented(recording: Recording, verdict: CaseVerdict, about: Finding | None)
             batch = entry.streams[stream]
             if batch.last_id > newest:  # another connection may have had it already
                 newest = batch.last_id
-                sent.append((at, sent[-1][1] + batch.events))
-        elif (
-            isinstance(entry, Said)
-            and entry.method == "event"
-            and entry.params.get("stream") == stream
-        ):
-            shown.append((at, shown[-1][1] + 1))
-    top = max(sent[-1][1], shown[-1][1])
-    if not top:
+                sent += batch.events
+        elif _presents(entry, stream):
+            shown += 1
+        else:
+            continue
+        behind.append((at, max(sent - shown, 0)))
+    if not sent and not shown:
         return None
-    plot = Plot(over_time(moments), linear("events", top, whole=True))
+    most = max(n for _, n in behind)
+    plot = Plot(over_time(moments), linear("sent and not presented", most, whole=True))
     plot.moments(moments)
-    plot.steps(sent, inf, "two")
-    plot.steps(shown, inf)
-    title = f"Events of {stream}, sent and presented"
+    plot.steps(behind, inf)
+    title = f"Events of {stream} that were sent and not presented"
     sentence = (
-        f"{sent[-1][1]:g} different events were sent (dashed), {shown[-1][1]:g} presented (solid) "
-        f"by {clock(moments.until_s)}."
+        f"{many(sent, 'event')} sent, {shown:,} presented by {clock(moments.until_s)}; at most "
+        f"{most:g} were sent and not presented yet, {behind[-1][1]:g} in the end."
     )
     return Figure("presented", title, sentence, plot.svg(title))
+
+
+def _presents(entry: AnyEntry, stream: str | None) -> bool:
+    return (
+        isinstance(entry, Said) and entry.method == "event" and entry.params.get("stream") == stream
+    )

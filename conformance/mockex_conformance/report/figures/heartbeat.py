@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from math import inf
 
 from mockex.server.journal import Closed, Ended, HalfClosed, Pinged, Ponged
+from mockex_conformance.checks import PongRepeats
 from mockex_conformance.recording import Recording
 from mockex_conformance.report.figures.checked import checked
 from mockex_conformance.report.figures.figure import Figure
 from mockex_conformance.report.figures.moments import moments_of, span
-from mockex_conformance.report.figures.plot import Plot, Point, logarithmic, over_time
+from mockex_conformance.report.figures.plot import Plot, Point, logarithmic, over_time, power_s
 from mockex_conformance.verdict import CaseVerdict, Finding
 
 _LEAST_S = 0.0001
@@ -19,11 +21,11 @@ def pings(recording: Recording, verdict: CaseVerdict, _: Finding | None) -> Figu
     """The delay of each pong, and how long each ping without one had waited; None if nobody was
     pinged."""
     moments = moments_of(recording, verdict)
-    answered, open_ = delays(recording, moments.until_s)
+    check = checked(recording, PongRepeats)
+    limit_s = check.within_ms / 1000 if check is not None else None
+    answered, open_ = delays(recording, moments.until_s, limit_s or inf)
     if not answered and not open_:
         return None
-    within_ms = checked(recording, "pong_repeats").get("within_ms")
-    limit_s = within_ms / 1000 if isinstance(within_ms, int | float) else None
     every = [seconds for _, seconds in (*answered, *open_)]
     plot = Plot(
         over_time(moments),
@@ -31,7 +33,7 @@ def pings(recording: Recording, verdict: CaseVerdict, _: Finding | None) -> Figu
             "ping to pong, log",
             max(_LEAST_S, min(every)),
             max([*every, 2 * limit_s if limit_s else 0]),
-            lambda s: f"{s:g} s" if s >= 1 else f"{s * 1000:g} ms",
+            power_s,
         ),
     )
     if limit_s:
@@ -41,22 +43,25 @@ def pings(recording: Recording, verdict: CaseVerdict, _: Finding | None) -> Figu
     plot.dots(open_, "miss")
     title = "From each ping to its pong"
     times = sorted(seconds for _, seconds in answered)
-    sentence = (
-        f"{len(answered)} of {len(answered) + len(open_)} pings were answered with their payload"
-    )
+    every_ping = len(answered) + len(open_)
+    sentence = f"{len(answered)} of {every_ping} pings were answered with their payload"
     if times:
-        sentence += (
-            f", after {span(times[len(times) // 2])} in the middle, {span(times[-1])} at most"
-        )
+        middle, most = span(times[len(times) // 2]), span(times[-1])
+        sentence += f", after {middle} in the middle, {most} at most"
     if open_:
-        sentence += "; a cross is a ping that was not, as high as it had waited when the case ended"
-        sentence += " or its connection did"
+        sentence += (
+            "; a cross is a ping that was not, as high as it had waited when the case or its "
+            "connection ended, or a later one was answered"
+        )
     return Figure("pings", title, sentence + ".", plot.svg(title))
 
 
-def delays(recording: Recording, until_s: float) -> tuple[list[Point], list[Point]]:
-    """When pings were written, and after how long they were answered, or had waited in vain: one
-    that the answer to a later one settled is neither, and neither is one that had hardly waited."""
+def delays(
+    recording: Recording, until_s: float, late_s: float = inf
+) -> tuple[list[Point], list[Point]]:
+    """When pings were written, and after how long they were answered, or had waited in vain. One
+    that the answer to a later one settled before it was late is neither, and neither is one that
+    had hardly waited."""
     answered: list[Point] = []
     left: list[Point] = []
     waiting: dict[int, list[Pinged]] = defaultdict(list)
@@ -71,6 +76,8 @@ def delays(recording: Recording, until_s: float) -> tuple[list[Point], list[Poin
                 for n, ping in enumerate(pings):
                     if ping.payload == payload:
                         answered.append((ping.t - recording.began, max(entry.t - ping.t, _LEAST_S)))
+                        settled = [_waited(recording, before, entry.t) for before in pings[:n]]
+                        left += [point for point in settled if point[1] > late_s]
                         del pings[: n + 1]
                         break
             case Closed(conn=conn) | HalfClosed(conn=conn) | Ended(conn=conn):

@@ -77,6 +77,11 @@ def logarithmic(label: str, low: float, high: float, told: Callable[[float], str
     return Axis(label, powers[0], powers[-1], [(p, told(p)) for p in powers], log=True)
 
 
+def power_s(seconds: float) -> str:
+    """A power of ten on a logarithmic axis of time."""
+    return f"{seconds:g} s" if seconds >= 1 else f"{seconds * 1000:g} ms"
+
+
 def nice_ticks(most: float, wanted: int = 6) -> list[float]:
     """Round numbers from 0 to at least `most`, about `wanted` of them."""
     if most <= 0:

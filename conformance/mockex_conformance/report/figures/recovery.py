@@ -33,7 +33,11 @@ def recoveries(recording: Recording, moments: Moments) -> list[Recovery]:
     waiting: Noted | None = None
     since = 0.0
     for noted in recording.of(Noted):
-        if waiting is not None and noted.name == _AWAITED[waiting.name]:
+        if noted.name == "no-attempt" and "within_s" in noted.detail:
+            # Not even tried: the wait for data was not begun.
+            within_s = float(noted.detail["within_s"])
+            found.append(_made(recording, moments, noted, None, within_s))
+        elif waiting is not None and noted.name == _AWAITED[waiting.name]:
             found.append(_made(recording, moments, waiting, noted.t - since, noted.t - since))
             waiting = None
         elif noted.name in _AWAITED and "within_s" in noted.detail:
@@ -69,7 +73,7 @@ def recovery(recording: Recording, verdict: CaseVerdict, _: Finding | None) -> F
     title = "How long each recovery took"
     picture = rows(
         title,
-        "seconds since the loss",
+        "seconds since the loss; dashed red: the deadline",
         [
             Row(
                 label=one.after,

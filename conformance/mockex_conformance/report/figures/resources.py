@@ -7,7 +7,15 @@ from statistics import median
 from typing import get_args
 
 from mockex.server.journal import Noted, Sampled
-from mockex_conformance.checks.resources import Metric, theil_sen, value_of
+from mockex_conformance.checks.resources import (
+    CpuAtMost,
+    Flat,
+    Metric,
+    Slope,
+    theil_sen,
+    value_of,
+)
+from mockex_conformance.checks.sockets import SocketsAtMost
 from mockex_conformance.recording import Recording
 from mockex_conformance.report.figures.checked import checked
 from mockex_conformance.report.figures.figure import Figure
@@ -31,8 +39,8 @@ def held(recording: Recording, verdict: CaseVerdict, about: Finding | None) -> F
         return None
     moments = moments_of(recording, verdict)
     base = _baseline(recording, metric)
-    check = checked(recording, "flat", metric=metric)
-    n = check.get("n", 0)
+    check = checked(recording, Flat, metric=metric)
+    n = check.n if check is not None else 0
     slack = 32.0 if metric == "memory" else max(5.0, n / 10)
     top = max(value for _, value in points)
     name = "MiB of memory" if metric == "memory" else metric
@@ -48,7 +56,7 @@ def held(recording: Recording, verdict: CaseVerdict, about: Finding | None) -> F
     if base is not None and limit is not None:
         sentence = (
             f"{base / unit:.4g} before, at most {top / unit:.4g} later, {last:.4g} at the end; up "
-            f"to {limit:.4g} is flat for {n} {check.get('what', 'reconnects')}"
+            f"to {limit:.4g} is flat" + (f" for {n} {check.what}" if check is not None else "")
         )
     return Figure("held", title, sentence + ".", plot.svg(title))
 
@@ -101,10 +109,11 @@ def memory_slope(
     )
     ends = [(float(n), max((slope * n + middle) / _MIB - low_mib, 0.0)) for n in (1, last)]
     plot.line(ends, "fit")
-    bound_kib = checked(recording, "slope").get("per_cycle_kib")
-    if isinstance(bound_kib, int | float):
-        plot.line([(1, 0), (last, bound_kib / 1024 * (last - 1))], "limit")
-        plot.note(last, bound_kib / 1024 * (last - 1), f"bearable: {bound_kib:g} KiB each")
+    check = checked(recording, Slope)
+    if check is not None:
+        bearable = check.per_cycle_kib / 1024 * (last - 1)
+        plot.line([(1, 0), (last, bearable)], "limit")
+        plot.note(last, bearable, f"bearable: {check.per_cycle_kib:g} KiB each")
     plot.dots([(float(n), value / _MIB - low_mib) for n, value in enumerate(values, 1)])
     title = "Memory at each reconnect"
     sentence = (
@@ -132,9 +141,9 @@ def processor(recording: Recording, verdict: CaseVerdict, _: Finding | None) -> 
     measured = _measured(recording)
     for since, until in measured:
         plot.band(since, until)
-    right = checked(recording, "cpu_at_most").get("share")
-    if isinstance(right, int | float):
-        plot.limit(100 * right, f"right: {right:.0%}")
+    check = checked(recording, CpuAtMost)
+    if check is not None:
+        plot.limit(100 * check.share, f"right: {check.share:.0%}")
     plot.moments(moments)
     plot.steps(points, min(samples[-1].t - recording.began, moments.until_s))
     title = "Processor time of the testee"
@@ -190,6 +199,6 @@ def _allowed_sockets(recording: Recording) -> float | None:
         if isinstance(entry, Sampled):
             latest = entry.stream_sockets
         elif isinstance(entry, Noted) and entry.name == "sockets-before":
-            more = checked(recording, "sockets_at_most").get("more", 0)
-            return float(max(latest, 1) + more)
+            check = checked(recording, SocketsAtMost)
+            return float(max(latest, 1) + (check.more if check is not None else 0))
     return None

@@ -59,5 +59,5 @@ def rows(title: str, label: str, of: Sequence[Row]) -> str:
     parts = [f'<path class="grid" d="{grid}"/>']
     parts += [f'<path class="{css}" d="{"".join(paths)}"/>' for css, paths in bars.items() if paths]
     legend = f'<text x="{left + width // 2}" y="{bottom + 27}" text-anchor="middle">'
-    legend += f"{escape(label)}; dashed red: the deadline</text>"
+    legend += f"{escape(label)}</text>"
     return framed(title, bottom + 32, [*parts, *texts, numbers, legend])

@@ -18,7 +18,7 @@ from mockex.server.journal import (
     Upgraded,
 )
 from mockex.server.views import Connections
-from mockex_conformance.checks.requests import names_in
+from mockex_conformance.checks.requests import MessageRate, names_in
 from mockex_conformance.recording import Recording
 from mockex_conformance.report.figures.checked import checked
 from mockex_conformance.report.figures.figure import Figure
@@ -134,10 +134,11 @@ def messages(recording: Recording, verdict: CaseVerdict, about: Finding | None) 
             first += 1
         points.append((at, n - first + 1))
     most_at, most = max(points, key=lambda point: point[1])
-    limit = checked(recording, "message_rate").get("limit")
+    check = checked(recording, MessageRate)
+    limit = check.limit if check is not None else 0
     plot = Plot(
         over_time(moments, times[conn]),
-        linear("messages in a second", max(most, limit or 0), whole=True),
+        linear("messages in a second", max(most, limit), whole=True),
     )
     if limit:
         plot.limit(limit, f"the exchange allows {limit} a second")

@@ -28,7 +28,7 @@ from mockex.server.journal import (
 )
 from mockex_conformance.recording import Recording
 from mockex_conformance.report.figures import figures_of
-from mockex_conformance.report.figures.attempts import attempts, waits
+from mockex_conformance.report.figures.attempts import attempts
 from mockex_conformance.report.figures.deliveries import deliveries
 from mockex_conformance.report.figures.events import events, presented
 from mockex_conformance.report.figures.flow import flow, stream_lanes
@@ -43,6 +43,7 @@ from mockex_conformance.report.figures.resources import (
 )
 from mockex_conformance.report.figures.subscriptions import asked_for, delivered_streams, messages
 from mockex_conformance.report.figures.traffic import slices, traffic, traffic_by_deliveries
+from mockex_conformance.report.figures.waits import as_told, waits
 from mockex_conformance.verdict import Finding
 from tests.conformance.checks.made import made
 
@@ -97,7 +98,7 @@ def test_the_stream_of_the_finding_is_drawn() -> None:
 def test_where_attempts_count_they_are_drawn_too() -> None:
     recording = with_checks(
         made(*live(1, 1.0), Attempted(t=2.0, conn=2, peer_port=2), OVER, streams=[A]),
-        {"check": "deliveries_at_most", "pending": True},
+        {"check": "deliveries_at_most", "k": 1, "streams": [A], "pending": True},
     )
     figure = deliveries(recording, judged(), found("deliveries_at_most", 2.0, stream=A))
     assert figure is not None
@@ -202,6 +203,47 @@ def test_attempts_of_nobody_are_not_drawn() -> None:
     assert attempts(made(seen(1.0)), judged(), None) is None
 
 
+def test_after_a_pause_attempts_count_from_its_end() -> None:
+    recording = made(
+        *live(1, 0.0), Noted(t=1.0, name="suspended"), Noted(t=5.0, name="going-on"),
+        *dialled(5.1, 5.1, 5.1, 5.1, 5.2), OVER,
+    )  # fmt: skip
+    about = found("few_attempts_after_pause", 5.1)
+    figure = attempts(recording, judged(about), about)
+    assert figure is not None
+    assert figure.title == "Attempts since the pause"
+    assert figure.sentence.startswith("5 attempts after the pause at 5.000 s, the first after 100")
+    drawing = Drawing(figure.svg)
+    ((_, limit),) = drawing.begins("limit")
+    heights = [y for _, y in drawing.begins("dot")]
+    assert sum(y < limit for y in heights) == 2  # three are calm
+
+
+def test_few_attempts_are_told_by_the_swimlane() -> None:
+    assert attempts(made(*live(1, 0.0), seen(2.0), *dialled(2.5)), judged(), None) is None
+
+
+def test_an_attempt_before_the_time_that_was_told_is_a_miss() -> None:
+    entries: list[AnyEntry] = []
+    for conn, at, status, seconds in ((1, 1.0, 429, 5.0), (3, 10.0, 418, 2.0)):
+        detail = {"connection": conn, "status": status, "seconds": seconds}
+        entries += [
+            Attempted(t=at, conn=conn, peer_port=1),
+            Refused(t=at, conn=conn, target="", status=status, reason=""),
+            Noted(t=at, name="told-to-wait", detail=detail),
+            Attempted(t=at + 3.0, conn=conn + 1, peer_port=1),
+        ]
+    figure = as_told(made(*entries), judged(), None)
+    assert figure is not None
+    assert figure.sentence == (
+        "After 429 it was told 5 s and waited 3.0 s, after 418 it was told 2 s and waited 3.0 s."
+    )
+    drawing = Drawing(figure.svg)
+    ((_, late),) = drawing.begins("late")
+    assert late == drawing.row_of("429")
+    assert as_told(made(OVER), judged(), None) is None
+
+
 def test_waits_of_processes_in_step_lie_on_one_spot() -> None:
     entries: list[AnyEntry] = [Noted(t=1.0, name="waits-counted")]
     for conn, (at, port) in enumerate(((at, port) for at in (1.0, 2.0, 4.0) for port in (1, 2)), 1):
@@ -245,6 +287,13 @@ def test_each_wait_for_data_has_what_it_took_or_how_long_it_was_in_vain() -> Non
     assert "after Stall they did not within 6.0 s, and 3.0 s were allowed" in figure.sentence
 
 
+def test_one_that_was_not_even_tried_is_a_wait_in_vain() -> None:
+    never = Noted(t=9.0, name="no-attempt", detail={"within_s": 5.0})
+    recording = made(seen(4.0, "HangUpgrade"), never, OVER)
+    (one,) = recoveries(recording, moments_of(recording))
+    assert (one.after, one.took_s, one.lasted_s) == ("HangUpgrade", None, 5.0)
+
+
 def test_of_many_recoveries_the_slowest_are_drawn() -> None:
     entries: list[AnyEntry] = []
     for n in range(30):
@@ -271,6 +320,11 @@ def pong(at: float, payload: str) -> Ponged:
 def test_a_pong_answers_its_ping_and_settles_those_before_it() -> None:
     recording = made(*live(1, 0.0), ping(1.0, "aa"), ping(2.0, "bb"), pong(2.5, "bb"), OVER)
     assert delays(recording, 10.0) == ([(2.0, 0.5)], [])
+
+
+def test_a_ping_that_was_settled_too_late_has_waited_in_vain() -> None:
+    recording = made(*live(1, 0.0), ping(1.0, "aa"), ping(5.0, "bb"), pong(5.5, "bb"), OVER)
+    assert delays(recording, 10.0, 1.0) == ([(5.0, 0.5)], [(1.0, 4.5)])
 
 
 def test_a_ping_that_was_not_answered_is_a_cross_above_the_deadline() -> None:
@@ -461,7 +515,8 @@ def test_what_two_connections_were_sent_alike_counts_once() -> None:
     figure = presented(recording, judged(), None)
     assert figure is not None
     assert figure.sentence == (
-        "2 different events were sent (dashed), 1 presented (solid) by 10.00 s."
+        "2 events sent, 1 presented by 10.00 s; at most 2 were sent and not presented yet, 1 in "
+        "the end."
     )
 
 
