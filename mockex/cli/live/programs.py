@@ -11,6 +11,9 @@ import psutil
 
 from mockex.cli.live.doubled import Program
 
+# To ask all programs takes a while; where that was so often in vain, it is left out ever more times.
+FREE = 5
+MOST_PASSES = 30
 INTERPRETERS = ("python", "node", "ruby", "java", "deno", "bun")
 
 
@@ -20,6 +23,8 @@ class Programs:
     def __init__(self) -> None:
         self._of: dict[int, Program] = {}
         self._known: dict[int, psutil.Process] = {}
+        self._in_vain = 0
+        self._passes = 0
 
     def of(self, port: int) -> Program | None:
         """Which program had that port when it was looked for."""
@@ -35,14 +40,19 @@ class Programs:
                 return
             try:
                 opened = process.net_connections("tcp")
+                held = {each.laddr.port for each in opened if each.laddr and each.raddr}
+                self._note(left & held, process)
             except psutil.Error:
                 del self._known[pid]
-                continue
-            held = {each.laddr.port for each in opened if each.laddr and each.raddr}
-            self._note(left & held, process)
-            left -= held
-        if left:
+            else:
+                left -= held
+        if left and self._passes:
+            self._passes -= 1
+        elif left:
             self._look_everywhere(left)
+            found = any(port in self._of for port in left)
+            self._in_vain = 0 if found else self._in_vain + 1
+            self._passes = min(max(self._in_vain - FREE, 0), MOST_PASSES)
 
     def _look_everywhere(self, ports: Collection[int]) -> None:
         """Only root sees everybody's; on some systems nobody else sees any."""

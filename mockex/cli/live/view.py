@@ -146,14 +146,14 @@ async def live_view(
     """Show the exchange on the terminal `out`, below the lines that stand there already, while the
     block runs. A view that breaks says so, and the exchange goes on without."""
     view = View(exchange, desk, above, out)
-    desk.tell = view.tell
+    tell, desk.tell = desk.tell, view.tell
     loop = asyncio.get_running_loop()
 
     async def watch() -> None:
         try:
             await view.run()
         except Exception as error:
-            desk.tell = complain
+            desk.tell = tell
             complain(f"the live view broke ({error!r}); the exchange goes on without")
 
     with suppress(AttributeError):  # a system without job control
@@ -162,6 +162,7 @@ async def live_view(
     try:
         yield
     finally:
+        desk.tell = tell
         broken = running.done()
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

@@ -50,6 +50,17 @@ def test_a_port_that_nobody_has_is_of_no_program() -> None:
     assert programs.of(1) is None
 
 
+def test_where_nobody_is_found_all_are_asked_less_and_less_often(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    programs = Programs()
+    asked: list[set[int]] = []
+    monkeypatch.setattr(programs, "_look_everywhere", asked.append)
+    for turn in range(20):
+        programs.look([turn])
+    assert asked == [{turn} for turn in (0, 1, 2, 3, 4, 5, 7, 10, 14, 19)]
+
+
 def test_a_connection_of_our_own_process_is_of_no_program() -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as server,
