@@ -11,7 +11,7 @@ import psutil
 
 from mockex.cli.live.doubled import Program
 
-# To ask all programs takes a while; where that was so often in vain, it is left out ever more times.
+# To ask all programs takes a while: after so many times in vain it is left out ever more often.
 FREE = 5
 MOST_PASSES = 30
 INTERPRETERS = ("python", "node", "ruby", "java", "deno", "bun")
