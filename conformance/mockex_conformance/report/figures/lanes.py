@@ -9,6 +9,7 @@ from math import inf
 from typing import Literal
 
 from mockex.server.journal import (
+    Answered,
     Asked,
     Attempted,
     Closed,
@@ -31,6 +32,7 @@ from mockex_conformance.report.figures.moments import many
 
 _MUTE_S = 1.5  # so long without an event a connection counts as one that is sent nothing
 _SAID = ("state", "stale", "gap", "resync", "refused", "error", "gave_up")
+ASKED = ("start", "subscribe", "unsubscribe", "close")
 _BY = {"server": "exchange", "client": "testee"}
 
 Span = tuple[float, float]
@@ -87,9 +89,11 @@ class _Making:
             spans[self.phase].append((self.since, at))
 
 
-def connection_lanes(recording: Recording, until_s: float) -> list[Lane]:
+def connection_lanes(
+    recording: Recording, until_s: float, *, endpoints: bool = False
+) -> list[Lane]:
     """A lane for each connection, in the order in which they were attempted. What happens after
-    `until_s` is not looked at."""
+    `until_s` is not looked at. With `endpoints` each says where it went."""
     made: dict[int, _Making] = {}
     view, deliveries = Connections(), Deliveries()
     written: dict[int, list[float]] = {}
@@ -125,6 +129,10 @@ def connection_lanes(recording: Recording, until_s: float) -> list[Lane]:
     for conn, making in made.items():
         making.close(inf)
         making.lane.mute = mute_parts(making.lane.live, written.get(conn, ()), until_s)
+        went = view.all[conn]
+        if endpoints and went.upgraded_at is not None:
+            at = went.upgraded_at - recording.began
+            making.lane.ticks.append((at, f"{went.route or '/'} {went.mode}"))
     return [making.lane for making in made.values()]
 
 
@@ -160,6 +168,7 @@ def testee_lanes(recording: Recording, until_s: float) -> list[Lane]:
     """A lane for each start of the testee: what it said and was asked, signals, its end."""
     began = recording.began
     lanes: dict[int, Lane] = {}
+    asked: set[tuple[int, int]] = set()
     for entry in recording.entries:
         at = max(0.0, entry.t - began)
         if at > until_s:
@@ -170,8 +179,11 @@ def testee_lanes(recording: Recording, until_s: float) -> list[Lane]:
             case Said(run=run, method=method, params=params) if run in lanes and method in _SAID:
                 told = str(params.get("state", method)) if method == "state" else method
                 lanes[run].ticks.append((at, told))
-            case Asked(run=run, method=method) if run in lanes and "probe" not in method:
+            case Asked(run=run, id=number, method=method) if method in ASKED and run in lanes:
+                asked.add((run, number))
                 lanes[run].ticks.append((at, method))
+            case Answered(run=run, id=number) if (run, number) in asked:
+                lanes[run].ticks.append((at, "refused" if entry.error is not None else ""))
             case Signalled(run=run, signal=signal) if run in lanes:
                 lanes[run].ticks.append((at, signal))
             case Exited(run=run, code=code) if run in lanes:

@@ -12,6 +12,7 @@ from mockex_conformance.recording import Recording
 from mockex_conformance.report.figures.canvas import Scale, by_pixel, escape, framed, header, placed
 from mockex_conformance.report.figures.figure import Figure
 from mockex_conformance.report.figures.lanes import (
+    ASKED,
     Lane,
     Span,
     connection_lanes,
@@ -41,7 +42,8 @@ _MOST_FAULTS, _MOST_TICKS = 24, 24  # that get room of their own
 def swimlane(recording: Recording, verdict: CaseVerdict) -> Figure | None:
     """The lanes of a case; None if nobody ever connected and nothing was started."""
     moments = moments_of(recording, verdict)
-    connections = connection_lanes(recording, moments.until_s)
+    elsewhere = any(finding.check == "same_endpoint" for finding in verdict.findings)
+    connections = connection_lanes(recording, moments.until_s, endpoints=elsewhere)
     processes = testee_lanes(recording, moments.until_s)
     rest = rest_lane(recording, moments.until_s)
     if not connections and not processes:
@@ -186,8 +188,8 @@ class _Drawing:
             self._add("miss", f"M{x - 2} {y - 3}l4 6m0-6l-4 6")
         for x in dict.fromkeys(self._across(at) for at, _ in lane.ticks):
             self._add("say", f"M{x} {y - 5}v10")
-        signals_first = sorted(lane.ticks, key=lambda tick: not tick[1].isupper())
-        words = {self._across(at): word for at, word in signals_first if word}
+        in_order = sorted(lane.ticks, key=lambda tick: _rank(tick[1]))
+        words = {self._across(at): word for at, word in in_order if word}
         self._texts += placed(words, y - 7, "", least=_LEFT)
         self._texts.append(
             f'<text class="ink" x="{_LEFT - 6}" y="{y + 4}" text-anchor="end">'
@@ -217,6 +219,11 @@ class _Drawing:
             else:
                 merged.append((begin, end))
         return merged
+
+
+def _rank(word: str) -> int:
+    """Which words are placed first: signals, what was asked and refused, then what it says."""
+    return 0 if word.isupper() else 1 if word in (*ASKED, "refused") else 2
 
 
 def _without(spans: Sequence[Span], holes: Sequence[Span]) -> list[Span]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from mockex.server.journal import (
+    Answered,
     AnyEntry,
     Asked,
     Attempted,
@@ -205,6 +206,28 @@ def test_the_testee_has_what_it_said_and_was_told() -> None:
     (lane,) = lanes_of_testees(recording, 5.0)
     assert [word for _, word in lane.ticks] == ["start", "live", "SIGTERM"]
     assert (lane.busy, lane.outcome) == ([(0.0, 2.5)], "signal 15")
+
+
+def test_a_request_that_was_refused_says_so_and_the_probe_of_the_suite_is_left_out() -> None:
+    recording = made(
+        Launched(t=0.0, run=1, pid=1, command=["x"], streams=[], mode="raw"),
+        Asked(t=0.1, run=1, id=1, method="mockex-probe-unknown-method"),
+        Answered(t=0.2, run=1, id=1, error={"code": -32601}),
+        Asked(t=0.3, run=1, id=2, method="subscribe"),
+        Answered(t=0.4, run=1, id=2, error={"code": -1}),
+    )
+    (lane,) = lanes_of_testees(recording, 5.0)
+    assert lane.ticks == [(0.3, "subscribe"), (0.4, "refused")]
+
+
+def test_where_a_connection_went_is_said_if_the_finding_is_about_that() -> None:
+    recording = made(*upgraded(1, 1.0), Noted(t=9.0, name="body-over"))
+    words = []
+    for finding in (found("same_endpoint", 2.0), found("stays", 2.0)):
+        figure = swimlane(recording, judged(finding))
+        assert figure is not None
+        words.append("/ raw" in Drawing(figure.svg).texts)
+    assert words == [True, False]
 
 
 def test_several_processes_are_told_apart() -> None:
