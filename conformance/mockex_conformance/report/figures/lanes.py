@@ -26,7 +26,7 @@ from mockex.server.journal import (
     Unsubscribed,
     Upgraded,
 )
-from mockex.server.views import Connections, Deliveries
+from mockex.server.views import Connection, Connections, Deliveries
 from mockex_conformance.recording import Recording
 from mockex_conformance.report.figures.moments import many
 
@@ -129,11 +129,15 @@ def connection_lanes(
     for conn, making in made.items():
         making.close(inf)
         making.lane.mute = mute_parts(making.lane.live, written.get(conn, ()), until_s)
-        went = view.all[conn]
-        if endpoints and went.upgraded_at is not None:
-            at = went.upgraded_at - recording.began
-            making.lane.ticks.append((at, f"{went.route or '/'} {went.mode}"))
+        making.lane.ticks += _endpoint(view.all[conn], recording.began) if endpoints else []
     return [making.lane for making in made.values()]
+
+
+def _endpoint(connection: Connection, began: float) -> list[tuple[float, str]]:
+    """Where it went, at the moment of its upgrade."""
+    if connection.upgraded_at is None:
+        return []
+    return [(connection.upgraded_at - began, f"{connection.route or '/'} {connection.mode}")]
 
 
 def _over(making: _Making, at: float, outcome: str, *, by_exchange: bool) -> None:
