@@ -5,12 +5,9 @@ A change of one connection costs the same however many there are.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from mockex.cli.live.words import cut
-
-MOST_NAMED = 6  # connections in one line
+from mockex.cli.live.words import MOST_NUMBERS, cut, numbered
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +91,7 @@ class Doubled:
         now = stream.doubled
         if now and not was:
             stream.since, stream.times, stream.told = t, stream.times + 1, 0
-        if now > was and (now <= MOST_NAMED or now >= 2 * stream.told):
+        if now > was and (now <= MOST_NUMBERS or now >= 2 * stream.told):
             stream.told = now
             owner = stream.program()
             whose = f" of {owner}" if owner is not None else ""
@@ -106,10 +103,3 @@ class Doubled:
         if not stream.live and not stream.times:
             del self.streams[name]
         return ""
-
-
-def numbered(conns: Collection[int]) -> str:
-    """Connections by number, and how many more there are."""
-    more = len(conns) - MOST_NAMED
-    shown = ", ".join(f"c{conn}" for conn in list(conns)[:MOST_NAMED])
-    return shown + (f" and {more} more" if more > 0 else "")

@@ -21,6 +21,7 @@ from mockex.server.journal import (
 
 WHO = {"client": "client", "server": "exchange"}
 MOST_NAMES = 4  # of streams in one line
+MOST_NUMBERS = 6  # of connections
 MOST_CHARS = 200  # of what somebody else wrote
 
 
@@ -68,6 +69,13 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(map(cut, names[:MOST_NAMES])) + (f" and {more} more" if more > 0 else "")
 
 
+def numbered(conns: Sequence[int]) -> str:
+    """Connections by number, and how many more there are."""
+    more = len(conns) - MOST_NUMBERS
+    shown = ", ".join(f"c{conn}" for conn in conns[:MOST_NUMBERS])
+    return shown + (f" and {more} more" if more > 0 else "")
+
+
 def cut(text: str) -> str:
     """What somebody else wrote, as long as it fits and without what a terminal would obey."""
     shown = "".join(sign if sign.isprintable() else "?" for sign in text[:MOST_CHARS])
@@ -100,10 +108,9 @@ def _faulted(entry: Faulted) -> str:
     if entry.phase == "ended" and entry.detail:
         why = entry.detail.removeprefix(f"{entry.kind}: ")
         return f"fault {entry.fault} {entry.kind} could not be done: {cut(why)}"
-    on = f" on {', '.join(f'c{conn}' for conn in entry.conns[:MOST_NAMES])}" if entry.conns else ""
-    more = f" and {len(entry.conns) - MOST_NAMES} more" if len(entry.conns) > MOST_NAMES else ""
+    on = f" on {numbered(entry.conns)}" if entry.conns else ""
     detail = f": {cut(entry.detail)}" if entry.detail else ""
-    return f"fault {entry.fault} {entry.kind} {entry.phase}{on}{more}{detail}"
+    return f"fault {entry.fault} {entry.kind} {entry.phase}{on}{detail}"
 
 
 def _retimed(entry: Retimed) -> str:
