@@ -4,7 +4,7 @@ beside each failure.
 pytest finds hooks and fixtures by their names, here.
 """
 
-from mockex.pytest_plugin.fixtures import make_mockex, mockex
+from mockex.pytest_plugin.fixtures import MakeExchange, make_mockex, mockex
 from mockex.pytest_plugin.hooks import (
     pytest_addoption,
     pytest_configure,
@@ -14,6 +14,7 @@ from mockex.pytest_plugin.hooks import (
 )
 
 __all__ = [
+    "MakeExchange",
     "make_mockex",
     "mockex",
     "pytest_addoption",

@@ -128,7 +128,8 @@ def not_real(item: pytest.Function) -> str | None:
     if not inspect.iscoroutinefunction(inner):
         return (
             f"fixture {wanted!r} needs an `async def` test: the event loop of the exchange"
-            " stands still while a `def` test runs"
+            " stands still while a `def` test runs. What blocks can be called in one with"
+            " `await asyncio.to_thread(...)`"
         )
     asked = item.get_closest_marker("asyncio")
     if asked is not None and item.config.pluginmanager.has_plugin("asyncio"):

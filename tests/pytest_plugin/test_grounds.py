@@ -80,7 +80,28 @@ async def test_it(feed):
 def test_a_def_test_cannot_have_an_exchange(pytester: pytest.Pytester) -> None:
     result = run(pytester, "def test_it(mockex): pass")
     result.assert_outcomes(errors=1)
-    said(result, "fixture 'mockex' needs an `async def` test: the event loop of the exchange")
+    said(
+        result,
+        "fixture 'mockex' needs an `async def` test: the event loop of the exchange stands still"
+        " while a `def` test runs. What blocks can be called in one with `await asyncio.to_thread",
+    )
+
+
+def test_an_adapter_that_blocks_runs_in_a_thread(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+from websockets.sync.client import connect as blocking
+
+def events(url):
+    with blocking(url) as ws:
+        return [ws.recv() for _ in range(3)]
+
+async def test_it(mockex):
+    assert len(await asyncio.to_thread(events, mockex.ws_url + STREAM)) == 3
+""",
+    )
+    result.assert_outcomes(passed=1)
 
 
 @pytest.mark.parametrize("way", [STRICT, NONE], ids=["strict", "none"])

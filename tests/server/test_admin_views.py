@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
+import jsonschema
 import msgspec
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
@@ -187,6 +188,24 @@ async def test_one_answer_looks_at_no_more_than_it_may(
     assert told["entries"] == []
     assert told["next"] == 2
     assert told["end"] > 2
+
+
+async def test_the_schema_of_the_api_has_every_part_with_what_it_answers(api: Api) -> None:
+    schema = (await api._http.get("/openapi.json")).json()
+    jsonschema.Draft202012Validator.check_schema(schema["components"]["schemas"]["JournalTold"])
+    answers = {
+        f"{method} {path}": operation["responses"]["200"]["content"]["application/json"]["schema"]
+        for path, operations in schema["paths"].items()
+        for method, operation in operations.items()
+        if path.rpartition("/")[2] in ("exchange", "connections", "streams", "journal", "reset")
+    }
+    assert {name: schema["$ref"].rpartition("/")[2] for name, schema in answers.items()} == {
+        "get /api/v1/exchange": "ExchangeTold",
+        "get /api/v1/connections": "ConnectionsTold",
+        "get /api/v1/streams": "StreamsTold",
+        "get /api/v1/journal": "JournalTold",
+        "post /api/v1/reset": "ResetTold",
+    }
 
 
 # --- a new beginning ---
