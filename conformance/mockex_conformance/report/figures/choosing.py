@@ -31,7 +31,7 @@ Draw = Callable[[Recording, CaseVerdict, Finding | None], Figure | None]
 _MOST = 4  # besides the swimlane
 
 # By the check of a finding. What is not here is explained by the swimlane alone.
-_BY_CHECK: dict[str, Sequence[Draw]] = {
+BY_CHECK: dict[str, Sequence[Draw]] = {
     "all_presented": (presented,),
     "attempt_rate": (attempts,),
     "cpu_at_most": (processor,),
@@ -47,11 +47,11 @@ _BY_CHECK: dict[str, Sequence[Draw]] = {
     "message_rate": (messages,),
     "named_once": (asked_for,),
     "never_multiplied": (asked_for,),
-    "noticed_silence": (flow,),
     "no_gap_in_deliveries": (deliveries,),
     "no_pong_timeout": (pings,),
     "no_silent_end": (attempts,),
     "no_surplus": (stream_sockets,),
+    "noticed_silence": (flow,),
     "once_in_order": (events,),
     "one_upgrade_per_loss": (deliveries,),
     "one_upgrade_per_round": (deliveries,),
@@ -59,9 +59,9 @@ _BY_CHECK: dict[str, Sequence[Draw]] = {
     "pong_repeats": (pings,),
     "presented": (presented,),
     "recovered": (recovery, flow, attempts),
+    "request_size": (asked_for,),
     "silence_told": (flow,),
     "slope": (memory_slope, held),
-    "request_size": (asked_for,),
     "sockets_at_most": (stream_sockets,),
     "streams_fit": (asked_for,),
     "subscriptions_equal": (delivered_streams,),
@@ -71,7 +71,7 @@ _BY_CHECK: dict[str, Sequence[Draw]] = {
 }
 
 # What is told by a plot before anything else.
-_PLOT_FIRST = frozenset(
+PLOT_FIRST = frozenset(
     {
         "attempt_rate", "cpu_at_most", "delays_grow", "flat", "herd_is_spread", "message_rate",
         "named_once", "never_multiplied", "once_in_order", "pong_repeats", "slope", "traffic_flat",
@@ -108,7 +108,7 @@ def figures_of(recording: Recording, verdict: CaseVerdict) -> list[Figure]:
     lanes = swimlane(recording, verdict)
     if lanes is not None:
         first = verdict.findings[0].check if verdict.findings else ""
-        drawn.insert(1 if first in _PLOT_FIRST else 0, lanes)
+        drawn.insert(1 if first in PLOT_FIRST else 0, lanes)
     return [
         # Names of streams are the testee's, and whatever it likes.
         replace(figure, title=printable(figure.title), sentence=printable(figure.sentence))
@@ -121,7 +121,7 @@ def _of_findings(recording: Recording, verdict: CaseVerdict) -> list[Figure]:
     drawn: dict[tuple[str, str], Figure] = {}
     had: set[Draw] = set()
     for number, finding in enumerate(verdict.findings, 1):
-        for draw in _BY_CHECK.get(finding.check, ()):
+        for draw in BY_CHECK.get(finding.check, ()):
             if draw in had & _ONCE:
                 continue
             figure = draw(recording, verdict, finding)

@@ -6,7 +6,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
 
-from mockex.server.journal import AnyEntry, Faulted, Noted
+from mockex.server.journal import (
+    AnyEntry,
+    Closed,
+    Ended,
+    Faulted,
+    HalfClosed,
+    Noted,
+    Subscribed,
+    Unsubscribed,
+    Upgraded,
+)
 from mockex.server.views import Connections
 from mockex_conformance.checks import DeliveriesAtMost
 from mockex_conformance.recording import Recording
@@ -15,6 +25,9 @@ from mockex_conformance.report.figures.figure import Figure
 from mockex_conformance.report.figures.moments import Mark, Moments, clock, counted, moments_of
 from mockex_conformance.report.figures.plot import Plot, linear, over_time
 from mockex_conformance.verdict import CaseVerdict, Finding
+
+# What changes which streams stand on live connections.
+CHANGES = (Upgraded, Subscribed, Unsubscribed, Closed, HalfClosed, Ended)
 
 
 @dataclass(frozen=True, slots=True)

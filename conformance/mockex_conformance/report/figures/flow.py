@@ -8,7 +8,7 @@ from math import inf
 from mockex.server.journal import Delivered, Said
 from mockex.server.views import Connections
 from mockex_conformance.recording import Recording
-from mockex_conformance.report.figures.deliveries import stream_of
+from mockex_conformance.report.figures.deliveries import CHANGES, stream_of
 from mockex_conformance.report.figures.figure import Figure
 from mockex_conformance.report.figures.lanes import Lane, Span, mute_parts, over_each_other
 from mockex_conformance.report.figures.moments import Moments, clock, moments_of
@@ -61,11 +61,13 @@ def stream_lanes(recording: Recording, until_s: float) -> dict[str, Lane]:
                 lane.ticks.append((at, entry.method))
             continue
         view.apply(entry)
+        if not isinstance(entry, CHANGES):
+            continue
         now = {name for connection in view.live() for name in connection.streams}
-        for name in now - since.keys():
+        for name in sorted(now - since.keys()):
             since[name] = at
             lanes.setdefault(name, Lane(label="", began=at, outcome=_short(name)))
-        for name in since.keys() - now:
+        for name in sorted(since.keys() - now):
             lanes[name].live.append((since.pop(name), at))
     for name, begin in since.items():
         lanes[name].live.append((begin, inf))

@@ -6,21 +6,12 @@ from collections import Counter
 from collections.abc import Iterable
 from math import inf
 
-from mockex.server.journal import (
-    Attempted,
-    Closed,
-    Ended,
-    HalfClosed,
-    Noted,
-    Received,
-    Subscribed,
-    Unsubscribed,
-    Upgraded,
-)
+from mockex.server.journal import Attempted, Noted, Received, Subscribed
 from mockex.server.views import Connections
 from mockex_conformance.checks.requests import MessageRate, names_in
 from mockex_conformance.recording import Recording
 from mockex_conformance.report.figures.checked import checked
+from mockex_conformance.report.figures.deliveries import CHANGES
 from mockex_conformance.report.figures.figure import Figure
 from mockex_conformance.report.figures.moments import clock, many, moments_of
 from mockex_conformance.report.figures.plot import Plot, Point, linear, over_time
@@ -41,7 +32,7 @@ def delivered_streams(
         if at > moments.until_s:
             break
         view.apply(entry)
-        if isinstance(entry, Upgraded | Subscribed | Unsubscribed | Closed | HalfClosed | Ended):
+        if isinstance(entry, CHANGES):
             counts: Counter[str] = Counter()
             for connection in view.live():
                 counts.update(connection.streams)

@@ -271,5 +271,5 @@ def _state_at(lanes: Sequence[Lane], at_s: float) -> str:
 
 
 def _at(spans: Sequence[Span], at: float) -> bool:
-    """Whether a span covers the moment, which is rounded to a millisecond."""
-    return any(begin - 0.0005 <= at <= end + 0.0005 for begin, end in spans)
+    """Whether a span covers the moment; one that ends just then does not."""
+    return any(begin <= at < end for begin, end in spans)

@@ -129,8 +129,8 @@ class _Run:
 
 
 def _folded(recording: Recording) -> list[WireLine]:
-    """All lines. A run goes on for as long as nothing else happens on its connection that is not
-    folded too, and it stands where it began."""
+    """All lines. Runs go on beside each other until something happens that stands by itself; each
+    is told where it began."""
     runs: list[_Run] = []
     going: dict[str, _Run] = {}
     for at, told in _told(recording):

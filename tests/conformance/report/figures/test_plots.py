@@ -26,9 +26,11 @@ from mockex.server.journal import (
     Subscribed,
     Upgraded,
 )
+from mockex_conformance.checks import AnyCheck
 from mockex_conformance.recording import Recording
 from mockex_conformance.report.figures import figures_of
 from mockex_conformance.report.figures.attempts import attempts
+from mockex_conformance.report.figures.choosing import BY_CHECK, PLOT_FIRST
 from mockex_conformance.report.figures.deliveries import deliveries
 from mockex_conformance.report.figures.events import events, presented
 from mockex_conformance.report.figures.flow import flow, stream_lanes
@@ -478,6 +480,12 @@ def test_a_stream_that_falls_silent_is_broken_beside_those_that_flow() -> None:
     assert [y for _, y in drawing.begins("mute")] == [drawing.begins("live")[0][1]]
 
 
+def test_streams_that_begin_together_stand_in_the_order_of_their_names() -> None:
+    names = [f"s{n:02}@depth" for n in range(40)]
+    lanes = stream_lanes(made(*live(1, 1.0, *reversed(names)), streams=names), 5.0)
+    assert list(lanes) == names
+
+
 def test_one_stream_alone_is_told_by_the_swimlane() -> None:
     assert flow(made(*live(1, 0.0), OVER, streams=[A]), judged(), None) is None
 
@@ -539,6 +547,12 @@ def test_the_check_of_the_finding_chooses() -> None:
 @pytest.mark.parametrize(("number", "kind"), [("CONN-01", "deliveries"), ("SUB-01", "streams")])
 def test_the_group_chooses_where_nothing_was_found(number: str, kind: str) -> None:
     assert kinds(growing(), number=number) == ["swimlane", kind]
+
+
+def test_the_table_names_checks_that_there_are() -> None:
+    known = {str(check.__struct_config__.tag) for check in AnyCheck.__args__}
+    assert BY_CHECK.keys() <= known
+    assert known > PLOT_FIRST
 
 
 def test_a_figure_says_which_findings_it_explains() -> None:

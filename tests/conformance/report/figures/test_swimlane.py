@@ -150,6 +150,13 @@ def test_a_finding_is_drawn_where_it_happened_not_where_it_was_rounded_to() -> N
     assert drawing.begins("found")[0][0] in [x for x, _ in drawing.begins("say")]
 
 
+def test_one_that_ends_at_the_moment_of_the_finding_is_not_live_then() -> None:
+    recording = made(*upgraded(1, 0.0), reset(1, 2.0, "client"), Noted(t=3.0, name="body-over"))
+    figure = swimlane(recording, judged(found("no_gap_in_deliveries", 2.0)))
+    assert figure is not None
+    assert "At finding 1 (2.000 s) none is live." in figure.sentence
+
+
 def test_landmarks_are_named_and_what_is_for_checks_alone_is_not() -> None:
     recording = made(
         *upgraded(1, 0.0), Noted(t=1.0, name="live"), Noted(t=2.0, name="asked-for"),
