@@ -26,6 +26,20 @@ class Recovery:
     took_s: float | None
     lasted_s: float  # how long it was awaited
 
+    @property
+    def missed(self) -> bool:
+        """Whether it was too late; one that the end of the case cut short was not."""
+        if self.took_s is None:
+            return self.lasted_s >= self.within_s
+        return self.took_s > self.within_s
+
+    @property
+    def told(self) -> str:
+        """In words."""
+        if self.took_s is not None:
+            return span(self.took_s)
+        return f"{'not in' if self.missed else 'cut at'} {span(self.lasted_s)}"
+
 
 def recoveries(recording: Recording, moments: Moments) -> list[Recovery]:
     """Every wait for data of the case, in order."""
@@ -77,10 +91,10 @@ def recovery(recording: Recording, verdict: CaseVerdict, _: Finding | None) -> F
         [
             Row(
                 label=one.after,
-                value=one.lasted_s if one.took_s is None else one.took_s,
+                value=one.lasted_s,
                 limit=one.within_s,
-                text=f"not in {span(one.lasted_s)}" if one.took_s is None else span(one.took_s),
-                bad=one.took_s is None or one.took_s > one.within_s,
+                text=one.told,
+                bad=one.missed,
             )
             for one in shown
         ],
@@ -95,14 +109,12 @@ def _worst(every: list[Recovery]) -> list[Recovery]:
 
 
 def _share(one: Recovery) -> float:
-    if one.took_s is None:
-        return 1.0 + one.lasted_s / max(one.within_s, 1e-9)
-    return one.took_s / max(one.within_s, 1e-9)
+    return one.lasted_s / max(one.within_s, 1e-9)
 
 
 def _sentence(every: list[Recovery], shown: Iterable[Recovery]) -> str:
     took = sorted(one.took_s for one in every if one.took_s is not None)
-    missed = [one for one in every if one.took_s is None]
+    missed = [one for one in every if one.took_s is None and one.missed]
     told = f"{len(took)} of {len(every)} times data flowed again"
     if took:
         told += f", after {span(took[0])}" + (f" to {span(took[-1])}" if len(took) > 1 else "")

@@ -289,6 +289,16 @@ def test_each_wait_for_data_has_what_it_took_or_how_long_it_was_in_vain() -> Non
     assert "after Stall they did not within 6.0 s, and 3.0 s were allowed" in figure.sentence
 
 
+def test_a_wait_that_the_end_of_the_case_cut_short_is_no_miss() -> None:
+    recording = made(seen(4.0), awaited(4.0, 20.0), OVER)
+    figure = recovery(recording, judged(), None)
+    assert figure is not None
+    drawing = Drawing(figure.svg)
+    assert "cut at 6.0 s" in drawing.texts
+    assert drawing.paths("miss") == []
+    assert figure.sentence == "0 of 1 times data flowed again."
+
+
 def test_one_that_was_not_even_tried_is_a_wait_in_vain() -> None:
     never = Noted(t=9.0, name="no-attempt", detail={"within_s": 5.0})
     recording = made(seen(4.0, "HangUpgrade"), never, OVER)
