@@ -32,6 +32,7 @@ from mockex_conformance.verdict import CaseVerdict, Verdict
 
 RUNS = pytest.StashKey[Runs]()
 SETTINGS = pytest.StashKey[Settings]()
+TOLD = pytest.StashKey[set[str]]()  # recordings of starts that failed
 
 
 class Judged(Exception):
@@ -146,6 +147,10 @@ class CaseItem(pytest.Item):
 
     def _told(self, error: Judged) -> Iterator[str]:
         verdict, out = error.verdict, self.job.out
+        if self._told_before(verdict):
+            yield error.why
+            yield "  as every case of it: it was started once before them, see the first"
+            return
         if not verdict.findings:
             yield error.why
             rows = [("rule", f"{verdict.severity}: {verdict.requirement}")]
@@ -157,6 +162,15 @@ class CaseItem(pytest.Item):
                 yield f"  {name:<8}{value}"
         for note in verdict.notes:
             yield f"note: {note}"
+
+    def _told_before(self, verdict: CaseVerdict) -> bool:
+        """Whether it is the verdict of the start before all cases, and not told the first time."""
+        if verdict.journal in ("", str(self.job.journal)):
+            return False
+        told = self.config.stash.setdefault(TOLD, set())
+        before = verdict.journal in told
+        told.add(verdict.journal)
+        return before
 
     def reportinfo(self) -> tuple[Any, int, str]:
         """Where it stands, and what it is called in a report."""

@@ -280,7 +280,7 @@ def test_a_failure_is_the_finding_in_words_everywhere(
         "  moment  1.500 s into the case",
         "  fault   Reset on c1",
         "  seed    7",
-        f"  replay  mockex conform {folder / 'testee.toml'} --case CONN-01 --profile usdm --seed 7",
+        "testee.toml --case CONN-01 --profile usdm --seed 7",  # the line that replays it
         f"  journal {folder / 'out' / 'journal' / 'x.jsonl'}",
     ]
     said(
@@ -293,6 +293,22 @@ def test_a_failure_is_the_finding_in_words_everywhere(
     (failure,) = ET.parse(folder / "it.xml").iter("failure")
     assert failure.get("message") == "not recovered"
     assert all(line in str(failure.text) for line in told)
+
+
+def test_one_that_never_goes_live_is_explained_once(
+    pytester: pytest.Pytester, folder: Path
+) -> None:
+    (folder / "adapter.py").write_text("async def run(*_): raise OSError('no such luck')")
+    result = run(pytester, "testee.toml", VIRTUAL, "-k", "CONN-01 or CONN-06 or HB-01")
+    result.assert_outcomes(failed=3, deselected=50)
+    said(
+        result, "exit code 1; its last words: OSError: no such luck", "  rule    MUST: A connection"
+    )
+    (rule,) = [line for line in result.outlines if line.startswith("  rule")]
+    assert rule.startswith("  rule    MUST: A connection that the peer resets is replaced")
+    said(
+        result, "leaky[usdm-HB-01]", "never went live: ", "  as every case of it: it was started on"
+    )
 
 
 def test_a_skip_says_what_to_declare_and_where(pytester: pytest.Pytester, folder: Path) -> None:
