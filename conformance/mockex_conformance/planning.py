@@ -23,10 +23,11 @@ def plan_of(wish: Wish, out: Path, *, jobs: int | None = None) -> Plan:
     """
     catalogue = all_cases()
     known = [name for case in catalogue.values() for name in (case.id, case.number)]
+    folder = Path(wish.folder) if wish.folder and Path(wish.folder).is_dir() else Path.cwd()
     return Plan(
         testees=[from_command(wish.command)]
         if wish.command
-        else find_all(wish.testees, known_cases=known),
+        else find_all([_in(folder, name) for name in wish.testees], known_cases=known),
         cases=select(
             catalogue,
             include=[*SMOKE] if wish.smoke else wish.cases,
@@ -35,6 +36,7 @@ def plan_of(wish: Wish, out: Path, *, jobs: int | None = None) -> Plan:
             severities=[Severity(value) for value in wish.severities],
         ),
         out=out,
+        folder=folder,
         profiles=wish.profiles,
         shard=Shard.parse(wish.shard) if wish.shard else None,
         repeat=wish.repeat,
@@ -47,3 +49,9 @@ def plan_of(wish: Wish, out: Path, *, jobs: int | None = None) -> Plan:
         quiet_factor=wish.quiet_factor,
         link=LinkTerms.parse(wish.link) if wish.link else None,
     )
+
+
+def _in(folder: Path, testee: str) -> str:
+    """Where a testee is; one that is no file or folder is one of ours, by name."""
+    path = folder / testee
+    return str(path) if path.exists() else testee

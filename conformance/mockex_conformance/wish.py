@@ -12,6 +12,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The arguments of `conform` as they count, wherever they came from (command line, variables);
     those that change no verdict (`--jobs`, `--out`, `--only-failed`) left out."""
 
+    folder: str = ""  # where testees that are files stand; empty: where one is
     testees: list[str] = []
     command: list[str] = []  # what stood behind `--`
     cases: list[str] = []

@@ -106,3 +106,18 @@ def test_a_case_that_does_not_exist_is_named(
 ) -> None:
     assert replayed(folder, tmp_path / "again", "CONN-1") == ExitCode.USAGE
     assert "nearest is 'CONN-01'" in capsys.readouterr().err
+
+
+def test_one_of_somebodys_own_is_named_from_where_the_run_was_started_and_found_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.run(["init", "--lang", "python", "mine"]) == ExitCode.OK
+    args = ["mine", "--ground", "virtual", "--profile", "usdm", "--case", "HB-01"]
+    assert cli.run(["conform", *args, "--out", "out"]) == ExitCode.OK
+    (verdict,) = read_record(Path("out")).verdicts
+    assert verdict.replay.startswith("mockex conform mine/testee.toml --case HB-01 ")
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    assert replayed(tmp_path / "out" / verdict.journal, Path("again")) == ExitCode.OK
+    assert names(Path("again")) == ["mine HB-01 PASS"]

@@ -144,6 +144,7 @@ def conform(
             raise click.UsageError("--smoke is a selection of cases; give either it or --case.")
         smoke, cases = (False, cases) if smoke_in_file else (True, ())
     wish = Wish(
+        folder=str(Path.cwd()),
         testees=list(testees),
         command=_command(ctx, testees),
         cases=list(cases),

@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -59,6 +59,7 @@ class Plan:
     testees: Sequence[Description]
     cases: Sequence[Case]
     out: Path
+    folder: Path = field(default_factory=Path.cwd)  # testees in or below it are named from there
     profiles: Sequence[str] = ()  # none: those of each testee
     only: Collection[Cell] | None = None
     shard: Shard | None = None
@@ -84,6 +85,7 @@ class Plan:
             deadline_factor=self.deadline_factor,
             quiet_factor=self.quiet_factor,
             link=self.link,
+            folder=str(self.folder),
         )
 
     @property

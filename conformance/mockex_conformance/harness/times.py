@@ -24,6 +24,7 @@ class Conditions:
     deadline_factor: float = 1.25
     quiet_factor: float = 1.0
     link: LinkTerms | None = None  # that the testee's way to the exchange leads over
+    folder: str = ""  # where it was started
     observe: bool = True  # sample what the testee holds while it runs
 
 

@@ -110,14 +110,28 @@ def _ours(file: Path) -> bool:
     return file.is_relative_to(own_testees().resolve())
 
 
+def _named(job: Job) -> tuple[str, str]:
+    """What `conform` finds the testee by: a folder and a file in or below it, a file elsewhere, or
+    the name of one of ours; nothing of one that is a command line."""
+    file, folder = job.testee.file, job.conditions.folder
+    if file is None:
+        return "", ""
+    if _ours(file):
+        return "", job.testee.name
+    return (
+        (folder, str(file.relative_to(folder))) if file.is_relative_to(folder) else ("", str(file))
+    )
+
+
 def wish_of(job: Job) -> Wish:
     """What asks for this job alone, on the same terms."""
-    told, file = job.conditions, job.testee.file
-    known = job.testee.name if file is not None and _ours(file) else str(file)
+    told = job.conditions
+    folder, known = _named(job)
     usual = told.ground.time_scale, told.ground.case_limit_s
     return Wish(
-        testees=[known] if file is not None else [],
-        command=job.testee.command if file is None else [],
+        folder=folder,
+        testees=[known] if known else [],
+        command=[] if known else job.testee.command,
         cases=[job.case.number],
         profiles=[job.profile],
         seed=told.seed,
