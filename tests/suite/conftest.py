@@ -5,8 +5,8 @@ and of each mutant's own row; what else a mutant fails is looked for on one prof
 odd numbers, spot for even ones, or the only one that the case is about.
 
 The machine is dear. There the reference adapter is judged on everything, on both profiles but where
-a case is judged alone; each mutant on its own row, and each of the unusual ones on half of what is
-not judged alone, on one profile; the dead are probed.
+a case is judged alone; each mutant on its own row, and each of the unusual ones on a third of
+what is not judged alone, on one profile; the dead are probed.
 
 What is right is judged once more over a slow and over a thin line: on every case in virtual time,
 and the reference adapter on the machine on a dozen that tell most.
@@ -253,7 +253,7 @@ def real(tmp_path_factory: pytest.TempPathFactory, ours: Ours) -> Judged:
     cells = _cells(ours.dead.values(), cases, BOTH) | _rows(ours)
     cells |= _cells([reference], shared, BOTH) | _cells([reference], cases)
     for number, testee in enumerate(unusual):
-        cells |= _cells([testee], shared[number % 2 :: 2])
+        cells |= _cells([testee], shared[number % 3 :: 3])
     cells |= _cells(ours.incident.values(), [ours.cases[n] for n in OF_THE_INCIDENT], ["usdm"])
     if WHOLE:
         cells |= _cells(ours.right.values(), cases, BOTH)
