@@ -11,7 +11,9 @@ is for people. Every flag is also an environment variable, `MOCKEX_<COMMAND>_<FL
 from __future__ import annotations
 
 import errno
+import io
 import os
+import re
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -20,13 +22,16 @@ from enum import IntEnum
 from importlib import import_module
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from mockex import config
 from mockex.cli.help import Group as Group
 from mockex.errors import MockexError
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 GROUP = "mockex.commands"
 # Commands of our own: a module each, imported when they are used.
@@ -188,7 +193,17 @@ def our_version() -> str:
         return "unknown"
 
 
-def hush(stream: IO[str]) -> None:
+# What a terminal obeys, or what turns the order of its signs: C0, DEL, C1, bidirectional controls.
+_OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def visible(text: str) -> str:
+    """Text of which a terminal obeys nothing but its lines and tabs: names, messages and last words
+    come from programs of somebody else."""
+    return _OBEYED.sub("?", text)
+
+
+def hush(stream: IO[str] | io.FileIO) -> None:
     """Send the rest of `stream` nowhere: its reader has gone away. What it had buffered would
     otherwise fail again when the interpreter flushes at exit."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -199,7 +214,7 @@ def hush(stream: IO[str]) -> None:
 def say(text: str) -> None:
     """Print a line of the result. That nobody reads it is no error."""
     try:
-        click.echo(text)
+        click.echo(visible(text))
     except BrokenPipeError:
         hush(sys.stdout)
 
@@ -207,7 +222,7 @@ def say(text: str) -> None:
 def complain(message: str) -> None:
     """Print a line for people. That nobody reads it is no error."""
     try:
-        click.echo(f"mockex: {message}", err=True)
+        click.echo(f"mockex: {visible(message)}", err=True)
     except BrokenPipeError:
         hush(sys.stderr)
 
@@ -304,6 +319,19 @@ def _broke(error: Exception) -> ExitCode:
     return ExitCode.BROKE
 
 
+class _ForPeople(io.FileIO):
+    """stderr: that it takes no more stops nothing, and loses nothing of what is recorded."""
+
+    def write(self, data: Buffer, /) -> int:
+        try:
+            return super().write(data)
+        except BlockingIOError:
+            raise
+        except OSError:
+            hush(self)
+            return memoryview(data).nbytes
+
+
 def main() -> NoReturn:
     """The console script. Started with a closed stdout or stderr, it writes into nothing; what its
     locale has no character for is a `?`."""
@@ -313,4 +341,9 @@ def main() -> NoReturn:
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - for good
         else:
             stream.reconfigure(errors="replace")
+    people = sys.stderr
+    sys.stderr = io.TextIOWrapper(
+        io.BufferedWriter(_ForPeople(people.fileno(), "w", closefd=False)),
+        encoding=people.encoding, errors="replace", line_buffering=True,
+    )  # fmt: skip
     sys.exit(run())

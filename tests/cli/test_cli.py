@@ -450,6 +450,30 @@ def test_output_that_the_disk_does_not_take_is_one_message(args: list[str]) -> N
     assert done.stderr == "mockex: the output: No space left on device\n"
 
 
+def test_stderr_on_a_full_disk_stops_nothing_and_changes_no_exit_code(tmp_path: Path) -> None:
+    run = ["conform", "reference", "--ground", "virtual", "--case", "CONN-01", "--profile", "spot"]
+    codes = []
+    with Path("/dev/full").open("w") as full:
+        for args in (["bogus"], [*run, "--out", str(tmp_path / "out")]):
+            done = subprocess.run(
+                [sys.executable, "-m", "mockex", *args],
+                stdout=subprocess.PIPE, stderr=full, timeout=60, check=False,
+            )  # fmt: skip
+            codes.append(done.returncode)
+    assert codes == [ExitCode.USAGE, ExitCode.OK]
+    assert (tmp_path / "out" / "report.html").exists()
+
+
+def test_what_others_wrote_is_text_and_no_order_to_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = "a\x1b]0;mine\x07\x9b31m\u202eb\tc\nd"
+    cli.say(words)
+    cli.complain(words)
+    shown = "a?]0;mine??31m?b\tc\nd\n"
+    assert tuple(capsys.readouterr()) == (shown, f"mockex: {shown}")
+
+
 @pytest.mark.parametrize(
     "args",
     [["--help"], ["cases"], ["cases", "explain", "HB-01"], ["faults", "types", "hold"], ["naïve"]],

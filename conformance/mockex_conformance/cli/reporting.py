@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mockex.cli import complain, hush, say, say_json, writing
+from mockex.cli import complain, hush, say, say_json, visible, writing
 from mockex.cli.help import Group
 from mockex.errors import ConfigError
 from mockex_conformance.cli.options import json_option, only_failed_option
@@ -204,7 +204,7 @@ def diff(
     elif as_json:
         _write(msgspec.json.encode(made).decode() + "\n", out)
     else:
-        _write(differences.as_text(made), out)
+        _write(visible(differences.as_text(made)), out)
     ctx.exit(made.exit_code)
 
 

@@ -16,11 +16,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.live import Live
+from rich.segment import Segment
 from rich.text import Text
 
-from mockex.cli import ExitCode, hush
+from mockex.cli import ExitCode, hush, visible
 from mockex_conformance.report import text
 from mockex_conformance.report.lines import Claim
 from mockex_conformance.report.matrix import matrix, word
@@ -31,11 +32,19 @@ _FILE_WIDTH = 180  # where nobody looks at columns: lines are cut by who reads t
 
 
 class QuietConsole(Console):
-    """A console whose reader may go away: the rest is then printed nowhere."""
+    """A console whose reader may go away: the rest is then printed nowhere. What it prints is text
+    and never an order to the terminal."""
 
     def on_broken_pipe(self) -> None:
         """Called by rich instead of raising."""
         hush(self.file)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """What rich has to write, with no order to the terminal that is not rich's own."""
+        for written, style, control in super().render(renderable, options):
+            yield Segment(written if control else visible(written), style, control)
 
 
 def console(stream: IO[str]) -> QuietConsole:

@@ -131,6 +131,11 @@ def test_square_brackets_are_text_and_no_markup(make_verdict: MakeVerdict) -> No
     assert "[red]x[/red]" in shown([make_verdict("ERROR", reason="[red]x[/red]")])
 
 
+def test_what_a_testee_wrote_is_no_order_to_the_terminal(make_verdict: MakeVerdict) -> None:
+    words = "its last words: \x1b]0;mine\x9b31m\u202e"
+    assert "its last words: ?]0;mine?31m?" in shown([make_verdict("ERROR", reason=words)])
+
+
 def test_progress_into_a_file_is_plain_lines(make_verdict: MakeVerdict) -> None:
     stream = io.StringIO()
     with terminal.Progress(2, stream) as progress:
