@@ -153,7 +153,8 @@ def _say_seen(told: dict[str, Any], within: float, *, as_json: bool) -> int:
     elif not as_json and told["failure"]:
         say(f"not done: {named(told)}: {told['failure']}")
     elif not as_json:
-        say(f"not seen within {within:g} s: {named(told)}")
+        ends_it = f"; it still waits, `mockex faults clear {told['id']}` ends it"
+        say(f"not seen within {within:g} s: {named(told)}{ends_it if told['on'] else ''}")
     return ExitCode.OK if seen else ExitCode.FAILED
 
 

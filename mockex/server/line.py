@@ -68,7 +68,8 @@ class Line:
         del handle
         raise FaultError(
             f"{type(fault).__name__} is about bytes on a link, and there is none: "
-            "serve(toxiproxy='auto') puts one before the exchange, and in virtual time there is one"
+            "`mockex serve --toxiproxy auto`, in Python serve(toxiproxy='auto'), puts one before "
+            "the exchange, and in virtual time there is one"
         )
 
     def mend(self) -> None:

@@ -148,7 +148,11 @@ def test_a_fault_is_injected_and_seen(said: Any) -> None:
 def test_what_is_not_seen_in_time_is_a_failure(said: Any) -> None:
     code, lines, err = said("add", "SlowUpgrade", "ms=5", "--within", "0.1")
     assert (code, err) == (ExitCode.FAILED, "")
-    assert lines[-1].startswith("not seen within 0.1 s: fault ")
+    number = lines[0].removeprefix("injected: fault ").split(",")[0]
+    assert lines[-1] == (
+        f"not seen within 0.1 s: fault {number}, SlowUpgrade; it still waits, "
+        f"`mockex faults clear {number}` ends it"
+    )
     assert said("add", "SlowUpgrade", "ms=5", "--wait", "no")[0] == ExitCode.OK
 
 
@@ -159,7 +163,7 @@ def test_what_cannot_be_done_is_a_failure_and_says_why(said: Any) -> None:
     )  # fmt: skip
     code, lines, err = said("add", "latency", "delay_ms=5")
     assert (code, lines) == (ExitCode.FAILED, [])
-    assert "Latency is about bytes on a link, and there is none" in err
+    assert "Latency is about bytes on a link, and there is none: `mockex serve --toxi" in err
     code, lines, _ = said("add", "reset", "connection=9999", "--when", "after=1")
     assert code == ExitCode.FAILED
     assert lines[-1].endswith("Reset: Reset: nothing live delivers c9999")
