@@ -194,7 +194,8 @@ def _in_its_words(entry: Closed | HalfClosed) -> str:
 
 class AttemptRate(Check, frozen=True, tag="attempt_rate"):
     """More attempts than 6 x C + w x C / scale in a window of w seconds, between the landmarks
-    `attempts-counted` (`connections`: C) and `attempts-counted-end`.
+    `attempts-counted` (`connections`: C) and `attempts-counted-end`. `phase`, if it is there, is
+    what became of each attempt.
 
     Simulated 4,000 times each: full jitter from 0.5 s with an immediate first retry never fails
     at scale 0.1 and 1; a retry every 10 ms fails at once (catalogue, section 5).
@@ -235,9 +236,11 @@ class AttemptRate(Check, frozen=True, tag="attempt_rate"):
         if not worst[0]:
             return []
         _, attempts, window_s, at = worst
+        phase = counting.detail.get("phase")
         message = (
             f"{attempts} attempts in {window_s:.2f} s; {6 * held + window_s * held / scale:.0f} "
             f"are bearable for {held} connection{'s' if held > 1 else ''}"
+            f"{f'; each was {phase}' if phase else ''}"
         )
         return [finding(self, recording, message, at, attempts=attempts, window_s=window_s)]
 

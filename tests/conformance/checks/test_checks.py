@@ -296,6 +296,17 @@ def test_a_retry_every_10_ms_is_found_with_the_worst_window() -> None:
         assert "100 attempts in 0.99 s; 7 are bearable" in tape.says(AttemptRate())
 
 
+def test_too_many_attempts_name_the_phase_that_they_are_in() -> None:
+    tape = Tape().note(0, "attempts-counted", connections=1, phase="closed after its first event")
+    for number in range(1, 101):
+        tape.attempt(number / 100, number)
+    assert (
+        tape.note(2, "attempts-counted-end")
+        .says(AttemptRate())
+        .endswith("7 are bearable for 1 connection; each was closed after its first event")
+    )
+
+
 @pytest.mark.parametrize("scale", [0.1, 1.0])
 def test_correct_full_jitter_never_fails_the_rate(scale: float) -> None:
     random = Random(5)

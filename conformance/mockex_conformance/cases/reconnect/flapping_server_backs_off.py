@@ -25,10 +25,12 @@ async def flapping_server_backs_off(run: Run) -> None:
     where the delay is set back: it should be after a connection has lasted.
     """
     run.judged_by(AttemptRate(), Recovered())
-    for events in (0, 1, 1):
+    opened, served = "closed soon after its handshake", "closed after its first event"
+    for events, phase in ((0, opened), (1, served), (1, served)):
         await run.until_stable()
         flapping = run.inject(AcceptThenClose(ms=_PHASE_MS, events=events))
-        run.note("attempts-counted", connections=len(run.exchange.connections.live()))
+        held = len(run.exchange.connections.live())
+        run.note("attempts-counted", connections=held, phase=phase)
         await run.cause(Reset(all=True))
         await run.until_seen(flapping)
         await run.until_ended(flapping)
