@@ -51,8 +51,8 @@ FORBIDDEN_PURE = {"asyncio", "socket", "time", "selectors", "threading", "subpro
 PURE = (
     "market", "streams", "session", "rest", "names", "profile", "faults.model", "faults.trigger",
     "faults.link", "faults.catalogue", "faults.positions", "faults.script",
-    "faults.script_reading", "faults.schema", "cli.live.model", "cli.live.words",
-    "cli.live.doubled", "cli.live.drawing",
+    "faults.script_reading", "faults.schema", "cli.live.model",
+    "cli.live.drawing", "server.doubled", "server.words",
 )  # fmt: skip
 
 

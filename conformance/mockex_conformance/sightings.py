@@ -1,4 +1,4 @@
-"""What `mockex try` tells of the exchange: what happens there, in words, and whether all flows."""
+"""What `mockex try` looks for at the exchange: whether all flows."""
 
 from __future__ import annotations
 
@@ -6,58 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any
 
-from mockex.server.journal import (
-    AnyEntry,
-    Closed,
-    Ended,
-    Refused,
-    Subscribed,
-    Unsubscribed,
-    Upgraded,
-)
 from mockex.server.views import Connections, Deliveries
-
-_WHO = {"client": "testee", "server": "exchange"}
-
-
-class Happenings:
-    """What a person wants to know of the exchange, in words."""
-
-    def __init__(self) -> None:
-        self._closed: dict[int, list[Closed]] = {}
-
-    def told(self, entry: AnyEntry) -> str:
-        """One entry in words; empty for those that nobody misses."""
-        match entry:
-            case Upgraded(conn=conn, target=target):
-                return f"c{conn} opened {target}"
-            case Refused(conn=conn, status=status, reason=reason):
-                return f"c{conn} refused with {status}: {reason}"
-            case Subscribed(conn=conn, streams=streams, silent=silent, via="request"):
-                never = f"; never sent: {', '.join(silent)}" if silent else ""
-                return f"c{conn} subscribed {', '.join(streams)}{never}"
-            case Unsubscribed(conn=conn, streams=streams):
-                return f"c{conn} unsubscribed {', '.join(streams)}"
-            case Closed(conn=conn):
-                self._closed.setdefault(conn, []).append(entry)
-            case Ended(conn=conn):
-                return self._ended(entry, self._closed.pop(conn, []))
-        return ""
-
-    def _ended(self, entry: Ended, frames: list[Closed]) -> str:
-        """Who began: after an orderly close it is the exchange that hangs up, whoever began."""
-        if not frames:
-            how = f"{entry.how.upper()} without a close frame"
-            return f"c{entry.conn} ended by the {_WHO[entry.by]}: {how}"
-        first, *answers = frames
-        code = "without a code" if first.code is None else str(first.code)
-        reason = f" ({first.reason})" if first.reason else ""
-        answered = "answered" if answers else "not answered"
-        reset = f"; reset by the {_WHO[entry.by]}" if entry.how == "rst" else ""
-        return (
-            f"c{entry.conn} closed by the {_WHO[first.by]}: close frame {code}{reason}, "
-            f"{answered}{reset}"
-        )
 
 
 class Flow:

@@ -22,13 +22,14 @@ import msgspec
 import mockex
 from mockex.cli import ExitCode
 from mockex.server.journal import AnyEntry
+from mockex.server.words import Teller, worth_a_line
 from mockex_conformance.cases.streams import SYMBOLS, default_streams
 from mockex_conformance.conversation import Conversation, Screen
 from mockex_conformance.description import Description
 from mockex_conformance.errors import CannotRun
 from mockex_conformance.harness.process import adopt_orphans, fill, prepared
 from mockex_conformance.report.terminal import console
-from mockex_conformance.sightings import Flow, Happenings
+from mockex_conformance.sightings import Flow
 from mockex_conformance.typed import HELP, Untyped, Wait, wait
 
 _ANYWAY = "--level 2 to speak to it anyway"
@@ -92,11 +93,12 @@ def build(testee: Description) -> None:
 async def _talk(trial: Trial, screen: Screen) -> ExitCode:
     testee = msgspec.structs.replace(trial.testee, level=trial.level)
     streams = trial.streams or testee.streams or default_streams(trial.profile)
-    happenings = Happenings()
+    teller = Teller()
 
     def look(entry: AnyEntry) -> None:
-        if words := happenings.told(entry):
-            screen.show("~", words)
+        words = teller.told(entry)
+        if worth_a_line(entry):
+            screen.show("~", str(words))
         flow.look()
 
     async with mockex.serve(trial.profile, seed=trial.seed, symbols=SYMBOLS) as exchange:

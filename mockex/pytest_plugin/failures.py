@@ -57,9 +57,9 @@ def _lines(item: pytest.Item) -> list[str]:
 
 
 def _happened(entries: list[AnyEntry], which: str) -> list[str]:
-    from mockex.server.words import in_words
+    from mockex.pytest_plugin.telling import happened
 
-    lines = in_words(entries)
+    lines = happened(entries)
     if not lines:
         return [f"nobody came to {which}"]
     left_out = len(lines) - _MOST_LINES

@@ -17,8 +17,6 @@ from starlette.exceptions import HTTPException
 
 from mockex.errors import FaultError
 from mockex.faults.model import Outage
-from mockex.rest import Rest
-from mockex.server.admission import Admission
 from mockex.server.desk import Desk
 from mockex.server.exchange import Exchange
 from mockex.server.journal import AnyEntry, Delivered, Faulted
@@ -170,8 +168,7 @@ def reset_router(desk: Desk, cut: Cut) -> APIRouter:
             raise FaultError(f"{names} was told to end, and has not within {END_S:g} s")
         await _until_listening(desk)
         connections = await _close_all(exchange)
-        exchange.rest = Rest(exchange.profile, exchange.market, exchange.clock)
-        exchange.admission = Admission(exchange)
+        exchange.forgive()
         cut.entries = len(exchange.journal.entries)
         cut.connection = max(exchange.connections.all, default=0)
         return ResetTold(cut.entries, faults, connections)

@@ -102,11 +102,10 @@ class Exchange:
         self.exchange_timers = Timers(loop, self.clock)
         self.time = Time(self)
         self.fanout = Fanout(self.journal, self.loop_time, self._wanted, self.publisher.remove)
-        self.rest = Rest(profile, self.market, self.clock)
         self.rest_transports: set[asyncio.Transport] = set()
-        self.admission = Admission(self)
         self.subscribing = Subscribing(profile)
         self._injector = Injector(self)
+        self.forgive()
         self._open: dict[int, Connection] = {}
         self._accepted = 0
         self._step = 0  # how many there were
@@ -173,6 +172,11 @@ class Exchange:
         simulated link lets everything through. A port that refuses does so for its time; stalls of
         the connections `but` go on."""
         self._injector.calm(but)
+
+    def forgive(self) -> None:
+        """Forget what clients have used up: weights, attempts, bans."""
+        self.rest = Rest(self.profile, self.market, self.clock)
+        self.admission = Admission(self)
 
     def live(self, stream: str) -> int:
         """How many live connections deliver `stream` now."""

@@ -1,19 +1,19 @@
-"""The journal in words: what happened at an exchange, as a person would tell it.
+"""The journal in words: what an entry says to a person, the same wherever it is told.
 
-What flows all the time (events, pings, REST requests of one endpoint) is summed up until something
-else happens. A stream that comes to be delivered on more than one connection is called out.
+Who tells decides what to leave out, what to fold and what to put in front. `Words` are in parts,
+because some are told in columns; as text they are one line.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from mockex.server.journal import (
     AnyEntry,
     Attempted,
+    Behind,
     Closed,
-    Delivered,
     Ended,
     Faulted,
     HalfClosed,
@@ -31,196 +31,213 @@ from mockex.server.journal import (
     Unsubscribed,
     Upgraded,
 )
-from mockex.server.views import Connections, Deliveries
 
-_WHO = {"client": "the client", "server": "the exchange"}
-_PHASES = {"injected": "is injected", "seen": "is seen", "ended": "is over"}
-_LONG = 100  # characters of what somebody else wrote
-_MOST_NAMES = 3
-_STOOD_STILL_S = 0.1  # of our own loop, before it is worth a line
+_LONGEST = 160  # characters of what somebody else wrote
+_MOST_NAMES = 5
+_BY = {"client": "by the client", "server": "by the exchange"}
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """An entry in words: of which connection (None: of none), what it is, and what more."""
+
+    conn: int | None
+    what: str
+    more: str = ""
+
+    def __str__(self) -> str:
+        of = "" if self.conn is None else f"c{self.conn}"
+        return " ".join(filter(None, (of, self.what, self.more)))
 
 
 class Teller:
-    """Makes lines of entries, in their order. Times in front are seconds since the exchange opened,
-    or since the first entry."""
+    """Puts the entries of a journal into words, in their order."""
 
     def __init__(self) -> None:
-        self._began: float | None = None
-        self._lines: list[str] = []
-        self._connections = Connections()
-        self._deliveries = Deliveries()
-        self._dialling: dict[int, float] = {}  # attempts without an answer
-        self._closing: set[int] = set()  # connections with a close frame
-        self._flow: Counter[tuple[str, str]] = Counter()  # unit, and of whom
-        self._flowed = (0.0, 0.0)
-        self._twice: dict[str, int] = {}  # streams and on how many connections
+        self._frames: dict[int, list[Closed]] = {}  # of connections that are not over
 
-    def apply(self, entry: AnyEntry) -> None:
-        """Take in one entry."""
-        if self._began is None:
-            self._began = entry.t
-        if self._sum_up(entry):
-            return
-        self._connections.apply(entry)
-        self._deliveries.apply(entry)
-        text = self._told(entry)
-        if text:
-            self._say(entry.t, text)
-        if isinstance(entry, Upgraded | Subscribed | Unsubscribed | Closed | HalfClosed | Ended):
-            self._look_twice(entry.t)
-
-    def lines(self) -> list[str]:
-        """All lines so far."""
-        self._say_flow()
-        waits = [
-            self._line(at, f"c{conn} dials, and has no answer yet")
-            for conn, at in self._dialling.items()
-        ]
-        return self._lines + waits
-
-    # --- what flows ---
-
-    def _sum_up(self, entry: AnyEntry) -> bool:
-        """Whether an entry is one of those that are summed up."""
+    def told(self, entry: AnyEntry) -> Words | None:
+        """The words for an entry of an exchange; None for flushes and their audiences, which mean
+        something together only, and for what a suite has written."""
         match entry:
-            case Delivered(audience=audience, streams=streams):
-                self._deliveries.apply(entry)
-                to = _names(f"c{n}" for n in sorted(self._deliveries.members(audience)))
-                for name, batch in streams.items():
-                    self._add(entry.t, "event", f"of {name} to {to}", batch.events)
-            case Pinged(conn=conn):
-                self._add(entry.t, "ping", f"to c{conn}")
-            case Ponged(conn=conn):
-                self._add(entry.t, "pong", f"of c{conn}")
-            case Requested(method=method, target=target, status=status):
-                path = _cut(target.partition("?")[0])
-                self._add(entry.t, "request", f"{method} {path}, answered with {status}")
+            case Closed(conn=conn):
+                self._frames.setdefault(conn, []).append(entry)
+                return _closed(entry)
+            case Ended(conn=conn):
+                return _ended(entry, self._frames.pop(conn, []))
             case _:
-                return False
-        return True
-
-    def _add(self, t: float, unit: str, what: str, n: int = 1) -> None:
-        self._flowed = (self._flowed[0] if self._flow else t, t)
-        self._flow[unit, what] += n
-
-    def _say_flow(self) -> None:
-        if not self._flow:
-            return
-        (since, until), flow = self._flowed, self._flow
-        self._flow = Counter()
-        parts = [
-            f"{n} {unit}{'s' if n > 1 else ''} {what}"
-            for (unit, what), n in flow.most_common(_MOST_NAMES)
-        ]
-        if len(flow) > _MOST_NAMES:
-            parts.append(f"and {len(flow) - _MOST_NAMES} more of that kind")
-        lasted = f"within {until - since:.3f} s: " if until > since else ""
-        self._lines.append(self._line(since, f"{lasted}{'; '.join(parts)}"))
-
-    # --- what happens ---
-
-    def _told(self, entry: AnyEntry) -> str:
-        match entry:
-            case Faulted():
-                hit = f" on {_names(f'c{n}' for n in entry.conns)}" if entry.conns else ""
-                why = f" ({_cut(entry.detail)})" if entry.detail else ""
-                return f"fault {entry.fault}, {entry.kind}, {_PHASES[entry.phase]}{hit}{why}"
-            case Lagged(late_s=late_s) if late_s >= _STOOD_STILL_S:
-                return f"the exchange itself stood still for {late_s:.3f} s"
-            case Retimed(how=how, speed=speed):
-                return f"the exchange's clock is {how} (speed {speed:g})"
-            case Attempted() | Upgraded() | Refused() | Closed() | HalfClosed() | Ended():
-                return self._life(entry)
-            case _:
-                return _asked(entry)
-
-    def _life(self, entry: AnyEntry) -> str:
-        """How a connection begins and ends."""
-        match entry:
-            case Attempted(conn=conn, t=t):
-                self._dialling[conn] = t
-            case Upgraded(conn=conn, target=target):
-                self._dialling.pop(conn, None)
-                return f"c{conn} opens {_cut(target)}"
-            case Refused(conn=conn, status=status, reason=reason):
-                self._dialling.pop(conn, None)
-                return f"c{conn} is refused with {status}: {_cut(reason)}"
-            case Closed(conn=conn, by=by, code=code, reason=reason):
-                self._closing.add(conn)
-                number = "no code" if code is None else str(code)
-                said = f" ({_cut(reason)})" if reason else ""
-                return f"c{conn}: {_WHO[by]} sends a close frame, {number}{said}"
-            case HalfClosed(conn=conn, by=by):
-                return f"c{conn}: {_WHO[by]} sends a FIN"
-            case Ended(conn=conn, by=by, how=how):
-                self._dialling.pop(conn, None)
-                # After a close frame it is the exchange that hangs up, whoever began.
-                began = "" if conn in self._closing else f" by {_WHO[by]}"
-                return f"c{conn} is over, {how.upper()}{began}"
-            case _:
-                pass
-        return ""
-
-    def _look_twice(self, t: float) -> None:
-        """Say where a stream comes to be delivered more than once, and where no more."""
-        streams = {name for c in self._connections.live() for name in c.streams}
-        for name in sorted(streams | self._twice.keys()):
-            numbers = [c.number for c in self._connections.delivering(name)]
-            before, now = self._twice.pop(name, 1), len(numbers)
-            if now > 1:
-                self._twice[name] = now
-                if now > before:
-                    on = _names(f"c{n}" for n in numbers)
-                    self._say(t, f"{name} is now delivered on {now} connections: {on}")
-
-    # --- lines ---
-
-    def _say(self, t: float, text: str) -> None:
-        self._say_flow()
-        self._lines.append(self._line(t, text))
-
-    def _line(self, t: float, text: str) -> str:
-        return f"{t - (self._began or 0.0):8.3f}  {text}"
+                return _opening(entry) or _open(entry) or _around(entry)
 
 
-def in_words(entries: Iterable[AnyEntry]) -> list[str]:
-    """A journal, or a part of one that begins before its first connection, as lines."""
-    teller = Teller()
-    for entry in entries:
-        if isinstance(entry, Opened):
-            teller = Teller()
-        teller.apply(entry)
-    return teller.lines()
-
-
-def _asked(entry: AnyEntry) -> str:
-    """What a client asks for, and is told."""
+def worth_a_line(entry: AnyEntry) -> bool:
+    """Whether somebody who watches would miss it: not what a connection goes through many times a
+    minute, nor what the next entry says as well. Close frames are told with the end."""
     match entry:
-        case Subscribed(conn=conn, streams=streams, silent=silent, via=via):
-            never = f"never sent: {_names(silent)}" if silent else ""
-            if via == "url":  # the line before has them
-                return f"c{conn}: {never}" if never else ""
-            return f"c{conn} subscribes {_names(streams)}" + (f"; {never}" if never else "")
-        case Unsubscribed(conn=conn, streams=streams):
-            return f"c{conn} unsubscribes {_names(streams)}"
-        case Received(conn=conn, opcode="binary" | "invalid" as opcode, size=size):
-            return f"c{conn} sends {size} bytes that are no request ({opcode})"
-        case Replied(conn=conn, text=text) if '"error"' in text or '"code"' in text:
-            return f"c{conn} is told {_cut(text)}"
-        case Slowed(conn=conn, full=full):
-            return f"c{conn} " + ("does not read: its buffer is full" if full else "reads on")
+        case Subscribed():
+            return entry.via == "request" or bool(entry.silent)
+        case Received():
+            return entry.opcode in ("binary", "invalid")
+        case Replied(text=text):
+            return '"error"' in text or '"code"' in text
+        case Requested(status=status):
+            return status >= 400
+        case Upgraded() | Refused() | Unsubscribed() | Slowed() | Ended() | Faulted() | Retimed():
+            return True
         case _:
-            return ""
+            return False
 
 
-def _names(names: Iterable[str]) -> str:
+def _opening(entry: AnyEntry) -> Words | None:
+    """From the attempt to what is asked for."""
+    match entry:
+        case Attempted(conn=conn):
+            return Words(conn, "dialled")
+        case Upgraded(conn=conn, target=target):
+            return Words(conn, "opened", cut(target))
+        case Refused(conn=conn, status=status, reason=reason):
+            return Words(conn, "was refused", f"with {status}: {cut(reason)}")
+        case Subscribed(conn=conn, streams=streams):
+            how = " by the URL" if entry.via == "url" else ""
+            never = f"; never sent: {listed(entry.silent)}" if entry.silent else ""
+            again = f"; again: {listed(entry.again)}" if entry.again else ""
+            return Words(conn, "subscribed", f"{listed(streams)}{how}{never}{again}")
+        case Unsubscribed(conn=conn, streams=streams):
+            return Words(conn, "unsubscribed", listed(streams))
+        case _:
+            return None
+
+
+def _open(entry: AnyEntry) -> Words | None:
+    """What happens on a connection that is open, and over REST."""
+    match entry:
+        case Received(conn=conn, opcode="text", text=text):
+            return Words(conn, "sent", cut(text))
+        case Received(conn=conn, opcode="ping", size=size):
+            return Words(conn, "sent", f"a ping of {many(size, 'byte')}")
+        case Received(conn=conn, opcode=opcode, size=size):
+            return Words(conn, "sent", f"{many(size, 'byte')} that are no request ({opcode})")
+        case Replied(conn=conn, text=text):
+            return Words(conn, "was told", cut(text))
+        case Pinged(conn=conn, payload=payload):
+            return Words(conn, "ping", _payload(payload))
+        case Ponged(conn=conn, payload=payload):
+            return Words(conn, "pong", _payload(payload))
+        case Slowed(conn=conn, full=full):
+            how = "too slowly: its send buffer is full" if full else "again"
+            return Words(conn, "reads", how)
+        case HalfClosed(conn=conn, by=by):
+            return Words(conn, "half-closed", f"{_BY[by]}: FIN")
+        case Requested(method=method, target=target, status=status):
+            return Words(None, cut(method), f"{cut(target)} was answered with {status}")
+        case _:
+            return None
+
+
+def _around(entry: AnyEntry) -> Words | None:
+    """What is done to the exchange, and how it fares."""
+    match entry:
+        case Faulted():
+            return Words(None, "fault", f"{entry.fault} {entry.kind} {_faulted(entry)}")
+        case Retimed():
+            return Words(None, "the clock", _retimed(entry))
+        case Lagged(late_s=late_s):
+            return Words(None, "the exchange", f"itself stood still for {span(late_s)}")
+        case Behind(late_s=late_s):
+            return Words(None, "the market", f"ran {span(late_s)} late")
+        case Opened(profile=profile, seed=seed):
+            return Words(None, "opened", f"{profile}, seed {seed}")
+        case _:
+            return None
+
+
+def _closed(entry: Closed) -> Words:
+    return Words(entry.conn, "close frame", f"{_frame(entry)} {_BY[entry.by]}")
+
+
+def _ended(entry: Ended, frames: Sequence[Closed]) -> Words:
+    """Who began: after an orderly close it is the exchange that hangs up, whoever began."""
+    if not frames:
+        how = f"{_BY[entry.by]}: {entry.how.upper()} without a close frame"
+        return Words(entry.conn, "ended", how)
+    first = frames[0]
+    answered = "answered" if any(f.by != first.by for f in frames) else "not answered"
+    reset = f"; RST {_BY[entry.by]}" if entry.how == "rst" else ""
+    how = f"{_BY[first.by]}: close frame {_frame(first)}, {answered}{reset}"
+    return Words(entry.conn, "closed", how)
+
+
+def _frame(entry: Closed) -> str:
+    code = "without a code" if entry.code is None else str(entry.code)
+    return code + (f" ({cut(entry.reason)})" if entry.reason else "")
+
+
+def _faulted(entry: Faulted) -> str:
+    if entry.phase == "ended" and entry.detail:
+        return f"could not be done: {cut(entry.detail.removeprefix(f'{entry.kind}: '))}"
+    on = f" on {numbered(entry.conns)}" if entry.conns else ""
+    return f"{entry.phase}{on}" + (f": {cut(entry.detail)}" if entry.detail else "")
+
+
+def _retimed(entry: Retimed) -> str:
+    match entry.how:
+        case "frozen":
+            return "stands still"
+        case "resumed":
+            return "goes on"
+        case "speed-set":
+            return f"passes at {entry.speed:g} times the speed"
+        case how:
+            return f"is {how}: {entry.exchange_s:.1f} s since the opening"
+
+
+def _payload(payload: str) -> str:
+    """Bytes in hexadecimal, as text where they are text."""
+    if not payload:
+        return "empty"
+    try:
+        text = bytes.fromhex(payload).decode("ascii")
+    except ValueError:
+        text = ""
+    return repr(text) if text and text.isprintable() else cut(f"0x{payload}")
+
+
+# --- parts of a line ------------------------------------------------------------------------------
+
+
+def cut(text: str) -> str:
+    """What somebody else wrote, on one line, as long as it fits."""
+    return printable(text[:_LONGEST]) + ("..." if len(text) > _LONGEST else "")
+
+
+def printable(text: str) -> str:
+    """Text without what a terminal would obey, what breaks a line, and what XML or UTF-8 has not:
+    each such character is a `?`, which every locale has."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text)
+
+
+def listed(names: Iterable[str]) -> str:
+    """`a, b and 5 more`."""
     known = list(names)
-    shown = ", ".join(known[:_MOST_NAMES])
-    rest = len(known) - _MOST_NAMES
-    return f"{shown} and {rest} more" if rest > 0 else shown
+    if len(known) <= _MOST_NAMES:
+        return ", ".join(map(cut, known))
+    shown = known[: _MOST_NAMES - 1]
+    return f"{', '.join(map(cut, shown))} and {len(known) - len(shown)} more"
 
 
-def _cut(text: str) -> str:
-    """What somebody else wrote, as long as it fits and without what a terminal would obey."""
-    shown = "".join(sign if sign.isprintable() else "?" for sign in text[:_LONG])
-    return shown + ("…" if len(text) > _LONG else "")
+def numbered(conns: Iterable[int]) -> str:
+    """Connections: `c1, c2 and 5 more`."""
+    return listed(f"c{conn}" for conn in conns)
+
+
+def many(n: int, what: str) -> str:
+    """`1 request`, `1,200 requests`."""
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
+
+
+def span(seconds: float) -> str:
+    """How long something took."""
+    if seconds < 0.0095:
+        return f"{seconds * 1000:.1f} ms" if seconds >= 0.00005 else "0 ms"
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    return f"{seconds:.1f} s" if seconds < 100 else f"{seconds:,.0f} s"

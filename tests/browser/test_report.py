@@ -133,10 +133,13 @@ def test_a_button_copies_the_command(shown: Watched) -> None:
     shown.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     code = shown.page.locator("article code.copy").first
     button = shown.page.locator("article code.copy + button").first
-    button.click()
-    shown.page.wait_for_function(
-        "document.querySelector('article .copy + button').textContent === 'copied'"
+    button.evaluate(  # what it says for a moment only is kept
+        "button => { window.said = [];"
+        " new MutationObserver(() => window.said.push(button.textContent))"
+        ".observe(button, { childList: true }); }"
     )
+    button.click()
+    shown.page.wait_for_function("window.said.includes('copied')")
     assert shown.page.evaluate("navigator.clipboard.readText()") == code.text_content()
 
 

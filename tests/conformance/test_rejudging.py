@@ -8,11 +8,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 
 from mockex.cli import ExitCode
-from mockex.server.journal import AnyEntry, Noted, Opened
+from mockex.server.journal import AnyEntry, Attempted, Noted, Opened
 from mockex_conformance import rejudging
 from mockex_conformance.case import Case, Run
+from mockex_conformance.cli.judging import judge
 from mockex_conformance.recording import Recording, Terms
 from mockex_conformance.rejudging import NoRecording, judge_again, read_recording
 from mockex_conformance.report.lines import EndLine, run_line
@@ -201,3 +203,27 @@ def test_a_case_that_is_gone_is_named(folder: Path, judged: Judged) -> None:
     write(path, [*recording_entries()[:1], Noted(t=10.0, name="case", detail=detail)])
     with pytest.raises(NoRecording, match="no case 'connection/of-yesterday' any more"):
         judge_again(path)
+
+
+def test_the_wire_log_of_a_recording_is_printed_and_nothing_is_judged(
+    folder: Path, judged: Judged
+) -> None:
+    journal = folder / "journal" / "a.jsonl"
+    entries = recording_entries()
+    entries[2:2] = [Attempted(t=11.5, conn=1, peer_port=1)]
+    write(journal, entries)
+    judged.clear()
+    printed = CliRunner().invoke(judge, ["--wire", str(journal)])
+    assert printed.exit_code == 0, printed.output
+    assert printed.output.splitlines() == [
+        "    0.0000  suite    opened       usdm, seed 7",
+        "    1.5000  c1     → dialled",
+    ]
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]], ids=["a folder", "as JSON"])
+def test_a_wire_log_is_of_one_recording_and_text(folder: Path, more: list[str]) -> None:
+    record = folder / "journal" / "a.jsonl" if more else folder
+    refused = CliRunner().invoke(judge, ["--wire", *more, str(record)])
+    assert refused.exit_code != 0
+    assert "JOURNAL" in refused.output

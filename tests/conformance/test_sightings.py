@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import msgspec
-import pytest
-
 from mockex.server.journal import (
     AnyEntry,
     Attempted,
     Batch,
-    Closed,
     Delivered,
     Ended,
     Joined,
@@ -17,41 +13,9 @@ from mockex.server.journal import (
     Upgraded,
 )
 from mockex.server.views import Connections, Deliveries
-from mockex_conformance.sightings import Flow, Happenings
+from mockex_conformance.sightings import Flow
 
 BOOK, TRADES = "ethusdc@depth5@100ms", "ethusdc@aggTrade"
-ORDERLY = Closed(t=1, conn=1, by="client", code=1000)
-ANSWER = Closed(t=2, conn=1, by="server", code=1000)
-NOTICE = Closed(t=1, conn=1, by="server", code=1008, reason="Too many requests")
-
-
-@pytest.mark.parametrize(
-    ("entries", "words"),
-    [
-        ([ORDERLY, ANSWER, Ended(t=3, conn=1, by="server", how="fin")],
-         "c1 closed by the testee: close frame 1000, answered"),
-        ([ORDERLY, Ended(t=3, conn=1, by="client", how="rst")],
-         "c1 closed by the testee: close frame 1000, not answered; reset by the testee"),
-        ([Closed(t=1, conn=1, by="client", code=None), Ended(t=3, conn=1, by="client", how="fin")],
-         "c1 closed by the testee: close frame without a code, not answered"),
-        ([NOTICE, ORDERLY, Ended(t=3, conn=1, by="server", how="fin")],
-         "c1 closed by the exchange: close frame 1008 (Too many requests), answered"),
-        ([NOTICE, Ended(t=3, conn=1, by="server", how="rst")],
-         "c1 closed by the exchange: close frame 1008 (Too many requests), not answered; "
-         "reset by the exchange"),
-        ([Ended(t=3, conn=1, by="client", how="fin")],
-         "c1 ended by the testee: FIN without a close frame"),
-        ([Ended(t=3, conn=1, by="server", how="rst")],
-         "c1 ended by the exchange: RST without a close frame"),
-        ([msgspec.structs.replace(ORDERLY, conn=2), Ended(t=3, conn=1, by="client", how="fin")],
-         "c1 ended by the testee: FIN without a close frame"),
-    ],
-)  # fmt: skip
-def test_an_end_is_told_with_who_began_it(entries: list[AnyEntry], words: str) -> None:
-    happenings = Happenings()
-    *before, last = [happenings.told(entry) for entry in entries]
-    assert last == words
-    assert not any(before)
 
 
 class Exchange:

@@ -255,7 +255,7 @@ def test_the_end_of_the_exchange_is_shown_too_and_notifications_may_be_hidden(
     command = [str(MOCKEX), "try", "shim-python", "--hide", "gauge", "--hide", "event"]
     lines, code = talked([*command, "--for", "1"], "wait live\nclose\n")
     assert "~ c1 opened /stream?streams=ethusdc@depth5@100ms" in lines
-    closed = re.compile(r"~ c1 closed by the testee: close frame 10\d\d, answered")
+    closed = re.compile(r"~ c1 closed by the client: close frame 10\d\d, answered")
     assert list(filter(closed.fullmatch, lines)), lines
     assert not [line for line in lines if '"event"' in line.split("supports")[0]]
     assert code == 0

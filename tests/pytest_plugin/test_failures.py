@@ -86,7 +86,7 @@ async def test_it(make_mockex):
         result,
         "nobody came to exchange 1 of 2 (ws://127.0.0.1:40000)",
         "what happened at exchange 2 of 2 (ws://127.0.0.1:40002), by seconds:",
-        "  c1 opens /ws/ethusdc@depth5@100ms",
+        "  c1 opened /ws/ethusdc@depth5@100ms",
     )
 
 
@@ -148,11 +148,11 @@ async def test_it(mockex):
 """
 HAPPENED = (
     "what happened at the exchange (ws://127.0.0.1:40000), by seconds:",
-    "  c1 opens /ws/ethusdc@depth5@100ms",
+    "  c1 opened /ws/ethusdc@depth5@100ms",
     "  1 event of ethusdc@depth5@100ms to c1",
-    "  fault 1, Reset, is injected",
-    "  c1 is over, RST by the exchange",
-    "  fault 1, Reset, is seen on c1",
+    "  fault 1 Reset injected",
+    "  c1 ended by the exchange: RST without a close frame",
+    "  fault 1 Reset seen on c1",
 )
 
 
@@ -177,8 +177,8 @@ async def test_it(mockex):
     assert False
 """,
     )
-    said(result, ", by seconds, the last 30 of 80 lines:", "c20 is over, FIN")
-    result.stdout.no_fnmatch_line("*c1 opens*")
+    said(result, ", by seconds, the last 30 of 40 lines:", "c20 closed by the client: close frame 1000, answered")
+    result.stdout.no_fnmatch_line("*c1 opened*")
 
 
 @pytest.mark.parametrize("fails", ["pytest.fail('so', pytrace=False)", "raise KeyError(1)"])
@@ -191,7 +191,7 @@ async def test_it(mockex):
     async with connect(mockex.ws_url + STREAM): {fails}
 """,
     )
-    said(result, "- mockex -", "seed 7, ground virtual", "  c1 opens /ws/ethusdc@depth5@100ms")
+    said(result, "- mockex -", "seed 7, ground virtual", "  c1 opened /ws/ethusdc@depth5@100ms")
 
 
 @pytest.mark.parametrize("ground", ["real", "virtual"])

@@ -74,7 +74,7 @@ async def test_it(mockex):
 """
     result = run(pytester, body, f"--mockex-url={running[0]}", "--mockex-journal-dir=j", *AUTO)
     result.assert_outcomes(failed=1)
-    said(result, "what happened at the exchange (ws://", " opens /ws/ethusdc@depth5@100ms")
+    said(result, "what happened at the exchange (ws://", " opened /ws/ethusdc@depth5@100ms")
     assert len([*(pytester.path / "j").iterdir()]) == 1
 
 

@@ -12,6 +12,7 @@ from mockex_conformance.recording import Recording
 from mockex_conformance.verdict import Finding
 
 _SHOWN = 20  # names in the evidence
+_TOO_MANY = "on more connections than allowed"
 
 
 def _some(names: list[str]) -> str:
@@ -31,18 +32,19 @@ class SubscriptionsEqual(Check, frozen=True, tag="subscriptions_equal"):
             if not (isinstance(entry, Noted) and entry.name == "subscriptions"):
                 continue
             wanted = set(entry.detail["streams"])
-            seen: Counter[str] = Counter()
+            on: dict[str, list[int]] = {}
             for connection in view.live():
-                seen.update(connection.streams)
+                for name in connection.streams:
+                    on.setdefault(name, []).append(connection.number)
             k = recording.terms.k
             wrong = {
-                "missing": sorted(wanted - set(seen)),
-                "surplus": sorted(set(seen) - wanted),
-                "on more connections than allowed": sorted(
-                    name for name in wanted if seen[name] > k
-                ),
+                "missing": sorted(wanted - set(on)),
+                "surplus": sorted(set(on) - wanted),
+                _TOO_MANY: sorted(name for name in wanted if len(on.get(name, ())) > k),
             }
             told = [f"{_some(names)} {what}" for what, names in wrong.items() if names]
+            if most := max((on[name] for name in wrong[_TOO_MANY]), key=len, default=[]):
+                told[-1] += f" ({_some([f'c{conn}' for conn in most])}; {k} allowed)"
             if told:
                 after = entry.detail.get("after", "the start")
                 message = f"subscriptions after {after}: {'; '.join(told)}"

@@ -225,11 +225,14 @@ def _command(ctx: click.Context, testees: Sequence[str]) -> list[str]:
     """,
 )
 @click.argument("record", type=click.Path(exists=True, path_type=Path), metavar="RUNDIR|JOURNAL")
+@option("--wire", is_flag=True, help="Print what is in JOURNAL in words; judge nothing.")
 @strict_option
 @only_failed_option
 @json_option
 @click.pass_context
-def judge(ctx: click.Context, record: Path, strict: bool, only_failed: bool, as_json: bool) -> None:
+def judge(
+    ctx: click.Context, record: Path, wire: bool, strict: bool, only_failed: bool, as_json: bool
+) -> None:
     """Judge recordings again, without the testee.
 
     RUNDIR is the folder of a run, JOURNAL the recording of one case. Where the verdict is now
@@ -237,6 +240,15 @@ def judge(ctx: click.Context, record: Path, strict: bool, only_failed: bool, as_
     """
     from mockex_conformance import rejudging, results
 
+    if wire:
+        if record.is_dir():
+            raise click.UsageError("--wire is for one JOURNAL, not for a RUNDIR.")
+        if as_json:
+            raise click.UsageError("--wire prints text; the JOURNAL itself is JSON.")
+        from mockex_conformance.report.figures import wire_text
+
+        click.echo(wire_text(rejudging.read_recording(record)), nl=False)
+        return
     again = rejudging.judge_again(record, strict=strict)
     if as_json:
         say_json(results.of_again(again))

@@ -14,7 +14,7 @@ from enum import StrEnum
 from rich.cells import cell_len, set_cell_size
 
 from mockex.cli.live.model import ConnectionRow, FaultRow, Line, Picture, StreamRow
-from mockex.cli.live.words import numbered
+from mockex.server.words import numbered
 
 WIDE = 100  # columns from which everything is shown
 NARROW = 60  # and below which only the least is

@@ -10,30 +10,25 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
-from mockex.cli.live.doubled import Doubled, Program
-from mockex.cli.live.words import Words, cut
+from mockex.server.doubled import Doubled, Program
 from mockex.server.journal import (
     AnyEntry,
     Attempted,
     Behind,
-    Closed,
     Delivered,
     Ended,
-    HalfClosed,
     Joined,
     Left,
     Opened,
     Refused,
     Requested,
     Slowed,
-    Subscribed,
-    Unsubscribed,
-    Upgraded,
 )
 from mockex.server.views import Connection, Connections, Fault, Faults
+from mockex.server.words import Teller, cut, worth_a_line
 
 WINDOW_S = 2.0  # that rates are of
 BEHIND_S = 1.0  # the exchange counts as behind for so long after it said so
@@ -187,7 +182,7 @@ class Watch:
 
     def __init__(self, program_of: Callable[[int], Program | None]) -> None:
         self._program_of = program_of
-        self._words = Words()
+        self._teller = Teller()
         self._opened_at = 0.0
         self._connections = Connections()
         self._open: dict[int, Connection] = {}
@@ -208,47 +203,29 @@ class Watch:
         if isinstance(entry, Delivered):  # nearly all of them
             self._sent.deliver(entry)
             return []
-        changed, streams = self._take(entry)
+        self._take(entry)
         at_s = entry.t - self._opened_at
-        text = self._words.told(entry)
-        lines = [Line(at_s, text)] if text else []
-        if changed is not None:
-            program = self._owners.get(changed.number)
-            for name in streams:
-                delivers = changed.live and changed.streams.get(name, False)
-                called = self._doubled.set(
-                    name, changed.number, program, entry.t, delivers=delivers
-                )
-                if called:
-                    lines.append(Line(at_s, called, urgent=True))
+        words = self._teller.told(entry)
+        lines = [Line(at_s, str(words))] if worth_a_line(entry) else []
+        lines += [
+            Line(at_s, text, urgent=True)
+            for text in self._doubled.apply(entry, self._connections, self._owners)
+        ]
         if isinstance(entry, Ended):
             self._forget(entry.conn)
         return lines
 
-    def _take(self, entry: AnyEntry) -> tuple[Connection | None, Iterable[str]]:
-        """Take in an entry; the connection and the streams whose deliveries it may change."""
+    def _take(self, entry: AnyEntry) -> None:
         self._connections.apply(entry)
         self._faults.apply(entry)
-        known = self._connections.all
-        match entry:
-            case Attempted(conn=conn):
-                self._open[conn] = known[conn]
-                self._owners[conn] = self._program_of(entry.peer_port)
-            case Refused():
-                self._refused += 1
-            case Subscribed(conn=conn, streams=streams) | Unsubscribed(conn=conn, streams=streams):
-                return known[conn], streams
-            case Upgraded(conn=conn) | Closed(conn=conn) | HalfClosed(conn=conn) | Ended(conn=conn):
-                return known[conn], tuple(known[conn].streams)
-            case _:
-                self._count(entry)
-        return None, ()
-
-    def _count(self, entry: AnyEntry) -> None:
-        """Take in an entry that changes no delivery."""
         match entry:
             case Opened(t=t):
                 self._opened_at = t
+            case Attempted(conn=conn):
+                self._open[conn] = self._connections.all[conn]
+                self._owners[conn] = self._program_of(entry.peer_port)
+            case Refused():
+                self._refused += 1
             case Joined(conn=conn, audience=audience):
                 self._sent.join(conn, audience)
             case Left(conn=conn):

@@ -9,7 +9,7 @@ from pathlib import PurePath
 
 import psutil
 
-from mockex.cli.live.doubled import Program
+from mockex.server.doubled import Program
 
 # To ask all programs takes a while: after so many times in vain it is left out ever more often.
 FREE = 5

@@ -7,9 +7,9 @@ import re
 import pytest
 from rich.cells import cell_len
 
-from mockex.cli.live.doubled import Program
 from mockex.cli.live.drawing import Facts, Look, Pace, drawn, duration, told
 from mockex.cli.live.model import ConnectionRow, FaultRow, Line, Picture, StreamRow
+from mockex.server.doubled import Program
 
 FACTS = Facts(profile="usdm", seed=7, market="walk", begin_with="ws://127.0.0.1:1/ws/x@trade")
 PATH = "/public/stream?streams=ethusdc@depth5@100ms/btcusdc@bookTicker"

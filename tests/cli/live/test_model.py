@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mockex.cli.live.doubled import Program
 from mockex.cli.live.model import Line, Watch
+from mockex.server.doubled import Program
 from mockex.server.journal import (
     AnyEntry,
     Attempted,
@@ -159,7 +159,7 @@ def test_of_a_hundred_deliveries_to_one_program_not_each_has_a_line() -> None:
     told = [int(line.split()[3]) for lines in called for line in lines]
     assert told == [2, 3, 4, 5, 6, 12, 24, 48, 96]
     assert called[95] == [
-        f"{S} is delivered 96 times: c1, c2, c3, c4, c5, c6 and 90 more of python bot.py (pid 11)"
+        f"{S} is delivered 96 times: c1, c2, c3, c4 and 92 more of python bot.py (pid 11)"
     ]
 
 
@@ -232,7 +232,7 @@ def test_an_attempt_without_an_answer_is_pending_and_a_refused_one_is_counted() 
     seen = Seen()
     seen.see(Attempted(t=101, conn=1, peer_port=1001), Attempted(t=101, conn=2, peer_port=1002))
     assert seen.see(Refused(t=102, conn=2, target="/x", status=404, reason="Not Found")) == [
-        "c2 refused with 404: Not Found"
+        "c2 was refused with 404: Not Found"
     ]
     picture = seen.watch.picture(103)
     assert (picture.pending, picture.refused, picture.over, picture.live) == (1, 1, 0, 0)

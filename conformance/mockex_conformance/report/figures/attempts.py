@@ -7,11 +7,12 @@ from itertools import pairwise
 
 from mockex.server.journal import Attempted, Noted
 from mockex.server.views import Connections
+from mockex.server.words import many, span
 from mockex_conformance.checks import FewAttemptsAfterPause
 from mockex_conformance.recording import Recording
 from mockex_conformance.report.figures.checked import checked
 from mockex_conformance.report.figures.figure import Figure
-from mockex_conformance.report.figures.moments import Moments, clock, many, moments_of, span
+from mockex_conformance.report.figures.moments import Moments, clock, moments_of
 from mockex_conformance.report.figures.plot import Plot, Point, linear, logarithmic, power_s
 from mockex_conformance.verdict import CaseVerdict, Finding
 

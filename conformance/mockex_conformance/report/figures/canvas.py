@@ -6,6 +6,7 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Iterable
 
+from mockex.server.words import printable
 from mockex_conformance.report.figures.moments import Mark, Moments, counted
 
 WIDTH = 360
@@ -19,11 +20,6 @@ Scale = Callable[[float], int]  # from a value to a pixel
 def escape(text: str) -> str:
     """Text as it may stand in an element or an attribute; what XML does not allow is replaced."""
     return html.escape(printable(text), quote=True)
-
-
-def printable(text: str) -> str:
-    """Text on one line that can be written as UTF-8, control characters replaced."""
-    return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 def framed(title: str, height: int, parts: Iterable[str]) -> str:

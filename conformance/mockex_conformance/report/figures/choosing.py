@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from mockex.server.words import printable
 from mockex_conformance.recording import Recording
 from mockex_conformance.report.figures.attempts import attempts
-from mockex_conformance.report.figures.canvas import printable
 from mockex_conformance.report.figures.deliveries import deliveries
 from mockex_conformance.report.figures.events import events, presented
 from mockex_conformance.report.figures.figure import Figure

@@ -8,10 +8,11 @@ from math import inf
 
 from mockex.server.journal import AnyEntry, Delivered, Said
 from mockex.server.views import Deliveries
+from mockex.server.words import many
 from mockex_conformance.recording import Recording
 from mockex_conformance.report.figures.deliveries import stream_of
 from mockex_conformance.report.figures.figure import Figure
-from mockex_conformance.report.figures.moments import Mark, Moments, clock, many, moments_of
+from mockex_conformance.report.figures.moments import Mark, Moments, clock, moments_of
 from mockex_conformance.report.figures.plot import Axis, Plot, Point, linear, over_time
 from mockex_conformance.verdict import CaseVerdict, Finding
 

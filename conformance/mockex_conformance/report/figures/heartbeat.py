@@ -6,11 +6,12 @@ from collections import defaultdict
 from math import inf
 
 from mockex.server.journal import Closed, Ended, HalfClosed, Pinged, Ponged
+from mockex.server.words import span
 from mockex_conformance.checks import PongRepeats
 from mockex_conformance.recording import Recording
 from mockex_conformance.report.figures.checked import checked
 from mockex_conformance.report.figures.figure import Figure
-from mockex_conformance.report.figures.moments import moments_of, span
+from mockex_conformance.report.figures.moments import moments_of
 from mockex_conformance.report.figures.plot import Plot, Point, logarithmic, over_time, power_s
 from mockex_conformance.verdict import CaseVerdict, Finding
 

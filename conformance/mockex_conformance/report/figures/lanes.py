@@ -27,8 +27,8 @@ from mockex.server.journal import (
     Upgraded,
 )
 from mockex.server.views import Connection, Connections, Deliveries
+from mockex.server.words import many
 from mockex_conformance.recording import Recording
-from mockex_conformance.report.figures.moments import many
 
 _MUTE_S = 1.5  # so long without an event a connection counts as one that is sent nothing
 _SAID = ("state", "stale", "gap", "resync", "refused", "error", "gave_up")

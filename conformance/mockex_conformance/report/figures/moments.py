@@ -129,31 +129,9 @@ def clock(at_s: float) -> str:
     return f"{at_s:.2f} s" if at_s < 100 else f"{at_s:.1f} s"
 
 
-def span(seconds: float) -> str:
-    """How long something took."""
-    if seconds < 0.0095:
-        return f"{seconds * 1000:.1f} ms" if seconds >= 0.00005 else "0 ms"
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    return f"{seconds:.1f} s" if seconds < 100 else f"{seconds:,.0f} s"
-
-
-def many(n: int, what: str) -> str:
-    """`1 request`, `1,200 requests`."""
-    return f"{n:,} {what}{'' if n == 1 else 's'}"
-
-
 def counted(labels: Iterable[str]) -> str:
     """`Reset x 3, Stall`: each once, with how often, in order of first appearance."""
     counts: dict[str, int] = {}
     for label in labels:
         counts[label] = counts.get(label, 0) + 1
     return ", ".join(f"{label} × {n}" if n > 1 else label for label, n in counts.items())
-
-
-def named(conns: Sequence[int], most: int = 5) -> str:
-    """`c1, c2 and 5 more`."""
-    names = [f"c{conn}" for conn in conns]
-    if len(names) > most:
-        return f"{', '.join(names[: most - 1])} and {len(names) - most + 1} more"
-    return ", ".join(names)

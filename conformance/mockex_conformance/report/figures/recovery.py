@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mockex.server.journal import Noted
+from mockex.server.words import span
 from mockex_conformance.recording import Recording
 from mockex_conformance.report.figures.figure import Figure
-from mockex_conformance.report.figures.moments import Moments, moments_of, span
+from mockex_conformance.report.figures.moments import Moments, moments_of
 from mockex_conformance.report.figures.rows import Row, rows
 from mockex_conformance.verdict import CaseVerdict, Finding
 

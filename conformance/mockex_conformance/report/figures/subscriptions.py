@@ -8,12 +8,13 @@ from math import inf
 
 from mockex.server.journal import Attempted, Noted, Received, Subscribed
 from mockex.server.views import Connections
+from mockex.server.words import many
 from mockex_conformance.checks.requests import MessageRate, names_in
 from mockex_conformance.recording import Recording
 from mockex_conformance.report.figures.checked import checked
 from mockex_conformance.report.figures.deliveries import CHANGES
 from mockex_conformance.report.figures.figure import Figure
-from mockex_conformance.report.figures.moments import clock, many, moments_of
+from mockex_conformance.report.figures.moments import clock, moments_of
 from mockex_conformance.report.figures.plot import Plot, Point, linear, over_time
 from mockex_conformance.verdict import CaseVerdict, Finding
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from math import inf
 
+from mockex.server.words import many, numbered
 from mockex_conformance.recording import Recording
 from mockex_conformance.report.figures.canvas import Scale, by_pixel, escape, framed, header, placed
 from mockex_conformance.report.figures.figure import Figure
@@ -26,9 +27,7 @@ from mockex_conformance.report.figures.moments import (
     clock,
     counted,
     important,
-    many,
     moments_of,
-    named,
 )
 from mockex_conformance.report.figures.stretching import Stretched
 from mockex_conformance.verdict import CaseVerdict
@@ -261,13 +260,13 @@ def _sentence(moments: Moments, lanes: Sequence[Lane]) -> str:
 
 def _state_at(lanes: Sequence[Lane], at_s: float) -> str:
     live = [lane.number for lane in lanes if _at(lane.live, at_s)]
-    told = f"{named(live)} {'are' if len(live) > 1 else 'is'} live" if live else "none is live"
+    told = f"{numbered(live)} {'are' if len(live) > 1 else 'is'} live" if live else "none is live"
     dialling = [
         lane.number
         for lane in lanes
         if _at(lane.dial, at_s) and not (lane.open or lane.live or lane.ended)
     ]
-    return told + (f", {named(dialling)} not answered" if dialling else "")
+    return told + (f", {numbered(dialling)} not answered" if dialling else "")
 
 
 def _at(spans: Sequence[Span], at: float) -> bool:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from statistics import mean
 
 from mockex.server.journal import Attempted, Refused
+from mockex.server.words import span
 from mockex_conformance.checks.attempts import Waits, waits_of
 from mockex_conformance.recording import Recording
 from mockex_conformance.report.figures.figure import Figure
-from mockex_conformance.report.figures.moments import moments_of, span
+from mockex_conformance.report.figures.moments import moments_of
 from mockex_conformance.report.figures.plot import Plot, Point, linear, logarithmic, power_s
 from mockex_conformance.report.figures.rows import Row, rows
 from mockex_conformance.verdict import CaseVerdict, Finding

@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from mockex.server.words import span
 from mockex_conformance.recording import Recording
-from mockex_conformance.report.figures.moments import moments_of, span
+from mockex_conformance.report.figures.moments import moments_of
 from mockex_conformance.report.figures.telling import Direction, Told, tell
 from mockex_conformance.verdict import Finding
 

@@ -5,9 +5,22 @@ A change of one connection costs the same however many there are.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mockex.cli.live.words import MOST_NUMBERS, cut, numbered
+from mockex.server.journal import (
+    AnyEntry,
+    Closed,
+    Ended,
+    HalfClosed,
+    Subscribed,
+    Unsubscribed,
+    Upgraded,
+)
+from mockex.server.views import Connections
+from mockex.server.words import cut, numbered
+
+_EACH = 6  # deliveries up to which each one more is said
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +89,27 @@ class Doubled:
     def __init__(self) -> None:
         self.streams: dict[str, Stream] = {}
 
-    def set(
+    def apply(
+        self, entry: AnyEntry, connections: Connections, owners: Mapping[int, Program | None]
+    ) -> list[str]:
+        """Take in one entry, after `connections` did; what is to be said of it. `owners` are the
+        programs of connections, as far as they are known."""
+        match entry:
+            case Subscribed(conn=conn, streams=streams) | Unsubscribed(conn=conn, streams=streams):
+                names = streams
+            case Upgraded(conn=conn) | Closed(conn=conn) | HalfClosed(conn=conn) | Ended(conn=conn):
+                names = list(connections.all[conn].streams)
+            case _:
+                return []
+        connection, owner = connections.all[conn], owners.get(conn)
+        said = []
+        for name in names:
+            delivers = connection.live and connection.streams.get(name, False)
+            if text := self._set(name, conn, owner, entry.t, delivers=delivers):
+                said.append(text)
+        return said
+
+    def _set(
         self, name: str, conn: int, program: Program | None, t: float, *, delivers: bool
     ) -> str:
         """A connection delivers a stream, or does no longer; what is to be said of it, if
@@ -91,7 +124,7 @@ class Doubled:
         now = stream.doubled
         if now and not was:
             stream.since, stream.times, stream.told = t, stream.times + 1, 0
-        if now > was and (now <= MOST_NUMBERS or now >= 2 * stream.told):
+        if now > was and (now <= _EACH or now >= 2 * stream.told):
             stream.told = now
             owner = stream.program()
             whose = f" of {owner}" if owner is not None else ""
