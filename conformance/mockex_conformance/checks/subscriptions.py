@@ -32,10 +32,10 @@ class SubscriptionsEqual(Check, frozen=True, tag="subscriptions_equal"):
             if not (isinstance(entry, Noted) and entry.name == "subscriptions"):
                 continue
             wanted = set(entry.detail["streams"])
-            on: dict[str, list[int]] = {}
+            on: dict[str, list[int]] = {}  # the connections that serve a stream asked for
             for connection in view.live():
-                for name in connection.streams:
-                    on.setdefault(name, []).append(connection.number)
+                for name, served in connection.streams.items():
+                    on.setdefault(name, []).extend([connection.number] if served else [])
             k = recording.terms.k
             wrong = {
                 "missing": sorted(wanted - set(on)),

@@ -366,7 +366,7 @@ def test_missing_surplus_and_doubled_streams_are_named() -> None:
     tape.note(2, "subscriptions", streams=["a@trade", "b@trade"], after="Reset")
     assert tape.says(check) == (
         "subscriptions after Reset: b@trade missing; c@trade surplus; a@trade on more connections "
-        "than allowed"
+        "than allowed (c1, c2; 1 allowed)"
     )
 
 
