@@ -370,6 +370,13 @@ def test_missing_surplus_and_doubled_streams_are_named() -> None:
     )
 
 
+def test_a_stream_that_a_connection_is_never_sent_is_not_doubled_by_it() -> None:
+    tape = Tape().connect(1, 1, "a@trade").connect(1, 2, "b@trade")
+    tape.add(Subscribed(t=1, conn=2, streams=["a@trade"], via="request", silent=["a@trade"]))
+    tape.note(2, "subscriptions", streams=["a@trade", "b@trade"])
+    assert tape.found(SubscriptionsEqual()) == []
+
+
 def census(*requests: str) -> Tape:
     """One connection after another, each sent one of these texts; a census after each."""
     tape = Tape()
