@@ -319,15 +319,22 @@ def _broke(error: Exception) -> ExitCode:
     return ExitCode.BROKE
 
 
-class _ForPeople(io.FileIO):
-    """stderr: that it takes no more stops nothing, and loses nothing of what is recorded."""
+class _Output(io.FileIO):
+    """What is printed. A terminal that has gone away stops nothing, and nothing that happens to
+    stderr does (`for_people`): what is recorded goes before."""
+
+    def __init__(self, descriptor: int, *, for_people: bool) -> None:
+        super().__init__(descriptor, "w", closefd=False)
+        self._for_people = for_people
+        self._on_terminal = self.isatty()
 
     def write(self, data: Buffer, /) -> int:
         try:
             return super().write(data)
-        except BlockingIOError:
-            raise
-        except OSError:
+        except OSError as error:
+            gone = self._on_terminal and error.errno == errno.EIO
+            if not (gone or self._for_people):
+                raise
             hush(self)
             return memoryview(data).nbytes
 
@@ -338,12 +345,13 @@ def main() -> NoReturn:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
-            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - for good
-        else:
-            stream.reconfigure(errors="replace")
-    people = sys.stderr
-    sys.stderr = io.TextIOWrapper(
-        io.BufferedWriter(_ForPeople(people.fileno(), "w", closefd=False)),
-        encoding=people.encoding, errors="replace", line_buffering=True,
-    )  # fmt: skip
+            stream = Path(os.devnull).open("w")  # noqa: SIM115 - for good
+            setattr(sys, name, stream)
+        stream.reconfigure(errors="replace")
+        if name == "stderr" or stream.isatty():
+            output = _Output(stream.fileno(), for_people=name == "stderr")
+            written = io.BufferedWriter(output)
+            anew = io.TextIOWrapper(written, stream.encoding, "replace", line_buffering=True)
+            setattr(sys, name, anew)
+            setattr(sys, f"__{name}__", stream)  # or its end would close the descriptor
     sys.exit(run())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import signal
 import socket
@@ -462,6 +463,28 @@ def test_stderr_on_a_full_disk_stops_nothing_and_changes_no_exit_code(tmp_path: 
             codes.append(done.returncode)
     assert codes == [ExitCode.USAGE, ExitCode.OK]
     assert (tmp_path / "out" / "report.html").exists()
+
+
+GONE_LATER = """
+import sys
+from mockex import cli
+run = cli.run
+cli.run = lambda: [print("begun"), sys.stdin.read(), run()][-1]
+cli.main()
+"""
+
+
+def test_a_terminal_that_has_gone_away_is_no_failure() -> None:
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", GONE_LATER, "faults", "types"],
+        stdin=subprocess.PIPE, stdout=theirs, stderr=theirs,
+    )  # fmt: skip
+    os.close(theirs)
+    assert os.read(ours, 100) == b"begun\r\n"
+    os.close(ours)
+    process.communicate(timeout=60)
+    assert process.returncode == ExitCode.OK
 
 
 def test_what_others_wrote_is_text_and_no_order_to_the_terminal(

@@ -9,11 +9,12 @@ a `resumed` line between its verdicts.
 from __future__ import annotations
 
 import fcntl
+import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, Self
 
 import msgspec
 
@@ -27,6 +28,8 @@ RECORD = "run.jsonl"
 _OF_A_RUN = (RECORD, "junit.xml", "report.html", "demo.json")
 _FOLDERS = ("journal", "stderr")
 
+
+_NO_BYTE = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # surrogates, but those that are bytes
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Line)
@@ -115,10 +118,32 @@ class RecordWriter:
         self._write(line)
 
     def _write(self, line: Line) -> None:
-        data = _encoder.encode(line) + b"\n"
+        data = _encoded(line) + b"\n"
         with writing(self._path):
             while data:  # a disk that is nearly full takes a part
                 data = data[self._file.write(data) :]
+
+
+def _encoded(line: Line) -> bytes:
+    """A line as JSON. Names of files that are no text have a sign for what is none, so that a run
+    does not end by how it was started."""
+    try:
+        return _encoder.encode(line)
+    except UnicodeEncodeError:
+        return _encoder.encode(_as_text(msgspec.to_builtins(line)))
+
+
+def _as_text(value: Any) -> Any:
+    match value:
+        case str():
+            # What stands for a byte becomes that byte: in a locale without UTF-8 it was text.
+            text = _NO_BYTE.sub("?", value)
+            return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        case list():
+            return [_as_text(one) for one in value]
+        case dict():
+            return {_as_text(key): _as_text(one) for key, one in value.items()}
+    return value
 
 
 class NoRecord(MockexError):

@@ -48,6 +48,18 @@ def test_a_record_is_read_back_as_it_was_written(tmp_path: Path, make_verdict: M
     assert types == ["run", "verdict", "verdict", "end"]
 
 
+def test_a_name_that_is_no_text_does_not_end_a_run(
+    tmp_path: Path, make_verdict: MakeVerdict
+) -> None:
+    bad, emoji = "a\udcffb\ud800", "\udcf0\udc9f\udc98\udc80"  # the second is text elsewhere
+    first = run_line(seed=7, command=["mockex", bad, emoji], testees=[], cases=["CONN-01"])
+    with RecordWriter(tmp_path / "run.jsonl", first) as writer:
+        writer.add(make_verdict("FAIL", reason=bad))
+    record = read_record(tmp_path)
+    assert record.run.command == ["mockex", "a\ufffdb?", "\U0001f600"]
+    assert [v.reason for v in record.verdicts] == ["a\ufffdb?"]
+
+
 def test_a_verdict_is_in_the_file_before_the_writer_is_closed(
     tmp_path: Path, make_verdict: MakeVerdict
 ) -> None:
