@@ -17,6 +17,7 @@ from _pytest._code.code import (
     ReprTraceback,
 )
 
+from mockex.cli import visible
 from mockex.errors import ConfigError
 from mockex_conformance.case import all_cases, group_of
 from mockex_conformance.collecting.runs import Runs
@@ -40,7 +41,7 @@ class Judged(Exception):
 
     def __init__(self, verdict: CaseVerdict, why: str) -> None:
         self.verdict = verdict
-        self.why = why
+        self.why = visible(why)  # a testee's last words may be in it
         super().__init__(why)
 
 
@@ -124,7 +125,7 @@ class CaseItem(pytest.Item):
         strict = self.config.stash[SETTINGS].strict
         weighed = outcome([verdict], strict=strict)
         if not weighed.failed and not weighed.unjudged:
-            raise pytest.xfail.Exception(f"a {verdict.severity}, not counted: {why}")
+            raise pytest.xfail.Exception(f"a {verdict.severity}, not counted: {visible(why)}")
         raise Judged(verdict, why)
 
     @property
@@ -139,7 +140,7 @@ class CaseItem(pytest.Item):
         error = excinfo.value
         if not isinstance(error, Judged):
             return super()._repr_failure_py(excinfo, style)
-        lines = [f"{line}\n" for line in self._told(error)]
+        lines = [f"{visible(line)}\n" for line in self._told(error)]
         return ReprExceptionInfo(
             reprtraceback=ReprTraceback([ReprEntryNative(lines)], None, "native"),
             reprcrash=ReprFileLocation(str(self.path), 1, error.why.partition("\n")[0]),

@@ -217,6 +217,15 @@ def gives(monkeypatch: pytest.MonkeyPatch, verdict: str, **more: Any) -> None:
 MUST, SHOULD = "CONN-01", "SUB-08"
 
 
+def test_what_a_testee_wrote_is_no_order_to_the_terminal(
+    pytester: pytest.Pytester, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gives(monkeypatch, "INCONCLUSIVE", reason="last words: \x1b[31m\x9b2J")
+    result = run(pytester, "testee.toml", "-k", f"{MUST} or {SHOULD}", "-rx")
+    assert "last words: ?[31m?2J" in result.stdout.str()
+    assert not {"\x1b", "\x9b"} & {*result.stdout.str()}
+
+
 @pytest.mark.parametrize(
     ("verdict", "case", "more", "outcome"),
     [
