@@ -102,6 +102,8 @@ class Bundle:
             with zipfile.ZipFile(file, "x", zipfile.ZIP_DEFLATED) as archive:
                 for name, text in {CONTENTS: contents + "\n", **self.members}.items():
                     archive.writestr(name, _bytes(text))
+        except FileExistsError:  # another one was made meanwhile, and stays
+            raise ConfigError("--bundle", str(file), "a file that is not there yet") from None
         except OSError as error:
             with suppress(OSError):
                 file.unlink()

@@ -153,6 +153,21 @@ def test_a_file_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
     assert (tmp_path / "b.zip").read_text() == "mine"
 
 
+def test_one_that_somebody_else_made_meanwhile_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, made = tmp_path / "b.zip", bundle()
+
+    def contents(_: Bundle) -> str:
+        file.write_text("theirs")
+        return ""
+
+    monkeypatch.setattr(Bundle, "contents", contents)
+    with pytest.raises(ConfigError, match="not there yet"):
+        made.write(file)
+    assert file.read_text() == "theirs"
+
+
 def test_a_disk_that_is_full_leaves_no_half_archive(tmp_path: Path) -> None:
     file = tmp_path / "b.zip"
     code = (
