@@ -46,6 +46,11 @@ class Watched:
         shown = self.page.locator(".matrix tbody tr:not(.group):visible th")
         return shown.all_text_contents()
 
+    def reset(self) -> None:
+        """Show all again: a form tells of its reset before it is done, and the page waits for it."""
+        self.page.click("button[type=reset]")
+        self.page.wait_for_function("!document.querySelector('.matrix tbody tr[hidden]')")
+
     def articles(self) -> list[str]:
         """The ids of the failures that are shown."""
         return [str(a.get_attribute("id")) for a in self.page.locator("article:visible").all()]
@@ -74,15 +79,15 @@ def test_filters_leave_what_was_asked_for(shown: Watched) -> None:
     shown.page.select_option("select[name=group]", "SUB")
     assert shown.rows() == ["SUB-04", "SUB-09"]
     assert shown.articles() == ["SUB-09.1"]
-    shown.page.click("button[type=reset]")
+    shown.reset()
     assert set(shown.rows()) == set(CASES)
     assert shown.articles() == everything
     shown.page.select_option("select[name=weight]", "SHOULD")
     assert shown.rows() == ["RECON-07"]
-    shown.page.click("button[type=reset]")
+    shown.reset()
     shown.page.select_option("select[name=level]", "L2")
     assert shown.rows() == ["SUB-09"]
-    shown.page.click("button[type=reset]")
+    shown.reset()
     shown.page.select_option("select[name=verdict]", "FAIL")
     assert shown.rows() == ["CONN-01", "CONN-02", "SUB-09", "RECON-07"]
     shown.page.select_option("select[name=testee]", "reference")
