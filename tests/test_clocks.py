@@ -12,9 +12,15 @@ CLOCKS = {
     ("time", name)
     for name in ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "sleep")
 } | {("datetime", "now"), ("datetime", "utcnow"), ("socket", "socket")}
-# The one file that may, and why.
+# Who may, and why.
 MAY = {
     "mockex/clock.py": {("time", "time_ns")},  # the Unix time that an exchange opens with
+    # looks at the machine, and at nothing that runs
+    "mockex/doctor/asking.py": {("time", "monotonic")},
+    "mockex/doctor/network.py": {("socket", "socket"), ("time", "perf_counter")},
+    "mockex/doctor/timing.py": {
+        ("time", name) for name in ("time", "monotonic", "perf_counter", "sleep")
+    },
     # waits for another process's build; never in a run
     "mockex/faults/provisioning/building.py": {("time", "sleep")},
     "mockex/server/wire.py": {("socket", "socket")},  # RST, FIN and a port that refuses

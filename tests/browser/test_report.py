@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 pytestmark = pytest.mark.browser
 
@@ -47,9 +47,9 @@ class Watched:
         return shown.all_text_contents()
 
     def reset(self) -> None:
-        """Show all again: a form tells of its reset before it is done, and the page waits for it."""
+        """Show all again: a form tells of its reset before it is done, the page waits."""
         self.page.click("button[type=reset]")
-        self.page.wait_for_function("!document.querySelector('.matrix tbody tr[hidden]')")
+        expect(self.page.locator(".matrix tbody tr[hidden]")).to_have_count(0)
 
     def articles(self) -> list[str]:
         """The ids of the failures that are shown."""
@@ -138,22 +138,26 @@ def test_a_button_copies_the_command(shown: Watched) -> None:
     shown.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     code = shown.page.locator("article code.copy").first
     button = shown.page.locator("article code.copy + button").first
-    button.evaluate(  # what it says for a moment only is kept
-        "button => { window.said = [];"
-        " new MutationObserver(() => window.said.push(button.textContent))"
-        ".observe(button, { childList: true }); }"
+    said = button.evaluate(  # it says so for a moment only
+        """button => new Promise(said => {
+            new MutationObserver(() => said(button.textContent)).observe(button, {childList: true});
+            button.click();
+        })"""
     )
-    button.click()
-    shown.page.wait_for_function("window.said.includes('copied')")
+    assert said == "copied"
     assert shown.page.evaluate("navigator.clipboard.readText()") == code.text_content()
 
 
 def test_where_copying_is_not_allowed_the_command_is_selected(shown: Watched) -> None:
     shown.page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(); }")
     code = shown.page.locator("article code.copy").first
-    shown.page.locator("article code.copy + button").first.click()
-    shown.page.wait_for_function("getSelection().toString() !== ''")
-    assert shown.page.evaluate("getSelection().toString()") == code.text_content()
+    selected = shown.page.locator("article code.copy + button").first.evaluate(
+        """button => new Promise(selected => {
+            document.onselectionchange = () => selected(getSelection().toString());
+            button.click();
+        })"""
+    )
+    assert selected == code.text_content()
 
 
 def test_it_is_whole_without_its_script(browser: Browser, report: Path) -> None:

@@ -103,7 +103,9 @@ class ARun:
     def end(self) -> None:
         """By force, if it has not ended."""
         self._process.kill()
-        self._process.communicate()
+        self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
 
 
 def _asked_port(server: psutil.Process) -> int:

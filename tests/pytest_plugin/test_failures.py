@@ -177,7 +177,11 @@ async def test_it(mockex):
     assert False
 """,
     )
-    said(result, ", by seconds, the last 30 of 40 lines:", "c20 closed by the client: close frame 1000, answered")
+    said(
+        result,
+        ", by seconds, the last 30 of 40 lines:",
+        "c20 closed by the client: close frame 1000, answered",
+    )
     result.stdout.no_fnmatch_line("*c1 opened*")
 
 
