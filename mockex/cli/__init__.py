@@ -354,4 +354,12 @@ def main() -> NoReturn:
             anew = io.TextIOWrapper(written, stream.encoding, "replace", line_buffering=True)
             setattr(sys, name, anew)
             setattr(sys, f"__{name}__", stream)  # or its end would close the descriptor
-    sys.exit(run())
+    code = run()
+    try:
+        sys.stdout.flush()
+    except OSError as error:  # the interpreter would try again, and end with 120
+        hush(sys.stdout)
+        if code == ExitCode.OK and not isinstance(error, BrokenPipeError):
+            complain(f"the output: {error.strerror}")
+            code = ExitCode.USAGE
+    sys.exit(code)

@@ -54,7 +54,8 @@ def test_a_package_that_is_too_old_or_not_there_is_told_with_its_bound(
     answer = by_name(python.packages())["packages"]
     assert (answer.state, answer.required) == (State.BROKEN, True)
     assert answer.what == "click 7.1 does not fit >=8.2; websockets is not there"
-    assert answer.repair.endswith("pip install 'click>=8.2' 'websockets>=15.0'")
+    assert "pip install " in answer.repair
+    assert answer.repair.endswith(" 'click>=8.2' 'websockets>=15.0'")
 
 
 def test_an_extra_that_is_not_installed_is_lacking_and_does_not_count(
@@ -71,11 +72,13 @@ def test_an_extra_that_is_not_installed_is_lacking_and_does_not_count(
     answers = by_name(python.packages())
     assert (answers["tls"].state, answers["tls"].required) == (State.LACKING, False)
     assert answers["tls"].what == "trustme is not there"
-    assert answers["tls"].repair.endswith("pip install 'trustme>=1.2'")
+    assert "pip install " in answers["tls"].repair
+    assert answers["tls"].repair.endswith(" 'trustme>=1.2'")
     assert answers["packages"].state is State.OK
 
 
 def test_a_wheel_says_the_same_as_its_checkout(monkeypatch: Monkeypatch) -> None:
+    monkeypatch.setattr(python, "HERE", Path(__file__).resolve().parents[2])
     of_checkout = python._lines()
     lines = [*of_checkout[0]]
     for extra, some in of_checkout[1].items():
@@ -105,7 +108,7 @@ def test_a_checkout_that_is_not_installed_is_told(monkeypatch: Monkeypatch) -> N
     monkeypatch.setattr(python, "our_version", lambda: None)
     answer = python.installation()
     assert answer.state is State.BROKEN
-    assert answer.repair.endswith(f"pip install -e {python.HERE}")
+    assert answer.repair.endswith(f" -e {python.HERE}")
 
 
 def test_a_checkout_is_told_with_its_commit(world: World, monkeypatch: Monkeypatch) -> None:
