@@ -3,6 +3,7 @@
 MockexError
 ├── DescriptionError   a testee.toml cannot be used: names file, line and the nearest valid spelling
 ├── ProtocolBroken     a testee's line is no message of the protocol: the verdict is ERROR
+│   └── Flooded        it said more than is read: ERROR, unless there is a finding that explains it
 └── CannotRun          a testee cannot run here (exit 127, a build that failed): UNSUPPORTED
     └── EntryBroken    what `entry` names cannot be called: ERROR
 """
@@ -32,6 +33,10 @@ class ProtocolBroken(MockexError):
             text += f"\n  expected: {expected}"
         text += "\n  messages: docs/writing-a-shim.md, or `mockex schema testee-says`"
         super().__init__(text)
+
+
+class Flooded(ProtocolBroken):
+    """A testee said more than is read. Deliveries that multiply make it do so."""
 
 
 class CannotRun(MockexError):

@@ -6,7 +6,7 @@ import msgspec
 
 from mockex.server.journal import AnyEntry, Noted
 from mockex_conformance.case import Case
-from mockex_conformance.checks import Alive, AnyCheck, LiveAtEnd, Recovered
+from mockex_conformance.checks import Alive, AnyCheck, LiveAtEnd, NoStorm, Recovered
 from mockex_conformance.recording import Recording
 from mockex_conformance.verdict import Finding, Verdict, decide
 
@@ -14,7 +14,7 @@ from mockex_conformance.verdict import Finding, Verdict, decide
 def judge(recording: Recording, case: Case) -> tuple[Verdict, list[Finding], str]:
     """The verdict, its findings in the order of time, and the reason if it is neither PASS nor
     FAIL. A dead or silent testee passes nothing: every case ends with `alive`, and unless it ends
-    in a shutdown with `recovered` (catalogue, 6.6)."""
+    in a shutdown with `recovered` (catalogue, 6.6); nor does one whose connections multiply."""
     outcome = recording.outcome
     ended, reason = outcome.get("ended", "cut"), outcome.get("reason", "")
     if ended == "error":
@@ -26,7 +26,7 @@ def judge(recording: Recording, case: Case) -> tuple[Verdict, list[Finding], str
     checks = msgspec.convert(outcome.get("checks", []), list[AnyCheck])
     checks += [
         usual
-        for usual in (Alive(), Recovered())
+        for usual in (Alive(), Recovered(), NoStorm())
         if not any(isinstance(check, type(usual)) for check in checks)
     ]
     if not case.ends_dead:
@@ -41,6 +41,10 @@ def judge(recording: Recording, case: Case) -> tuple[Verdict, list[Finding], str
                 fault=body.fault_before(body.entries[-1].t),
             )
         ]
+    if ended == "flooded":  # it was killed for it, and has not died
+        findings = [found for found in findings if found.check != "alive"]
+        if not findings:
+            return Verdict.ERROR, [], reason
     findings.sort(key=lambda found: found.at_s)
     inconclusive = {
         "unseen": reason,

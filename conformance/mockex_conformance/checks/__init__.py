@@ -1,6 +1,6 @@
 """Every check there is; `AnyCheck` decodes them from a recording."""
 
-from mockex_conformance.checks.attempts import DelaysGrow, HerdIsSpread, WaitsAsTold
+from mockex_conformance.checks.attempts import DelaysGrow, HerdIsSpread, NoStorm, WaitsAsTold
 from mockex_conformance.checks.data import BookEqualsTruth
 from mockex_conformance.checks.deliveries import DeliveriesAtMost
 from mockex_conformance.checks.events import OnceInOrder, Presented
@@ -66,6 +66,7 @@ AnyCheck = (
     | NoGapInDeliveries
     | NoPongTimeout
     | NoSilentEnd
+    | NoStorm
     | NoSurplus
     | NothingLeft
     | NoticedSilence
@@ -120,6 +121,7 @@ __all__ = [
     "NoGapInDeliveries",
     "NoPongTimeout",
     "NoSilentEnd",
+    "NoStorm",
     "NoSurplus",
     "NothingLeft",
     "NoticedSilence",

@@ -9,12 +9,13 @@ blurred by the wake-ups of many processes on a busy machine.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from statistics import mean, median
 
 from mockex.server.journal import AnyEntry, Attempted, Ended, Lagged, Noted, Refused
+from mockex.server.views import Connections
 from mockex_conformance.checks.base import Check, finding
 from mockex_conformance.recording import Recording
 from mockex_conformance.verdict import Finding
@@ -221,3 +222,33 @@ class WaitsAsTold(Check, frozen=True, tag="waits_as_told"):
                 )
                 findings.append(finding(self, recording, message, early))
         return findings
+
+
+class NoStorm(Check, frozen=True, tag="no_storm"):
+    """More than `most` attempts within a second. Judged in every case, which ends with it: owners
+    that start more owners double at each loss, and neither side would live to the end.
+
+    A right testee with a connection for each of 1,100 streams stays well below.
+    """
+
+    most: int = 3000
+
+    def live(self, connections: Connections, entry: AnyEntry) -> bool:
+        """Whether the attempt `most` before this one is not a second old."""
+        if not isinstance(entry, Attempted):
+            return False
+        before = connections.all.get(entry.conn - self.most)
+        return before is not None and entry.t - before.attempted_at <= 1
+
+    def judge(self, recording: Recording) -> list[Finding]:
+        """One finding at most."""
+        times: deque[float] = deque(maxlen=self.most + 1)
+        for entry in recording.of(Attempted):
+            times.append(entry.t)
+            if len(times) > self.most and entry.t - times[0] <= 1:
+                message = (
+                    f"{self.most} attempts to connect within {entry.t - times[0]:.2f} s: what "
+                    "reconnects multiplies; the case was ended there"
+                )
+                return [finding(self, recording, message, entry.t)]
+        return []

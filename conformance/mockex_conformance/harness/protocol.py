@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from mockex_conformance.errors import ProtocolBroken
+from mockex_conformance.errors import Flooded, ProtocolBroken
 from mockex_conformance.harness.messages import (
     NOTIFICATIONS,
     PROTOCOL,
@@ -61,12 +61,15 @@ class Budget:
             )
         self._said += len(line)
         if self._said > MOST_SAID:
-            raise ProtocolBroken(f"more than {MOST_SAID >> 20} MiB of messages in one case")
+            raise Flooded(f"more than {MOST_SAID >> 20} MiB of messages in one case")
         if now > self._second_began + 1.0:
             self._second_began, self._said_this_second = now, 0
         self._said_this_second += 1
         if self._said_this_second > MOST_MESSAGES_PER_S:
-            raise ProtocolBroken(f"more than {MOST_MESSAGES_PER_S} messages in a second")
+            raise Flooded(
+                f"more than {MOST_MESSAGES_PER_S} messages in a second: something in it spins, "
+                "or what reconnects multiplies"
+            )
 
 
 def request(request_id: int, method: str, params: dict[str, Any]) -> bytes:

@@ -47,6 +47,7 @@ from mockex_conformance.case import (
     NotLive,
     Unseen,
 )
+from mockex_conformance.checks.attempts import NoStorm
 from mockex_conformance.checks.base import Check
 from mockex_conformance.checks.recovery import EVENTLESS, missing
 from mockex_conformance.description import Description
@@ -94,7 +95,7 @@ class CaseRun(Times):
         self._charges: list[Charge] = []  # every start of the case, the newest last
         self._ports = [0]  # of the exchange, one for each process that runs; 0: the first
         self.checks: list[Check] = []
-        self._at_most: list[Check] = []  # those that can tell at once
+        self._at_most: list[Check] = [NoStorm()]  # those that can tell at once
         self._found = False
         self._stood_still_s = 0.0  # our loop, since the case began
         self._longest_lag_s = 0.0  # since the testee was started

@@ -44,7 +44,7 @@ from mockex_conformance.case import (
 )
 from mockex_conformance.cases.streams import SYMBOLS, default_streams
 from mockex_conformance.description import Description
-from mockex_conformance.errors import CannotRun, EntryBroken, ProtocolBroken
+from mockex_conformance.errors import CannotRun, EntryBroken, Flooded, ProtocolBroken
 from mockex_conformance.harness.ground import Ground
 from mockex_conformance.harness.load import own_testees
 from mockex_conformance.harness.run import CaseRun
@@ -384,7 +384,8 @@ async def _act(case: Case, run: CaseRun) -> dict[str, Any]:
     except LinkError as broken:  # whatever was seen through it says nothing of the testee
         ended, reason = "error", f"the link: {broken}"
     if run.broken is not None:  # a broken protocol passes nothing, however late it broke
-        ended, reason = "error", str(run.broken)
+        ended = "flooded" if isinstance(run.broken, Flooded) else "error"
+        reason = str(run.broken)
     elif refused := refusals():
         ended, reason = "error", f"cannot run on the virtual ground: {refused[0]}"
     return {

@@ -9,9 +9,10 @@ from random import Random
 import pytest
 
 from mockex.server.journal import AnyEntry, Attempted, Ended, Lagged, Noted, Refused
+from mockex.server.views import Connections
 from mockex_adapter.backoff import Backoff
 from mockex_conformance.case import Case, Run
-from mockex_conformance.checks import DelaysGrow, HerdIsSpread, WaitsAsTold
+from mockex_conformance.checks import DelaysGrow, HerdIsSpread, NoStorm, WaitsAsTold
 from mockex_conformance.checks.attempts import waits_of
 from mockex_conformance.checks.base import Check
 from mockex_conformance.judge import judge
@@ -260,3 +261,44 @@ def test_an_attempt_before_its_time_is_found_also_one_before_the_landmark() -> N
 def test_an_attempt_in_its_time_is_right() -> None:
     assert says(WaitsAsTold(), told(14.96, 15.0)) == []
     assert says(WaitsAsTold(), told()) == []
+
+
+# --- a storm ---
+
+
+def attempts(n: int, every_s: float) -> list[AnyEntry]:
+    return [Attempted(t=1 + i * every_s, conn=i + 1, peer_port=1) for i in range(n)]
+
+
+@pytest.mark.parametrize(
+    ("n", "every_s", "found"), [(11, 0.1, True), (10, 0.01, False), (50, 0.11, False)]
+)
+def test_more_attempts_than_that_within_a_second_are_a_storm_also_at_that_moment(
+    n: int, every_s: float, found: bool
+) -> None:
+    check, view = NoStorm(most=10), Connections()
+    entries = attempts(n, every_s)
+    at_once = False
+    for entry in entries:
+        view.apply(entry)
+        at_once = at_once or check.live(view, entry)
+    findings = check.judge(made(*entries))
+    assert (at_once, len(findings)) == (found, found)
+    if found:
+        assert findings[0].at_s == 2
+        assert findings[0].message == (
+            "10 attempts to connect within 1.00 s: what reconnects multiplies; "
+            "the case was ended there"
+        )
+
+
+async def _body(run: Run) -> None:
+    raise NotImplementedError
+
+
+def test_a_storm_fails_any_case() -> None:
+    case = Case("x", "X-01", Severity.MUST, Level.L0, _body, "It is so.", ends_dead=True)
+    played = made(*attempts(3001, 0.0001), Noted(t=2, name="body-over"))
+    found = Recording(played.entries, played.terms, {"ended": "found", "reason": ""})
+    verdict, findings, _ = judge(found, case)
+    assert (verdict, [f.check for f in findings]) == (Verdict.FAIL, ["no_storm"])

@@ -585,6 +585,7 @@ def test_findings_come_in_the_order_of_time_and_go_before_an_unseen_fault() -> N
         ("unseen", Verdict.INCONCLUSIVE),
         ("unsupported", Verdict.UNSUPPORTED),
         ("error", Verdict.ERROR),
+        ("flooded", Verdict.ERROR),
         ("found", Verdict.INCONCLUSIVE),
         ("gone", Verdict.INCONCLUSIVE),
     ],
@@ -593,6 +594,13 @@ def test_how_the_body_ended_decides_where_nothing_was_found(ended: str, verdict:
     judged, findings, reason = judge(outcome(live(), ended, AT_MOST, reason="why"), CASE)
     assert (judged, findings) == (verdict, [])
     assert reason
+
+
+def test_what_explains_a_flood_goes_before_it_and_that_it_was_killed_is_no_finding() -> None:
+    tape = live().connect(4, 2).add(Exited(t=5, run=1, code=-9, expected=False))
+    verdict, findings, reason = judge(outcome(tape, "flooded", AT_MOST, reason="too much"), CASE)
+    assert (verdict, reason) == (Verdict.FAIL, "")
+    assert [f.check for f in findings] == ["deliveries_at_most"]
 
 
 def test_what_was_awaited_in_vain_is_a_finding() -> None:

@@ -275,6 +275,27 @@ def test_what_is_no_exit_code_counts_at_the_very_end_too(tmp_path: Path) -> None
     assert "returned 0.0" in verdict.reason
 
 
+def test_owners_that_multiply_are_a_finding_and_not_the_end_of_us(tmp_path: Path) -> None:
+    body = """\
+streams = environ["MOCKEX_STREAMS"].replace(",", "/")
+url = environ["MOCKEX_WS_URL"] + "/public/stream?streams=" + streams
+owners = []
+async def own():
+    while True:
+        try:
+            async with connect(url, ping_interval=None, proxy=None) as ws:
+                async for _ in ws:
+                    pass
+        except Exception:
+            pass
+        owners.append(asyncio.create_task(own()))
+        await asyncio.sleep(0.05)
+await own()"""
+    verdict = judged(tmp_path, main(body), "RECON-03")
+    assert verdict.verdict is Verdict.FAIL, verdict.reason
+    assert [found.check for found in verdict.findings] == ["attempt_rate", "no_storm"]
+
+
 def test_an_early_end_is_a_finding(tmp_path: Path) -> None:
     verdict = judged(tmp_path, main("return 9"))
     assert verdict.verdict is Verdict.FAIL
