@@ -292,10 +292,6 @@ def test_more_attempts_than_that_within_a_second_are_a_storm_also_at_that_moment
         )
 
 
-async def _body(run: Run) -> None:
-    raise NotImplementedError
-
-
 def test_a_storm_fails_any_case() -> None:
     case = Case("x", "X-01", Severity.MUST, Level.L0, _body, "It is so.", ends_dead=True)
     played = made(*attempts(3001, 0.0001), Noted(t=2, name="body-over"))
