@@ -625,3 +625,22 @@ def test_a_thousand_seconds_in_one_are_so_many_steps_or_said_to_be_late(tmp_path
     entries = [json.loads(line) for line in journal.read_text().splitlines()]
     steps = [e["step"] for e in entries if e["type"] == "delivered"]
     assert [after - before for before, after in pairwise(steps)] == [20] * (len(steps) - 1)
+
+
+INTERRUPTED_EARLY = """
+import runpy, sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "mockex.cli":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Finder())
+runpy.run_module("mockex", run_name="__main__")
+"""
+
+
+def test_ctrl_c_while_it_is_imported_is_no_traceback() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_EARLY],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (ExitCode.INTERRUPTED, "", "")
