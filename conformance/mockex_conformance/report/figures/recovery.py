@@ -117,6 +117,8 @@ def _sentence(every: list[Recovery], shown: Iterable[Recovery]) -> str:
     took = sorted(one.took_s for one in every if one.took_s is not None)
     missed = [one for one in every if one.took_s is None and one.missed]
     told = f"{len(took)} of {len(every)} times data flowed again"
+    if any(one.after == "start" for one in every):
+        told += " (the start is one of them)"
     if took:
         told += f", after {span(took[0])}" + (f" to {span(took[-1])}" if len(took) > 1 else "")
     if missed:

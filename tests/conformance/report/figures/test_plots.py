@@ -285,7 +285,8 @@ def test_each_wait_for_data_has_what_it_took_or_how_long_it_was_in_vain() -> Non
     )
     assert len(drawing.paths("limit")) == 3
     assert len(drawing.paths("miss")) == 1
-    assert "2 of 3 times data flowed again, after 500 ms to 1.0 s" in figure.sentence
+    told = "2 of 3 times data flowed again (the start is one of them), after 500 ms to 1.0 s"
+    assert told in figure.sentence
     assert "after Stall they did not within 6.0 s, and 3.0 s were allowed" in figure.sentence
 
 
@@ -475,6 +476,15 @@ def test_messages_within_a_second_are_counted_on_the_connection_of_the_finding()
     assert figure is not None
     assert figure.title == "Messages of the testee on c1"
     assert "at most 5 within a second, at 1.400 s; the exchange allows 3" in figure.sentence
+
+
+def test_of_streams_that_broke_together_one_is_told_and_how_many_more() -> None:
+    flowing = [sent(t / 2, 1, t, stream=B) for t in range(2, 20)]
+    early = [sent(0.5, 1, 1), sent(0.5, 1, 1, stream="c@trade")]
+    recording = made(*live(1, 0.0, A, B, "c@trade"), *early, *flowing, OVER, streams=[A, B])
+    figure = flow(recording, judged(), found("noticed_silence", 9.0, streams=[A]))
+    assert figure is not None
+    assert figure.sentence.endswith("; of 1 more, too.")
 
 
 def test_a_stream_that_falls_silent_is_broken_beside_those_that_flow() -> None:
