@@ -91,7 +91,9 @@ def _told(first: str, lanes: dict[str, Lane], moments: Moments) -> str:
         for begin, end in silent
     ]
     more = f" and {len(told) - 3} times more" if len(told) > 3 else ""
-    return f": of {first} from {', from '.join(told[:3])}{more}"
+    others = sum(name != first and bool(_silent(lanes[name], moments.until_s)) for name in lanes)
+    too = f"; of {others} more, too" if others else ""
+    return f": of {first} from {', '.join(told[:3])}{more}{too}"
 
 
 def _silent(lane: Lane, until_s: float) -> list[Span]:
