@@ -119,7 +119,7 @@ import time
 
 manager.create_stream(channels=["trade"], markets=["ethusdc"])
 while not (event := manager.pop_stream_data_from_stream_buffer()) or "data" not in event:
-    time.sleep(0.01)
+    time.sleep(0.01)  # the library's buffer tells nobody
 print("event", event)
 manager.stop_manager()
 """,
@@ -128,7 +128,7 @@ import time
 
 manager.create_stream(channels=["markPrice@1s"], markets=["ethusdc"])
 while not (event := manager.pop_stream_data_from_stream_buffer()) or "data" not in event:
-    time.sleep(0.01)
+    time.sleep(0.01)  # the library's buffer tells nobody
 print("event", event)
 manager.stop_manager()
 """,

@@ -65,7 +65,7 @@ def judge_all(
         KeyboardInterrupt: it was interrupted twice; the record has no end.
     """
     prepare(plan.out)
-    first = _first_line(plan, command, strict, wish)
+    first = first_line(plan, command, strict, wish)
     with RecordWriter(plan.out / RECORD, first) as writer:
         return _Sitting(plan, first).run(writer)
 
@@ -84,7 +84,7 @@ def resume(folder: Path, *, jobs: int | None = None) -> Finished:
         raise ConfigError("--resume", str(folder), "a run of `mockex conform`")
     plan = plan_of(wish, folder, jobs=jobs)
     plan = replace(plan, done={key(verdict) for verdict in record.verdicts})
-    now = _first_line(plan, then.command, wish.strict, wish)
+    now = first_line(plan, then.command, wish.strict, wish)
     differences = unlike(then, now)
     for what, before, after in (
         ("case", then.cases, now.cases),
@@ -102,7 +102,10 @@ def resume(folder: Path, *, jobs: int | None = None) -> Finished:
         return _Sitting(plan, then, record).run(writer)
 
 
-def _first_line(plan: Plan, command: Sequence[str], strict: bool, wish: Wish | None) -> RunLine:
+def first_line(
+    plan: Plan, command: Sequence[str], strict: bool, wish: Wish | None = None
+) -> RunLine:
+    """The line that a record of this plan begins with."""
     return run_line(
         seed=plan.seed,
         command=command,

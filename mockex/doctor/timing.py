@@ -23,7 +23,7 @@ def watched(seconds: float = _WATCHED_S) -> list[Answer]:
     late = []
     while time.monotonic() < mono + seconds:
         began = time.perf_counter()
-        time.sleep(_SLEEP_S)
+        time.sleep(_SLEEP_S)  # how late it ends is what is measured
         late.append((time.perf_counter() - began - _SLEEP_S) * 1e3)
     apart_ms = ((time.time() - wall) - (time.monotonic() - mono)) * 1e3
     busy = None

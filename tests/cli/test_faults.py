@@ -267,7 +267,7 @@ def test_a_script_ends_when_nobody_reads_of_it(said: Any, tmp_path: Path) -> Non
     assert done.stdout.count("\n") == 1
     assert done.stderr == ""
     before = len(json.loads(said("list", "--json")[1][0]))
-    time.sleep(0.5)
+    time.sleep(0.5)  # five turns, if it still went on
     assert len(json.loads(said("list", "--json")[1][0])) == before
 
 

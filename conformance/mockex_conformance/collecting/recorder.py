@@ -12,12 +12,13 @@ from mockex_conformance.case import all_cases
 from mockex_conformance.collecting.runs import clear_marks
 from mockex_conformance.collecting.settings import Settings
 from mockex_conformance.description import Description
+from mockex_conformance.harness.ground import Ground
 from mockex_conformance.harness.plan import Plan
-from mockex_conformance.report.lines import EndLine, run_line
+from mockex_conformance.report.lines import EndLine
 from mockex_conformance.report.outcome import Outcome, outcome
 from mockex_conformance.report.record import RECORD, RecordWriter, prepare
 from mockex_conformance.report.settling import settled
-from mockex_conformance.running import Finished, write_reports
+from mockex_conformance.running import Finished, first_line, write_reports
 from mockex_conformance.verdict import CaseVerdict
 
 
@@ -34,22 +35,14 @@ class Recorder:
         self._out = settings.out
         self._began_ms = wall_clock_ms()
         self._verdicts: list[CaseVerdict] = []
-        cases = all_cases().values()
-        conditions = Plan(testees=testees, cases=[], out=self._out, seed=settings.seed).conditions
-        self._first = run_line(
-            seed=settings.seed,
-            command=command,
+        plan = Plan(
             testees=testees,
-            cases=[case.number for case in cases],
-            strict=settings.strict,
-            conditions={
-                "ground": settings.ground,
-                "time_scale": conditions.time_scale,
-                "case_limit_s": conditions.case_limit_s,
-                "deadline_factor": conditions.deadline_factor,
-                "quiet_factor": conditions.quiet_factor,
-            },
+            cases=[*all_cases().values()],
+            out=self._out,
+            seed=settings.seed,
+            ground=Ground(settings.ground),
         )
+        self._first = first_line(plan, command, settings.strict)
         prepare(self._out)
         clear_marks(self._out)
         self._writer = RecordWriter(self._out / RECORD, self._first)
