@@ -8,7 +8,7 @@ import difflib
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -73,6 +73,14 @@ class Choice(click.Choice[str]):
         return f"{said} Did you mean {near[0]!r}?" if near else said
 
 
+class Row(NamedTuple):
+    """Options that are understood together, as one line of the help. Each keeps a text of its own,
+    which shells show where they complete it."""
+
+    names: tuple[str, ...]
+    text: str
+
+
 class Command(click.Command):
     """`parts` are headings and the parameters under each, those that matter first; what is in none
     of them comes last. `examples` are lines of a shell."""
@@ -82,7 +90,7 @@ class Command(click.Command):
     def __init__(
         self,
         *args: Any,
-        parts: Mapping[str, Sequence[str]] | None = None,
+        parts: Mapping[str, Sequence[str | Row]] | None = None,
         examples: str = "",
         **more: Any,
     ) -> None:
@@ -97,12 +105,13 @@ class Command(click.Command):
             for param in self.get_params(ctx)
             if isinstance(param, click.Option) and (record := param.get_help_record(ctx))
         }
-        widest = max((len(term) for term, _ in left.values() if len(term) <= _TERMS), default=0)
-        for heading, names in self.parts.items():
-            rows = [left.pop(name) for name in names if name in left]
-            _section(formatter, heading, rows, widest)
-        heading = "Other options" if self.parts else "Options"
-        _section(formatter, heading, [*left.values()], widest)
+        sections = {
+            heading: [_row(left, part) for part in parts] for heading, parts in self.parts.items()
+        }
+        sections["Other options" if self.parts else "Options"] = [*left.values()]
+        terms = [term for rows in sections.values() for term, _ in rows if len(term) <= _TERMS]
+        for heading, rows in sections.items():
+            _section(formatter, heading, rows, max(map(len, terms), default=0))
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The examples."""
@@ -145,6 +154,13 @@ def show_examples(formatter: click.HelpFormatter, examples: str) -> None:
         formatter.write("\nExamples:\n")
         for line in examples.strip().splitlines():
             formatter.write(f"  {line.strip()}\n")
+
+
+def _row(left: dict[str, tuple[str, str]], part: str | Row) -> tuple[str, str]:
+    """The line of `part`, whose options are then no longer `left`."""
+    if isinstance(part, str):
+        return left.pop(part)
+    return ", ".join(left.pop(name)[0] for name in part.names), part.text
 
 
 def _section(formatter: click.HelpFormatter, heading: str, rows: Rows, widest: int) -> None:

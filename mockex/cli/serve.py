@@ -16,7 +16,7 @@ import click
 from click.core import ParameterSource
 
 from mockex.cli import complain, say
-from mockex.cli.help import Command, option
+from mockex.cli.help import Command, Row, option
 from mockex.cli.hints import LIST, hint_lines, hints_named
 from mockex.errors import ConfigError
 from mockex.faults.link import LinkTerms
@@ -66,12 +66,22 @@ def _hints(ctx: click.Context, _param: click.Parameter, value: str) -> tuple[str
 @click.command(
     cls=Command,
     parts={
-        "What it is": ("profile", "symbols", "seed", "speed", "market", "rate", "volatility",
-                       "loop", "lenient"),
-        "Where it is": ("host", "port", "rest_port", "admin_port", "no_admin", "tls", "authority"),
+        "What it is": (
+            "profile", "symbols", "seed", "speed", "market",
+            Row(("rate", "volatility"), "How often, how far a walk moves, times the usual."),
+            "loop", "lenient",
+        ),
+        "Where it is": (
+            "host",
+            Row(("port", "rest_port"), "Of streams, of REST; 0: any free one.  [default: 0]"),
+            "admin_port", "no_admin", "tls", "authority",
+        ),
         "What goes wrong": ("script", "link", "toxiproxy"),
-        "What comes out": ("hints", "plain", "as_json", "ready_file", "journal", "exit_after",
-                           "help"),
+        "What comes out": (
+            "hints",
+            Row(("plain", "as_json"), "The ready line alone, as text or as an object."),
+            "ready_file", "journal", "exit_after", "help",
+        ),
     },
     examples="""
     mockex serve --profile spot --hints ccxt             # the lines that point ccxt here
@@ -81,7 +91,7 @@ def _hints(ctx: click.Context, _param: click.Parameter, value: str) -> tuple[str
 )  # fmt: skip
 @option(
     "--profile", default="usdm", show_default=True, metavar="NAME|FILE", shell_complete=_profiles,
-    help="spot, usdm, a dated one (spot-2026-11), a TOML file.",
+    help="spot, usdm, a dated one, a file.",
 )  # fmt: skip
 @option(
     "--symbols", default="ETHUSDC,BTCUSDC", show_default=True, callback=_symbols, metavar="LIST",
@@ -89,7 +99,7 @@ def _hints(ctx: click.Context, _param: click.Parameter, value: str) -> tuple[str
 )  # fmt: skip
 @option(
     "--host", default="127.0.0.1", show_default=True, metavar="ADDRESS",
-    help="0.0.0.0 lets other machines in, as a container needs it.",
+    help="0.0.0.0: for other machines.",
 )  # fmt: skip
 @option(
     "--port", type=click.IntRange(0, 65535), default=0, show_default=True, metavar="N",
@@ -105,11 +115,11 @@ def _hints(ctx: click.Context, _param: click.Parameter, value: str) -> tuple[str
 )  # fmt: skip
 @option(
     "--speed", type=click.FloatRange(0.001, 1000), default=1.0, show_default=True, metavar="X",
-    help="Exchange seconds that pass in one second.",
+    help="Exchange seconds in one second.",
 )  # fmt: skip
 @option(
     "--market", default="walk", show_default=True, metavar="KIND",
-    help="walk; steady: a level a step; frozen; replay:FILE.",
+    help="walk, steady, frozen, replay:FILE.",
 )  # fmt: skip
 @option(
     "--rate", type=click.FloatRange(0, 100), default=1.0, show_default=True, metavar="X",
@@ -121,13 +131,13 @@ def _hints(ctx: click.Context, _param: click.Parameter, value: str) -> tuple[str
 )  # fmt: skip
 @option(
     "--loop/--once", default=True, show_default=True,
-    help="Play a capture round and round, or once.",
+    help="A capture round and round, or once.",
 )  # fmt: skip
 @option("--lenient", is_flag=True, help="Leave out lines of a capture that are bad.")
 @option("--tls", is_flag=True, help="wss:// and https://, with an authority of its own.")
 @option(
     "--authority", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-    help=f"Where its certificate is left.  [default: {AUTHORITY}]",
+    help=f"Its certificate.  [default: {AUTHORITY}]",
 )  # fmt: skip
 @option(
     "--faults", "script", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
@@ -135,7 +145,7 @@ def _hints(ctx: click.Context, _param: click.Parameter, value: str) -> tuple[str
 )  # fmt: skip
 @option(
     "--toxiproxy", metavar="WHICH",
-    help="auto, off or a URL.  [default: off; auto with --link]",
+    help="auto, off, a URL.  [default: off; auto with --link]",
 )  # fmt: skip
 @option(
     "--link", metavar="SPEC",
@@ -194,11 +204,8 @@ def serve(
     hints: tuple[str, ...],
     plain: bool,
 ) -> None:
-    """Run the exchange until Ctrl-C.
-
-    The first line on stdout, `mockex ready ws=… rest=… admin=… seed=… pid=…`, comes once every
-    port answers. On a terminal a live view follows.
-    """
+    """Run the exchange until Ctrl-C. Once every port answers it prints `mockex ready ws=… rest=…
+    admin=… seed=… pid=…`; on a terminal a live view follows."""
     wanted = hints_named(hints, profile_named(profile).name) if hints else []
     _check_market(ctx, market)
     _check_files(authority, journal, tls=tls)

@@ -22,6 +22,7 @@ from websockets.sync.client import connect
 
 from mockex import cli
 from mockex.cli import ExitCode
+from mockex.cli.help import Command, Group
 from mockex.cli.settings_shown import config_lines
 from mockex.errors import ConfigError
 from mockex.profile import SPOT
@@ -104,6 +105,41 @@ def test_help_fits_the_terminal(
     assert max(map(len, lines)) <= int(columns)
     if columns == "80":
         assert len(lines) < 24
+
+
+def every_command(
+    command: click.Command = cli.cli, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """All commands and groups below `command`, with the words that call each."""
+    yield path, command
+    if isinstance(command, click.Group):
+        ctx = click.Context(command)
+        for name in command.list_commands(ctx):
+            inner = command.get_command(ctx, name)
+            assert inner is not None
+            yield from every_command(inner, (*path, name))
+
+
+@pytest.mark.parametrize("columns", [80, 40])
+def test_the_help_of_every_command_fits_a_screen(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    seen = set()
+    for path, command in every_command():
+        assert cli.run([*path, "--help"]) == ExitCode.OK
+        text, _, examples = capsys.readouterr().out.partition("\nExamples:\n")
+        lines = text.splitlines()
+        ours = isinstance(command, Command | Group)  # click's own are never below 50 columns
+        assert [line for line in lines if ours and len(line) > columns] == [], path
+        if columns == 80:
+            assert len(lines) + len(examples.splitlines()) + 2 * bool(examples) <= 40, path
+        options = [o for o in command.params if isinstance(o, click.Option) and not o.hidden]
+        named = {name for option in options for name in option.opts if name.startswith("--")}
+        if path:
+            assert [name for name in sorted(named) if name not in text] == [], path
+        seen.add(path)
+    assert {("serve",), ("conform",), ("faults", "check"), ("report", "badge")} <= seen
 
 
 def test_help_lists_own_commands_and_those_of_the_entry_points(

@@ -123,7 +123,7 @@ def conform(
 
     TESTEE is the name of one of ours, a testee.toml, or a folder with one. COMMAND is a program
     that takes MOCKEX_WS_URL and MOCKEX_STREAMS. Ctrl-C ends tidily, with the reports of what was
-    judged; twice: at once. docs/runs.md says more of each option.
+    judged; twice: at once (docs/runs.md).
     """
     from mockex_conformance import running
     from mockex_conformance.case import all_cases
