@@ -99,5 +99,11 @@ def _checked(speed: float) -> float:
 
 
 def wall_clock_ms() -> int:
-    """Unix time in ms: what an exchange that opens now shows. The only look at the real clock."""
+    """Unix time in ms: what an exchange that opens now shows, and when a run began. It may jump, so
+    nothing that lasts is measured by it."""
     return time.time_ns() // 1_000_000
+
+
+def monotonic_s() -> float:
+    """Seconds of a clock that never jumps, for limits and durations where no event loop runs."""
+    return time.monotonic()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mockex.cli import ExitCode, writing
-from mockex.clock import wall_clock_ms
+from mockex.clock import monotonic_s
 from mockex.errors import ConfigError
 from mockex_conformance.harness import batches, scheduler
 from mockex_conformance.harness.ground import Ground
@@ -142,7 +142,7 @@ class _Sitting:
         self._verdicts = list(before.verdicts) if before else []
         self._spent_s = before.spent_s if before else 0.0
         self._spent_processor_s = before.end.processor_s if before and before.end else 0.0
-        self._began_ms = wall_clock_ms()
+        self._began_s = monotonic_s()
         self._processor_s = -_own_processor_s()
         self._numbers = {case.id: case.number for case in plan.cases}
 
@@ -200,7 +200,7 @@ class _Sitting:
         return EndLine(
             exit_code=code,
             counts=dict(counts),
-            duration_s=round(self._spent_s + (wall_clock_ms() - self._began_ms) / 1000, 3),
+            duration_s=round(self._spent_s + monotonic_s() - self._began_s, 3),
             processor_s=round(self._spent_processor_s + own_s, 3),
         )
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mockex.cli import ExitCode
-from mockex.clock import wall_clock_ms
+from mockex.clock import monotonic_s
 from mockex_conformance.case import all_cases
 from mockex_conformance.collecting.runs import clear_marks
 from mockex_conformance.collecting.settings import Settings
@@ -33,7 +33,7 @@ class Recorder:
         self, settings: Settings, testees: Sequence[Description], command: Sequence[str]
     ) -> None:
         self._out = settings.out
-        self._began_ms = wall_clock_ms()
+        self._began_s = monotonic_s()
         self._verdicts: list[CaseVerdict] = []
         plan = Plan(
             testees=testees,
@@ -65,7 +65,7 @@ class Recorder:
         end = EndLine(
             exit_code=ExitCode.INTERRUPTED if interrupted else result.exit_code,
             counts=result.counts,
-            duration_s=round((wall_clock_ms() - self._began_ms) / 1000, 3),
+            duration_s=round(monotonic_s() - self._began_s, 3),
         )
         with self._writer as writer:
             writer.end(end)

@@ -20,7 +20,7 @@ import msgspec
 from hypothesis import HealthCheck, Phase, find, settings
 from hypothesis.errors import NoSuchExample
 
-from mockex.clock import wall_clock_ms
+from mockex.clock import monotonic_s
 from mockex.errors import SimulationError
 from mockex.server.journal import Attempted, Closed, Ended, HalfClosed, Said, Upgraded
 from mockex_conformance.description import Description
@@ -102,7 +102,7 @@ def search(what: Search, told: Callable[[Tally], None]) -> Tally:
     Raises:
         RuntimeError: a child broke.
     """
-    began = _now()
+    began = monotonic_s()
     tally = Tally()
     selector = selectors.DefaultSelector()
     children: dict[int, int] = {}
@@ -124,7 +124,7 @@ def search(what: Search, told: Callable[[Tally], None]) -> Tally:
                     _, status = os.waitpid(children.pop(key.fd), 0)
                     # They search until they are ended.
                     raise RuntimeError(f"a child ended with {os.waitstatus_to_exitcode(status)}")
-            tally.real_s = _now() - began
+            tally.real_s = monotonic_s() - began
             told(tally)
             if _enough(what, tally):
                 break
@@ -162,10 +162,6 @@ def _add(tally: Tally, line: bytes) -> None:
                 tally.found[kind] = found
 
 
-def _now() -> float:
-    return wall_clock_ms() / 1000
-
-
 # --- in the children ---
 
 
@@ -198,7 +194,7 @@ class _Child:
         self._seed = what.seed  # of the batch: of its market, and of the network
         self._step_ms = SLOW_MS
         self._progress = Progress()
-        self._told_at = _now()
+        self._told_at = monotonic_s()
         self._known: set[str] = set()
         self._kinds: set[str] = set()  # found already
         self._hunted = ""  # the kind that is being made shorter
@@ -235,7 +231,7 @@ class _Child:
 
     def _fails(self, steps: list[Step]) -> bool:
         """Whether `steps` fail; once some have, whether they fail in the same way."""
-        if self._hunted and _now() > self._hunt_until:
+        if self._hunted and monotonic_s() > self._hunt_until:
             return False  # short enough
         try:
             verdict = play(
@@ -258,7 +254,7 @@ class _Child:
         if kind in self._kinds or (self._hunted and kind != self._hunted):
             return False
         if not self._hunted:
-            self._hunted, self._hunt_until = kind, _now() + _SHRINK_S
+            self._hunted, self._hunt_until = kind, monotonic_s() + _SHRINK_S
         if self._best is None or _size(steps) <= _size(self._best.steps):
             self._best = Found(kind, self._seed, self._step_ms, steps, findings)
         return True
@@ -272,9 +268,9 @@ class _Child:
         self._tried += bool(self._hunted)
         self._progress.schedules += 1
         self._progress.simulated_s += verdict.duration_s
-        if _now() > self._told_at + _TELL_EVERY_S:
+        if monotonic_s() > self._told_at + _TELL_EVERY_S:
             self.say(self._progress)
-            self._progress, self._told_at = Progress(), _now()
+            self._progress, self._told_at = Progress(), monotonic_s()
 
     def say(self, message: Progress | Found | Broke) -> None:
         """Tell the parent."""

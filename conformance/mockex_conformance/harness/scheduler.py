@@ -24,7 +24,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from mockex.clock import wall_clock_ms
+from mockex.clock import monotonic_s
 from mockex_conformance.description import Description
 from mockex_conformance.harness.interrupts import AtOnce, Interrupts
 from mockex_conformance.harness.plan import Plan
@@ -91,10 +91,6 @@ class _Group:
 
 
 Event = Building | Started | Stopping | CaseVerdict
-
-
-def _now() -> float:
-    return wall_clock_ms() / 1000
 
 
 def run(
@@ -227,7 +223,7 @@ class _Scheduler:
         running = len(self._workers)
         if running < self._plan.at_least:
             return True
-        return running < self._plan.side_by_side and self._room.for_one_more(_now())
+        return running < self._plan.side_by_side and self._room.for_one_more(monotonic_s())
 
     # --- workers ---
 
@@ -243,7 +239,7 @@ class _Scheduler:
         if pid == 0:
             _be_a_worker(job, ours, theirs, parent)
         os.close(theirs)
-        kill_at = _now() + self._longest_s
+        kill_at = monotonic_s() + self._longest_s
         self._workers[ours] = _Worker(pid, ours, job, kill_at)
         self._selector.register(ours, selectors.EVENT_READ)
 
@@ -255,7 +251,7 @@ class _Scheduler:
             if not data:
                 self._collect(worker)
         for worker in tuple(self._workers.values()):
-            if _now() > worker.kill_at:
+            if monotonic_s() > worker.kill_at:
                 with suppress(ProcessLookupError):
                     os.kill(worker.pid, signal.SIGKILL)
 
@@ -274,7 +270,7 @@ class _Scheduler:
         except msgspec.DecodeError:
             code = os.waitstatus_to_exitcode(status)
             why = f"the worker ended with {code} and no verdict"
-            if _now() > worker.kill_at:
+            if monotonic_s() > worker.kill_at:
                 why = f"the case took longer than {self._longest_s:.0f} s"
             if words:
                 why += f"; its last words:\n{words}"
@@ -309,12 +305,12 @@ class _Scheduler:
         for worker in self._workers.values():
             with suppress(ProcessLookupError):
                 os.kill(worker.pid, signal.SIGTERM)
-        until = _now() + within_s
+        until = monotonic_s() + within_s
         for worker in self._workers.values():
             with suppress(psutil.Error):
                 process = psutil.Process(worker.pid)
                 try:
-                    process.wait(max(0.1, until - _now()))
+                    process.wait(max(0.1, until - monotonic_s()))
                 except psutil.TimeoutExpired:
                     process.kill()
                     process.wait(5)

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -189,6 +190,21 @@ def test_a_worker_that_hangs_is_killed_and_its_testee_too(
     ((verdict,), _) = judged(what)
     assert verdict.verdict is Verdict.ERROR
     assert "the case took longer than 3 s" in verdict.reason
+
+
+@pytest.mark.parametrize("jump_s", [86400, -86400])
+def test_a_wall_clock_that_is_set_meanwhile_ends_no_case(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jump_s: int
+) -> None:
+    right, on = time.time_ns, tmp_path / "on"
+    monkeypatch.setattr(time, "time_ns", lambda: right() + on.exists() * jump_s * 10**9)
+
+    async def lasts(run: Run) -> None:
+        on.touch()
+        await run.sleep(1)
+
+    ((verdict,), _) = judged(plan(tmp_path, case(lasts)))
+    assert verdict.verdict is Verdict.PASS, verdict.reason
 
 
 def test_waiting_cases_run_side_by_side_and_one_that_measures_alone(tmp_path: Path) -> None:
