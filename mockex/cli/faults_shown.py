@@ -1,4 +1,4 @@
-"""Faults in words and tables: tables on a terminal, plain lines where nobody looks."""
+"""Faults in words and tables. A table is the same into a pipe, but for its width."""
 
 from __future__ import annotations
 
@@ -110,10 +110,12 @@ def signature(field: Field) -> str:
 
 
 def show(heads: Row, rows: Sequence[Row]) -> None:
-    """A table on a terminal; else a line for each row, its cells two blanks apart."""
+    """A table with its heads: as wide as the terminal, elsewhere a line for each row."""
     if not sys.stdout.isatty():
-        for row in rows:
-            say("  ".join(row))
+        widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+        for row in (heads, *rows):
+            cells = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+            say("  ".join(cells).rstrip())
         return
     from rich.console import Console
     from rich.table import Table

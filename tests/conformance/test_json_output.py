@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -91,6 +92,25 @@ def test_schemas_a_new_testee_and_settings(said: Said, tmp_path: Path) -> None:
     (tmp_path / "mockex.toml").write_text("[conform]\njobs = 2\n")
     told = said("doctor", "--config", by="settings")
     assert told["file"] == str(tmp_path / "mockex.toml")
+
+
+def _told(args: list[str], capsys: pytest.CaptureFixture[str]) -> list[str]:
+    assert mockex(args) == ExitCode.OK
+    return capsys.readouterr().out.splitlines()
+
+
+def test_a_table_keeps_its_heads_in_a_pipe_one_for_each_column(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for args, heads in (
+        (["cases", "list", "--case", "HB-01"], ["case", "severity", "level", "id", "requirement"]),
+        (["faults", "types"], ["fault", "fields", "what"]),
+    ):
+        first, second, *_ = _told(args, capsys)
+        assert re.split("  +", first.rstrip()) == heads
+        assert len(re.split("  +", second.rstrip())) == len(heads)
+    run = ["conform", "reference", "--case", "RECON-01", *RUN, "--out", str(tmp_path)]
+    assert _told(run, capsys)[1].split() == ["case", "usdm"]
 
 
 def test_a_search(said: Said) -> None:

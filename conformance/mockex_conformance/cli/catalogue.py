@@ -21,7 +21,7 @@ from mockex_conformance.report.terminal import console
 from mockex_conformance.selection import matches, select, unmatched
 from mockex_conformance.verdict import Severity
 
-_FOR_ALL_COLUMNS = 72  # of a list with ids; else numbers and requirements
+_FOR_ALL_COLUMNS = 110  # of a list with ids; else numbers and requirements
 _READABLE = 100  # columns of running text
 
 
@@ -63,7 +63,8 @@ def list_cases(
     out = console(sys.stdout)
     narrow = out.width < _FOR_ALL_COLUMNS
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("case", "requirement") if narrow else ("case", "", "", "id", "requirement"):
+    all_ = ("case", "severity", "level", "id", "requirement")
+    for heading in ("case", "requirement") if narrow else all_:
         table.add_column(heading, no_wrap=heading != "requirement")
     for case in chosen:
         more = () if narrow else (case.severity, f"L{int(case.level)}", case.id)
