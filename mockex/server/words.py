@@ -34,6 +34,9 @@ from mockex.server.journal import (
 
 _LONGEST = 160  # characters of what somebody else wrote
 _MOST_NAMES = 5
+# A lag that has words. A shorter one changes no verdict by itself: 50 ms is the shortest time that
+# one turns on (that of a retry "at once"), and every machine is late by less, many times a minute.
+STOOD_STILL_S = 0.05
 _BY = {"client": "by the client", "server": "by the exchange"}
 
 
@@ -55,16 +58,22 @@ class Teller:
 
     def __init__(self) -> None:
         self._frames: dict[int, list[Closed]] = {}  # of connections that are not over
+        self._seen: set[int] = set()  # faults
 
     def told(self, entry: AnyEntry) -> Words | None:
         """The words for an entry of an exchange; None for flushes and their audiences, which mean
-        something together only, and for what a suite has written."""
+        something together only, for lags that change nothing, and for what a suite has written."""
         match entry:
             case Closed(conn=conn):
                 self._frames.setdefault(conn, []).append(entry)
                 return _closed(entry)
             case Ended(conn=conn):
                 return _ended(entry, self._frames.pop(conn, []))
+            case Faulted(phase="seen", fault=fault):
+                self._seen.add(fault)
+                return _around(entry)
+            case Faulted(phase="ended", fault=fault, detail="") if fault not in self._seen:
+                return Words(None, "fault", f"{fault} {entry.kind} ended, never seen")
             case _:
                 return _opening(entry) or _open(entry) or _around(entry)
 
@@ -81,6 +90,8 @@ def worth_a_line(entry: AnyEntry) -> bool:
             return '"error"' in text or '"code"' in text
         case Requested(status=status):
             return status >= 400
+        case Lagged(late_s=late_s):
+            return late_s >= STOOD_STILL_S
         case Upgraded() | Refused() | Unsubscribed() | Slowed() | Ended() | Faulted() | Retimed():
             return True
         case _:
@@ -140,7 +151,7 @@ def _around(entry: AnyEntry) -> Words | None:
             return Words(None, "fault", f"{entry.fault} {entry.kind} {_faulted(entry)}")
         case Retimed():
             return Words(None, "the clock", _retimed(entry))
-        case Lagged(late_s=late_s):
+        case Lagged(late_s=late_s) if late_s >= STOOD_STILL_S:
             return Words(None, "the exchange", f"itself stood still for {span(late_s)}")
         case Behind(late_s=late_s):
             return Words(None, "the market", f"ran {span(late_s)} late")

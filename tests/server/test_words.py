@@ -123,13 +123,14 @@ def test_an_entry_has_its_words(entry: AnyEntry, line: str) -> None:
 @pytest.mark.parametrize(
     "entry",
     [
+        Lagged(t=1, late_s=0.049),
         Delivered(t=1, audience=1, step=1, streams={}),
         Joined(t=1, conn=1, audience=1),
         Noted(t=1, name="measure"),
     ],
     ids=lambda entry: type(entry).__name__,
 )
-def test_a_flush_an_audience_and_what_a_suite_wrote_have_none(entry: AnyEntry) -> None:
+def test_a_flush_an_audience_a_short_lag_and_what_a_suite_wrote_have_none(entry: AnyEntry) -> None:
     assert Teller().told(entry) is None
 
 
@@ -148,10 +149,27 @@ def test_a_flush_an_audience_and_what_a_suite_wrote_have_none(entry: AnyEntry) -
         (Closed(t=1, conn=1, by="client", code=1000), False),
         (Ended(t=1, conn=1, by="client", how="fin"), True),
         (Pinged(t=1, conn=1, payload=""), False),
+        (Lagged(t=1, late_s=0.049), False),
+        (Lagged(t=1, late_s=0.05), True),
     ],
 )  # fmt: skip
 def test_who_watches_is_told_what_would_be_missed(entry: AnyEntry, is_worth: bool) -> None:
     assert worth_a_line(entry) is is_worth
+
+
+def test_a_fault_that_ends_before_it_was_seen_is_told_so() -> None:
+    teller = Teller()
+    for entry in (
+        Faulted(t=1, fault=1, kind="HangUpgrade", phase="injected"),
+        Faulted(t=2, fault=2, kind="HangUpgrade", phase="injected"),
+        Faulted(t=3, fault=2, kind="HangUpgrade", phase="seen", conns=[1]),
+    ):
+        teller.told(entry)
+    ends = [Faulted(t=4, fault=n, kind="HangUpgrade", phase="ended") for n in (1, 2)]
+    assert [str(teller.told(end)) for end in ends] == [
+        "fault 1 HangUpgrade ended, never seen",
+        "fault 2 HangUpgrade ended",
+    ]
 
 
 def test_what_somebody_else_wrote_is_cut_and_obeyed_by_no_terminal() -> None:

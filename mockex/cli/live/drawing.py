@@ -176,8 +176,9 @@ def _connections(picture: Picture, shown: int, width: int) -> list[Row]:
     if width < NARROW:
         heads = ["", "conn", "path", "msg/s", "KB/s"]
     twice = {conn for row in picture.streams for conn in row.twice}
+    connections = sorted(picture.connections[:shown], key=lambda row: row.number)
     rows = []
-    for row in picture.connections[:shown]:
+    for row in connections:
         cells = {
             "": "!!" if row.number in twice else "",
             "conn": f"c{row.number}",
@@ -189,7 +190,7 @@ def _connections(picture: Picture, shown: int, width: int) -> list[Row]:
             "KB/s": _kilobytes(row.bytes_per_s),
         }
         rows.append([cells[head] for head in heads])
-    return _table(heads, rows, [row.number in twice for row in picture.connections[:shown]], width)
+    return _table(heads, rows, [row.number in twice for row in connections], width)
 
 
 def _from(row: ConnectionRow, width: int) -> str:
@@ -219,7 +220,7 @@ def _faults(picture: Picture, shown: int, width: int) -> list[Row]:
     heads = ["", "fault", "is", "seen", "on"] if width >= NARROW else ["", "fault", "is", "seen"]
     rows = [
         [str(row.number), row.kind, _life(row), f"{row.times_seen}x", numbered(row.conns)]
-        for row in picture.faults[-shown:]
+        for row in sorted(picture.faults[:shown], key=lambda row: row.number)
     ]
     return _table(heads, [row[: len(heads)] for row in rows], [False] * len(rows), width)
 
@@ -229,7 +230,9 @@ def _life(row: FaultRow) -> str:
         return "FAILED"
     if row.lasts:
         return "LASTS" if row.times_seen else "WAITS"
-    return "seen" if row.times_seen else "injected"
+    if row.times_seen:
+        return "seen"
+    return "ended" if row.over else "injected"
 
 
 def duration(seconds: float) -> str:

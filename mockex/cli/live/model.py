@@ -31,7 +31,8 @@ from mockex.server.views import Connection, Connections, Fault, Faults
 from mockex.server.words import Teller, cut, worth_a_line
 
 WINDOW_S = 2.0  # that rates are of
-BEHIND_S = 1.0  # the exchange counts as behind for so long after it said so
+BEHIND_S = 1.0  # without a break, before it counts as behind, and how long ago it may have said so
+BREAK_S = 0.1  # what is over sooner is none: the exchange says no more often that it is late
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +73,22 @@ class StreamRow:
 
 @dataclass(frozen=True, slots=True)
 class FaultRow:
-    """An injected fault; `lasts`: it does something still."""
+    """An injected fault; `lasts`: it does something still, `over`: it has ended."""
 
     number: int
     kind: str
     times_seen: int
     lasts: bool
+    over: bool
     conns: tuple[int, ...]
     failure: str
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """The state at a moment. Of each list only the most important are there, `…_all` counts all;
-    `twice` is how many streams go more than once to one program, `times` how often one came to."""
+    """The state at a moment. Of each list only the most important are there, these first, `…_all`
+    counts all; `twice` is how many streams go more than once to one program, `times` how often one
+    came to."""
 
     up_s: float
     live: int
@@ -125,6 +128,28 @@ class _Rate:
         if passed <= 0:
             return 0.0, 0.0
         return (events - events_then) / passed, (size - size_then) / passed
+
+
+@dataclass(slots=True)
+class _Behind:
+    """Whether the market cannot keep up: steps have been late for a while, one after the other. A
+    standstill, of a machine that is busy or an exchange that starts, is made up for in a moment."""
+
+    since: float = 0.0
+    until: float = 0.0  # when it was said last
+    exchange_s: float = 0.0
+
+    def apply(self, entry: Behind) -> None:
+        """A step has run late."""
+        said_at = entry.t + entry.late_s
+        if entry.t > self.until + BREAK_S:  # the step was not due yet when the last one had run
+            self.since = said_at
+        self.until, self.exchange_s = said_at, entry.exchange_s
+
+    def by_s(self, now: float) -> float:
+        """By how many exchange seconds; 0 if it keeps up."""
+        lasts = self.until - self.since >= BEHIND_S and now - self.until < BEHIND_S
+        return self.exchange_s if lasts else 0.0
 
 
 class _Sent:
@@ -196,7 +221,7 @@ class Watch:
         self._refused = 0
         self._requests = 0
         self._requests_refused = 0
-        self._behind = (0.0, 0.0)  # when, and by how much
+        self._behind = _Behind()
 
     def apply(self, entry: AnyEntry) -> list[Line]:
         """Take in one entry; the lines that it is worth."""
@@ -235,8 +260,8 @@ class Watch:
             case Requested(status=status):
                 self._requests += 1
                 self._requests_refused += status >= 400
-            case Behind(t=t, exchange_s=exchange_s):
-                self._behind = (t, exchange_s)
+            case Behind():
+                self._behind.apply(entry)
             case _:
                 pass
 
@@ -255,7 +280,6 @@ class Watch:
         live, pending = self._connections.live(), self._connections.pending()
         refused_open = sum(connection.refused for connection in self._open.values())
         events_per_s, bytes_per_s = self._rate.of(now, self._sent.events, self._sent.bytes)
-        behind_at, behind_s = self._behind
         faults, streams = list(self._faults.all.values()), self._doubled.streams
         return Picture(
             up_s=now - self._opened_at,
@@ -267,7 +291,7 @@ class Watch:
             bytes_per_s=bytes_per_s,
             requests=self._requests,
             requests_refused=self._requests_refused,
-            behind_s=behind_s if behind_at > now - BEHIND_S else 0.0,
+            behind_s=self._behind.by_s(now),
             twice=sum(stream.doubled > 0 for stream in streams.values()),
             times=sum(stream.times for stream in streams.values()),
             connections=self._connection_rows(now, most),
@@ -276,9 +300,8 @@ class Watch:
             streams_all=len(streams),
             faults=[
                 _fault_row(fault, lasting)
-                for fault in sorted(
-                    heapq.nlargest(most, faults, key=lambda f: (f.number in lasting, f.number)),
-                    key=lambda f: f.number,
+                for fault in heapq.nlargest(
+                    most, faults, key=lambda f: (f.number in lasting, f.number)
                 )
             ],
             faults_all=len(faults),
@@ -293,7 +316,7 @@ class Watch:
             key=lambda c: (c.number not in twice, c.number),
         )
         rows = []
-        for connection in sorted(shown, key=lambda c: c.number):
+        for connection in shown:
             number = connection.number
             rate = self._rates.setdefault(number, _Rate())
             events_per_s, bytes_per_s = rate.of(now, *self._sent.of(number))
@@ -338,6 +361,7 @@ def _fault_row(fault: Fault, lasting: Collection[int]) -> FaultRow:
         kind=fault.kind,
         times_seen=fault.times_seen,
         lasts=fault.number in lasting,
+        over=fault.ended_at is not None,
         conns=tuple(fault.conns),
         failure=fault.failure,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from rich.cells import cell_len
@@ -29,7 +30,7 @@ def picture(connections: int = 2, streams: int = 1, faults: int = 1, **more: obj
         "connections_all": connections,
         "streams": [StreamRow(f"s{n}@trade", 2, twice, 1, 3.0) for n in range(streams)],
         "streams_all": streams,
-        "faults": [FaultRow(n + 1, "Stall", 1, True, (2,), "") for n in range(faults)],
+        "faults": [FaultRow(n + 1, "Stall", 1, True, False, (2,), "") for n in range(faults)],
         "faults_all": faults,
     }  # fmt: skip
     return Picture(**(facts | more))  # type: ignore[arg-type]
@@ -82,6 +83,35 @@ def test_what_does_not_fit_is_counted() -> None:
     left = next(line for line in lines if line.endswith("more connections"))
     rows = [line for line in lines if re.match(r"(!!| ) *c\d+ ", line)]
     assert left == f"  and {30 - len(rows)} more connections"
+
+
+def test_of_connections_and_faults_the_first_are_shown_in_the_order_that_they_came_in() -> None:
+    it = picture(connections=30, faults=30)
+    it.connections.reverse()
+    it.faults.reverse()
+    text = "\n".join(shown(it, height=16))
+    assert re.findall(r"^  (c\d+) ", text, re.M) == ["c29", "c30"]
+    assert re.findall(r"^(\d+) +Stall", text, re.M) == ["29", "30"]
+
+
+@pytest.mark.parametrize(
+    ("seen", "lasts", "over", "failure", "life"),
+    [
+        (0, False, False, "", "injected"),
+        (0, True, False, "", "WAITS"),
+        (1, True, False, "", "LASTS"),
+        (1, False, False, "", "seen"),
+        (1, False, True, "", "seen"),
+        (0, False, True, "", "ended"),
+        (0, False, True, "nobody", "FAILED"),
+    ],
+)
+def test_a_fault_says_where_it_is_in_its_life(
+    seen: int, lasts: bool, over: bool, failure: str, life: str
+) -> None:
+    row = FaultRow(1, "Stall", seen, lasts, over, (2,), failure)
+    line = shown(replace(picture(), faults=[row]))[-1]
+    assert line.split() == ["1", "Stall", life, f"{seen}x", "c2"]
 
 
 def test_an_exchange_that_nobody_has_come_to_says_where_to_begin() -> None:

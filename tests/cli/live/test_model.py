@@ -16,6 +16,7 @@ from mockex.server.journal import (
     Ended,
     Faulted,
     Joined,
+    Lagged,
     Left,
     Opened,
     Refused,
@@ -261,7 +262,7 @@ def test_where_not_all_fit_those_that_are_doubled_are_shown() -> None:
     for conn in range(1, 32):
         seen.opens(conn, S)
     picture = seen.watch.picture(102, most=3)
-    assert [row.number for row in picture.connections] == [1, 30, 31]
+    assert [row.number for row in picture.connections] == [30, 31, 1]
     assert picture.connections_all == 31
 
 
@@ -280,6 +281,7 @@ def test_faults_are_shown_with_how_often_they_were_seen_and_whether_they_last() 
         (1, "Stall", 1, True, (3,)),
         (2, "Reset", 0, False, ()),
     ]
+    assert not any(row.over for row in rows)
     assert [line.text for line in seen.lines] == [
         "fault 1 Stall injected",
         "fault 1 Stall seen on c3",
@@ -298,6 +300,32 @@ def test_a_fault_that_could_not_be_done_says_why() -> None:
     assert seen.watch.picture(102).faults[0].failure == why
 
 
+def test_a_fault_that_ended_before_it_was_seen_is_over() -> None:
+    seen = Seen()
+    lines = seen.see(
+        Faulted(t=101, fault=1, kind="HangUpgrade", phase="injected"),
+        Faulted(t=102, fault=1, kind="HangUpgrade", phase="ended"),
+    )
+    assert lines[1] == "fault 1 HangUpgrade ended, never seen"
+    (row,) = seen.watch.picture(103).faults
+    assert (row.over, row.times_seen, row.failure) == (True, 0, "")
+
+
+def test_where_not_all_fit_faults_that_do_something_still_come_first_then_the_newest() -> None:
+    seen = Seen()
+    for number in range(1, 10):
+        seen.see(Faulted(t=101, fault=number, kind="Stall", phase="injected"))
+    picture = seen.watch.picture(102, lasting=[2], most=3)
+    assert [row.number for row in picture.faults] == [2, 9, 8]
+    assert picture.faults_all == 9
+
+
+def test_that_the_exchange_stood_still_has_a_line_where_it_matters() -> None:
+    seen = Seen()
+    assert seen.see(Lagged(t=101, late_s=0.02)) == []
+    assert seen.see(Lagged(t=102, late_s=0.3)) == ["the exchange itself stood still for 300 ms"]
+
+
 def test_requests_are_counted_and_those_that_are_refused_have_a_line() -> None:
     seen = Seen()
     assert seen.see(requested(200)) == []
@@ -306,11 +334,39 @@ def test_requests_are_counted_and_those_that_are_refused_have_a_line() -> None:
     assert (picture.requests, picture.requests_refused) == (2, 1)
 
 
-def test_that_the_exchange_is_behind_is_shown_while_it_says_so() -> None:
+def behind(at: float, late_s: float, exchange_s: float = 12.0) -> Behind:
+    """Said at `at`, of a step that was due so much earlier."""
+    return Behind(t=at - late_s, late_s=late_s, exchange_s=exchange_s)
+
+
+def test_an_exchange_that_was_behind_for_a_whole_second_is_shown_so_while_it_is() -> None:
     seen = Seen()
-    seen.see(Behind(t=101, late_s=0.2, exchange_s=12.0))
-    assert seen.watch.picture(101.5).behind_s == 12.0
-    assert seen.watch.picture(103).behind_s == 0.0
+    seen.see(*(behind(101 + n / 10, 0.2) for n in range(10)))
+    assert seen.watch.picture(101.9).behind_s == 0.0
+    seen.see(behind(102.1, 0.2, exchange_s=13.0))
+    assert seen.watch.picture(102.5).behind_s == 13.0
+    assert seen.watch.picture(103.2).behind_s == 0.0
+
+
+def test_a_standstill_that_is_made_up_for_is_not_being_behind() -> None:
+    seen = Seen()
+    for opened in (100.2, 110.0, 120.0):  # the first of them as the exchange opens
+        seen.see(behind(opened + 3.0, 3.0), behind(opened + 3.1, 0.4))
+        assert seen.watch.picture(opened + 3.2).behind_s == 0.0
+
+
+def test_steps_that_are_late_now_and_then_are_not_being_behind() -> None:
+    seen = Seen()
+    for n in range(20):  # at sixty times the speed a few milliseconds are late
+        seen.see(behind(101 + n / 4, 0.02, exchange_s=1.2))
+        assert seen.watch.picture(101.1 + n / 4).behind_s == 0.0
+
+
+def test_steps_that_take_longer_than_they_may_are_being_behind() -> None:
+    seen = Seen()
+    for n in range(5):  # each takes half a second, and the next is due long before it ends
+        seen.see(behind(101 + n / 2, 0.4 * (n + 1)))
+    assert seen.watch.picture(103.4).behind_s == 12.0
 
 
 @pytest.mark.parametrize("name", ["\x1b[2Jevil", "a\nb", "x" * 1000])
