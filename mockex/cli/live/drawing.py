@@ -230,9 +230,9 @@ def _life(row: FaultRow) -> str:
         return "FAILED"
     if row.lasts:
         return "LASTS" if row.times_seen else "WAITS"
-    if row.times_seen:
-        return "seen"
-    return "ended" if row.over else "injected"
+    if row.over:
+        return "ended"
+    return "seen" if row.times_seen else "injected"
 
 
 def duration(seconds: float) -> str:

@@ -21,6 +21,7 @@ from mockex.server.journal import (
     Delivered,
     Ended,
     Joined,
+    Lagged,
     Left,
     Opened,
     Refused,
@@ -231,7 +232,8 @@ class Watch:
         self._take(entry)
         at_s = entry.t - self._opened_at
         words = self._teller.told(entry)
-        lines = [Line(at_s, str(words))] if worth_a_line(entry) else []
+        unnoticed = isinstance(entry, Lagged) and not self._open  # as when the exchange starts
+        lines = [Line(at_s, str(words))] if worth_a_line(entry) and not unnoticed else []
         lines += [
             Line(at_s, text, urgent=True)
             for text in self._doubled.apply(entry, self._connections, self._owners)

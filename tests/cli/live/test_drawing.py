@@ -101,7 +101,7 @@ def test_of_connections_and_faults_the_first_are_shown_in_the_order_that_they_ca
         (0, True, False, "", "WAITS"),
         (1, True, False, "", "LASTS"),
         (1, False, False, "", "seen"),
-        (1, False, True, "", "seen"),
+        (1, False, True, "", "ended"),
         (0, False, True, "", "ended"),
         (0, False, True, "nobody", "FAILED"),
     ],

@@ -322,6 +322,8 @@ def test_where_not_all_fit_faults_that_do_something_still_come_first_then_the_ne
 
 def test_that_the_exchange_stood_still_has_a_line_where_it_matters() -> None:
     seen = Seen()
+    assert seen.see(Lagged(t=101, late_s=0.3)) == []  # nobody is there
+    seen.opens(1, S)
     assert seen.see(Lagged(t=101, late_s=0.02)) == []
     assert seen.see(Lagged(t=102, late_s=0.3)) == ["the exchange itself stood still for 300 ms"]
 
