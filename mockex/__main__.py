@@ -7,12 +7,13 @@ from typing import NoReturn
 
 
 def main() -> NoReturn:
-    """Run it. A Ctrl-C while it is imported ends as one while it runs."""
+    """Run it. A Ctrl-C while it is imported, or at its very end, ends as one while it runs."""
     try:
         from mockex.cli import main as run
+
+        run()
     except KeyboardInterrupt:
         sys.exit(2)
-    run()
 
 
 if __name__ == "__main__":

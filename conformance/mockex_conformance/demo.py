@@ -10,8 +10,10 @@ stand in `incident` and are only compared.
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -93,8 +95,15 @@ def run(
     verdicts = finished.result.verdicts
     how = QUICK if quick else FULL
     people.print(Text(f"Measuring them through {how.rounds} resets of everything"))
-    measured = asyncio.run(measure_all(testees, reasons(verdicts), out, seed, how))
-    (out / ".start-lock").unlink(missing_ok=True)
+    try:
+        with _sigterm_as_ctrl_c():
+            measured = asyncio.run(measure_all(testees, reasons(verdicts), out, seed, how))
+    except KeyboardInterrupt:
+        running.write_reports(finished)
+        complain(f"interrupted while measuring; what was judged is in {out / 'report.html'}")
+        return ExitCode.INTERRUPTED
+    finally:
+        (out / ".start-lock").unlink(missing_ok=True)
     comparisons = [
         story.compare(verdicts, story.name_of(language, fix), story.name_of(language, story.BUG))
         for fix in story.FIXES
@@ -114,6 +123,16 @@ def run(
     else:
         show_all(screen, finished, incident)
     return code
+
+
+@contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """Both end what an event loop runs, instead of the process around it."""
+    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def write_all(finished: Finished, incident: Incident) -> None:

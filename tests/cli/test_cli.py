@@ -674,9 +674,19 @@ runpy.run_module("mockex", run_name="__main__")
 """
 
 
-def test_ctrl_c_while_it_is_imported_is_no_traceback() -> None:
+INTERRUPTED_LATE = """
+import runpy, sys, mockex.cli
+def late():
+    raise KeyboardInterrupt
+mockex.cli.main = late
+runpy.run_module("mockex", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("program", [INTERRUPTED_EARLY, INTERRUPTED_LATE])
+def test_ctrl_c_before_and_after_what_is_asked_for_is_no_traceback(program: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED_EARLY],
+        [sys.executable, "-c", program],
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (ExitCode.INTERRUPTED, "", "")

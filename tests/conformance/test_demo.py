@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mockex import cli
 from mockex.cli import ExitCode
-from mockex_conformance import demo
+from mockex_conformance import demo, incident
 from mockex_conformance.incident import Round, Rounds
 from mockex_conformance.report.terminal import console
 from mockex_conformance.verdict import CaseVerdict, Finding, Level, Severity, Verdict
@@ -32,6 +36,33 @@ def judged(testee: str, number: str, verdict: str, **more: Any) -> CaseVerdict:
 
 def rounds(testee: str, *live: int) -> Rounds:
     return Rounds(testee, "usdm", tuple(Round(i, n, n, n + 5, 4.2 * n) for i, n in enumerate(live)))
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_while_it_measures_it_leaves_the_page_of_what_was_judged(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    number: signal.Signals,
+) -> None:
+    monkeypatch.setattr(demo, "testee_names", lambda: [incident.REFERENCE])
+    monkeypatch.setattr(incident, "CASES", ("CONN-01",))
+
+    async def interrupted(*_: object) -> None:
+        signal.raise_signal(number)
+        await asyncio.sleep(3600)
+
+    monkeypatch.setattr(demo, "measure_all", interrupted)
+    before = signal.getsignal(signal.SIGTERM)
+    out = tmp_path / "out"
+    assert cli.run(["demo", "--quick", "--out", str(out)]) == ExitCode.INTERRUPTED
+    said = f"mockex: interrupted while measuring; what was judged is in {out}/report.html\n"
+    assert capsys.readouterr().err.endswith(said)
+    assert (out / "report.html").exists()
+    assert (out / "junit.xml").exists()
+    assert not (out / ".start-lock").exists()
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_the_rounds_are_told_beside_the_record() -> None:

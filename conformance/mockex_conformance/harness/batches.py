@@ -73,8 +73,8 @@ def run(
         verdicts.append(verdict)
         on_event(verdict)
 
-    waiting = deque(_prepare(plan, patience or Patience(), tell))
-    with Interrupts() as interrupts:
+    with Interrupts() as interrupts:  # verdicts are told from here on, and no line is to be cut
+        waiting = deque(_prepare(plan, patience or Patience(), tell))
         _work_through(waiting, plan.jobs or os.cpu_count() or 1, tell, interrupts)
     return verdicts
 
@@ -160,6 +160,8 @@ def _fork(batch: _Batch) -> None:
     pid = os.fork()
     if pid:
         os.close(theirs)
+        with suppress(OSError):  # it does so itself, too; whoever is first, it can be ended at once
+            os.setpgid(pid, pid)
         batch.pid, batch.pipe = pid, ours
         return
     code = 1
