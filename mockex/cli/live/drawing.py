@@ -111,14 +111,13 @@ def _head(picture: Picture, facts: Facts, pace: Pace, width: int) -> list[Row]:
     if picture.requests_refused:
         rest += f" ({picture.requests_refused} refused)"
     market = f"{facts.market} x{pace.speed:g}, {pace.updates_per_s:.0f} updates/s"
-    if picture.behind_s:
-        market += f", BEHIND by {picture.behind_s:.1f} s"
+    behind = f"BEHIND by {picture.behind_s:.1f} s" if picture.behind_s else ""
     up = f"up {duration(picture.up_s)}"
     if width < NARROW:
-        rows = [f"{facts.profile} {up}; {flow}", counts]
+        rows = [f"{facts.profile} {up}; {flow}", counts, *filter(None, [behind])]
     else:
         rows = [
-            f"{facts.profile}; seed {facts.seed}; {up}; market {market}",
+            f"{facts.profile}; seed {facts.seed}; {up}; market {market}{behind and f', {behind}'}",
             f"connections {counts}; {flow}; {rest}",
         ]
     if not (picture.connections_all or picture.over or picture.refused):

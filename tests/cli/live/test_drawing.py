@@ -122,6 +122,7 @@ def test_an_exchange_that_nobody_has_come_to_says_where_to_begin() -> None:
 
 def test_an_exchange_that_is_behind_says_so() -> None:
     assert "BEHIND by 12.0 s" in shown(picture(behind_s=12.0))[1]
+    assert "BEHIND by 12.0 s" in shown(picture(behind_s=12.0), width=39)
 
 
 def test_a_long_line_of_what_happened_is_wrapped_below_its_beginning() -> None:
