@@ -40,6 +40,7 @@ ALLOWED: dict[str, set[str]] = {
     "cli.record": FIRST | {"cli", "recording"},
     "cli.faults": FIRST | {"cli", "faults", "admin_client"},
     "cli.faults_shown": FIRST | {"cli", "faults"},
+    "cli.script_checked": FIRST | {"faults"},
     "admin_client": FIRST,
     "cli.doctor": FIRST | {"cli", "config", "doctor", "faults.provisioning"},
     "doctor": FIRST | {"faults.provisioning"},

@@ -1,8 +1,4 @@
-"""A testee that a person talks to, and what is shown of it, line by line.
-
-`>` is said by the testee, `<` is told to it, `~` happens at the exchange, `|` is a print, `!` is
-wrong.
-"""
+"""A testee that a person talks to, and what is shown of it, line by line: as text, or as JSON."""
 
 from __future__ import annotations
 
@@ -10,10 +6,14 @@ import asyncio
 import json
 import signal
 from collections.abc import Callable, Collection
-from typing import Any
+from enum import StrEnum
+from typing import Any, Protocol
 
+import msgspec
 from rich.text import Text
 
+from mockex.cli import say_json
+from mockex.server.journal import AnyEntry
 from mockex_conformance.description import Description
 from mockex_conformance.errors import ProtocolBroken
 from mockex_conformance.harness import protocol
@@ -25,37 +25,91 @@ HELLO_WITHIN_S = 10.0
 ANSWER_WITHIN_S = 10.0
 _QUIT_WITHIN_S = 2.0
 _MOST_SHOWN = 4000  # characters of a line
-_STYLES = {">": "green", "<": "cyan", "~": "dim", "|": "dim", "!": "bold red"}
 
 
-class Screen:
-    """Prints lines, one for each thing that is said or happens."""
+class Kind(StrEnum):
+    """What is shown: said by the testee, told to it, happened at the exchange, printed by the
+    testee, wrong with it (the exit code is then 1), or noted for who types."""
 
-    def __init__(self, out: QuietConsole, hidden: Collection[str] = ()) -> None:
-        self._out = out
-        self._hidden = hidden
+    SAID = "said"
+    TOLD = "told"
+    HAPPENED = "happened"
+    PRINTED = "printed"
+    WRONG = "wrong"
+    NOTED = "noted"
 
-    def show(self, sign: str, text: str, method: str = "") -> None:
-        """One line; notifications of a hidden `method` are left out."""
-        if method not in self._hidden or not method:
-            for line in text.split("\n"):
-                if len(line) > _MOST_SHOWN:
-                    line = f"{line[:_MOST_SHOWN]}… ({len(line)} characters)"
-                shown = Text(f"{sign} ", style=_STYLES[sign]).append(line)
-                self._out.print(shown, soft_wrap=True)
+
+_SIGNS = {
+    Kind.SAID: ("> ", "green"),
+    Kind.TOLD: ("< ", "cyan"),
+    Kind.HAPPENED: ("~ ", "dim"),
+    Kind.PRINTED: ("| ", "dim"),
+    Kind.WRONG: ("! ", "bold red"),
+    Kind.NOTED: ("! ", "bold red"),
+}
+
+
+class Show(Protocol):
+    """Shows one thing; what happened at the exchange comes with its entry of the journal."""
+
+    def __call__(self, kind: Kind, text: str, entry: AnyEntry | None = None, /) -> None: ...
+
+
+class TryLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A line of `mockex try --json`. `t` is in seconds, on the clock of the journal; `message` is
+    what was said or told, if it is a JSON object, `entry` what happened, as the journal has it."""
+
+    t: float
+    kind: Kind
+    text: str
+    message: dict[str, Any] | None = None
+    entry: AnyEntry | None = None
+
+
+def on_screen(out: QuietConsole) -> Show:
+    """Lines of text with a sign before each."""
+
+    def show(kind: Kind, text: str, _entry: AnyEntry | None = None, /) -> None:
+        sign, style = _SIGNS[kind]
+        for line in text.split("\n"):
+            if len(line) > _MOST_SHOWN:
+                line = f"{line[:_MOST_SHOWN]}… ({len(line)} characters)"
+            out.print(Text(sign, style=style).append(line), soft_wrap=True)
+
+    return show
+
+
+def as_json(kind: Kind, text: str, entry: AnyEntry | None = None, /) -> None:
+    """One JSON object a line."""
+    t = asyncio.get_running_loop().time()
+    message = _object(text) if kind in (Kind.SAID, Kind.TOLD) else None
+    line = TryLine(t=t, kind=kind, text=text, message=message, entry=entry)
+    try:
+        say_json(line)
+    except RecursionError:  # nested as deeply as could just be read
+        say_json(msgspec.structs.replace(line, message=None))
+
+
+def _object(text: str) -> dict[str, Any] | None:
+    try:
+        return msgspec.json.decode(text, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return None
 
 
 class Conversation(Process):
     """A testee that a person talks to: every line is shown, and a bad one ends nothing. `granted`
-    gets each request that was answered without an error, and when it was sent, in loop time."""
+    gets each request that was answered without an error, and when it was sent, in loop time;
+    notifications of a `hidden` method are not shown."""
 
     def __init__(
         self,
         testee: Description,
         command: list[str],
         env: dict[str, str],
-        screen: Screen,
+        show: Show,
         granted: Callable[[dict[str, Any], float], None],
+        hidden: Collection[str] = (),
     ) -> None:
         self.over = asyncio.Event()  # it has ended, or the person has had enough
         super().__init__(
@@ -68,7 +122,8 @@ class Conversation(Process):
             changed=self.over.set,
         )
         self._level = testee.level
-        self._screen = screen
+        self._show = show
+        self._hidden = hidden
         self._granted = granted
         self._asked: dict[int, tuple[dict[str, Any], float]] = {}
         self._told_to_quit = False
@@ -85,9 +140,10 @@ class Conversation(Process):
             self._budget.count(line, asyncio.get_running_loop().time())
             message = protocol.read(line)
         except ProtocolBroken as broken:
-            self._screen.show(">", text)
+            self._show(Kind.SAID, text)
             return self._complain(broken)
-        self._screen.show(">", text, getattr(message, "method", ""))
+        if getattr(message, "method", None) not in self._hidden:
+            self._show(Kind.SAID, text)
         try:
             self._heard(message)
         except ProtocolBroken as broken:
@@ -95,7 +151,7 @@ class Conversation(Process):
 
     def _print(self, lines: bytes) -> None:
         if text := lines.decode("utf-8", "replace").strip("\n"):
-            self._screen.show("|", text)
+            self._show(Kind.PRINTED, text)
 
     def _complain(self, broken: ProtocolBroken) -> None:
         self.miss(str(broken))
@@ -130,14 +186,14 @@ class Conversation(Process):
         try:
             message = request(text, self._numbers + 1)
         except Untyped as why:
-            self._screen.show("!", str(why))
+            self._show(Kind.NOTED, str(why))
             return False
         if isinstance(number := message["id"], int):
             self._numbers = max(self._numbers, number)
             self._asked[number] = (message, asyncio.get_running_loop().time())
         self._told_to_quit |= message.get("method") == "quit"
         line = json.dumps(message, separators=(",", ":"))
-        self._screen.show("<", line)
+        self._show(Kind.TOLD, line)
         self._answered.clear()
         self.send(line.encode() + b"\n")
         return True
@@ -154,7 +210,7 @@ class Conversation(Process):
     def miss(self, what: str) -> None:
         """Say what did not come about; the testee is wrong."""
         self.wrong += 1
-        self._screen.show("!", what)
+        self._show(Kind.WRONG, what)
 
     async def until(self, event: asyncio.Event, within_s: float) -> bool:
         """Whether `event` came in time; that it is over is good, too."""
@@ -174,5 +230,5 @@ class Conversation(Process):
         self.signal(signal.SIGTERM)
         await self.wait(close_s)
         if left := await self.wait_for_rest(close_s):
-            self._screen.show("!", f"still there, and ended by us: {', '.join(left)}")
+            self._show(Kind.NOTED, f"still there, and ended by us: {', '.join(left)}")
         await self.kill()

@@ -178,6 +178,7 @@ _NAMED: dict[str, tuple[str, Callable[[], Schema]]] = {
     "explore": ("explore --json", _plain(results.Explored)),
     "cases": ("cases --json", _list_of(results.CaseListed)),
     "cases-explain": ("cases explain --json", _list_of(results.CaseExplained)),
+    "try": ("a line of try --json", _lazily("mockex_conformance.conversation", "TryLine")),
     "init": ("init --json", _plain(results.Begun)),
     "schema": ("schema --json", _list_of(results.Named)),
     "doctor": ("doctor --json", _plain(Diagnosis)),
@@ -189,6 +190,10 @@ _NAMED: dict[str, tuple[str, Callable[[], Schema]]] = {
     "ready": ("the line of serve --json", _ready),
     "fault": ("faults add --json", _lazily(_ADMIN, "FaultTold")),
     "faults-list": ("faults list and faults clear --json", _lazily(_ADMIN, "FaultTold", many=True)),
+    "faults-check": (
+        "faults check --json",
+        _lazily("mockex.cli.script_checked", "ScriptChecked"),
+    ),
     "faults-run": ("a line of faults run --json", _script_moments),
     "fault-kind": ("faults types KIND --json", _lazily("mockex.faults.catalogue", "Kind")),
     "faults-types": (

@@ -24,7 +24,7 @@ from mockex.cli import ExitCode
 from mockex.server.journal import AnyEntry
 from mockex.server.words import Teller, worth_a_line
 from mockex_conformance.cases.streams import SYMBOLS, default_streams
-from mockex_conformance.conversation import Conversation, Screen
+from mockex_conformance.conversation import Conversation, Kind, Show, as_json, on_screen
 from mockex_conformance.description import Description
 from mockex_conformance.errors import CannotRun
 from mockex_conformance.harness.process import adopt_orphans, fill, prepared
@@ -54,6 +54,7 @@ class Trial:
     stay_s: float = 0.0  # after the last request
     hidden: Collection[str] = ()  # notifications that are not shown
     starts: bool = True  # `start` is sent before anything that is typed
+    as_json: bool = False  # how it is shown
 
     @property
     def claim(self) -> str:
@@ -70,7 +71,8 @@ def run(trial: Trial) -> ExitCode:
     """
     adopt_orphans()
     build(trial.testee)
-    return asyncio.run(_talk(trial, Screen(console(sys.stdout), trial.hidden)))
+    show = as_json if trial.as_json else on_screen(console(sys.stdout))
+    return asyncio.run(_talk(trial, show))
 
 
 def build(testee: Description) -> None:
@@ -90,7 +92,7 @@ def build(testee: Description) -> None:
         raise CannotRun(f"its build failed with {code}")
 
 
-async def _talk(trial: Trial, screen: Screen) -> ExitCode:
+async def _talk(trial: Trial, show: Show) -> ExitCode:
     testee = msgspec.structs.replace(trial.testee, level=trial.level)
     streams = trial.streams or testee.streams or default_streams(trial.profile)
     teller = Teller()
@@ -98,7 +100,7 @@ async def _talk(trial: Trial, screen: Screen) -> ExitCode:
     def look(entry: AnyEntry) -> None:
         words = teller.told(entry)
         if worth_a_line(entry):
-            screen.show("~", str(words))
+            show(Kind.HAPPENED, str(words), entry)
         flow.look()
 
     async with mockex.serve(trial.profile, seed=trial.seed, symbols=SYMBOLS) as exchange:
@@ -114,14 +116,14 @@ async def _talk(trial: Trial, screen: Screen) -> ExitCode:
                 "MOCKEX_STREAMS": ",".join(streams),
             },
         )
-        conversation = Conversation(testee, command, env, screen, flow.granted)
+        conversation = Conversation(testee, command, env, show, flow.granted, trial.hidden)
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, conversation.over.set)
         with tempfile.TemporaryDirectory() as folder:
             await conversation.start(Path(folder, "lock"))
         try:
             await conversation.listen()
-            await _Talk(trial, screen, conversation, flow).to_the_end()
+            await _Talk(trial, show, conversation, flow).to_the_end()
         finally:
             await conversation.end(testee.limits.close_ms / 1000)
             conversation.close()
@@ -133,7 +135,7 @@ class _Talk:
     """The person's part of it."""
 
     trial: Trial
-    screen: Screen
+    show: Show
     conversation: Conversation
     flow: Flow
 
@@ -160,14 +162,14 @@ class _Talk:
         try:
             waits = wait(text)
         except Untyped as why:
-            self.screen.show("!", str(why))
+            self.show(Kind.NOTED, str(why))
             return
         if waits is not None:
             await self._wait(waits)
         elif text == "help":
-            self.screen.show("|", HELP)
+            _to_person(HELP)
         elif text and self.trial.level < 2:
-            self.screen.show("!", f"{self.trial.claim} and takes no requests; {_ANYWAY}")
+            self.show(Kind.NOTED, f"{self.trial.claim} and takes no requests; {_ANYWAY}")
         elif text and self.conversation.ask(text) and not by_hand:
             await self.conversation.answered()
 
@@ -180,7 +182,7 @@ class _Talk:
             missing = ", ".join(self.flow.missing()) or "nothing was connected anew"
             self.conversation.miss(f"not live within {waits.seconds:g} s: {missing}")
         elif self.flow.live.is_set():
-            self.screen.show("~", f"live: {', '.join(sorted(self.flow.wanted))}")
+            self.show(Kind.HAPPENED, f"live: {', '.join(sorted(self.flow.wanted))}")
 
 
 def _to_person(text: str) -> None:

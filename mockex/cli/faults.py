@@ -218,16 +218,28 @@ def types(kind: str | None, as_json: bool) -> None:
 
 @faults.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-def check(file: Path) -> None:
+@_as_json
+def check(file: Path, as_json: bool) -> int:
     """Say what is wrong with a fault script; nothing is run.
 
     The exit code is 4 if something is.
     """
+    from mockex.cli.script_checked import ScriptChecked
     from mockex.faults.script_reading import read
 
-    script = read(file)
+    try:
+        script = read(file)
+    except ScriptError as error:
+        if not as_json:
+            raise
+        say_json(ScriptChecked.wrong(error))
+        return ExitCode.USAGE
+    if as_json:
+        say_json(ScriptChecked.right(script))
+        return ExitCode.OK
     steps = "1 step" if len(script.steps) == 1 else f"{len(script.steps)} steps"
     say(f"{file}: {steps}, seed {script.seed}: nothing is wrong")
+    return ExitCode.OK
 
 
 @faults.command()

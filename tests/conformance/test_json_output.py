@@ -129,6 +129,41 @@ def test_kinds_of_faults(said: Said) -> None:
     assert said("faults", "types", "reset", by="fault-kind") in kinds
 
 
+def test_a_fault_script_that_is_right_and_one_that_is_not(said: Said, tmp_path: Path) -> None:
+    script = tmp_path / "a.toml"
+    script.write_text(
+        'seed = 3\n[[fault]]\nat = "100ms"\nfault = "Reset"\n'
+        '[[fault]]\nevery = "2s"\njitter = "10ms"\nuntil = "9s"\nfault = "Reset"\nall = true\n'
+        '[[fault]]\nafter = "1s"\nfor = "4s"\nfault = "Stall"\nscope = "data"\n'
+        '[[fault]]\nafter = {events = 3, stream = "a@trade"}\nfault = "Reset"\n'
+    )
+    told = said("faults", "check", "a.toml", by="faults-check")
+    assert (told["file"], told["seed"], told["problems"]) == ("a.toml", 3, [])
+    steps = [
+        {key: value for key, value in step.items() if value not in (None, 0.0)}
+        for step in told["steps"]
+    ]
+    assert steps == [
+        {"line": 2, "fault": "Reset", "fields": {}, "at_s": 0.1},
+        {"line": 5, "fault": "Reset", "fields": {"all": True}, "every_s": 2.0, "jitter_s": 0.01,
+         "until_s": 9.0},
+        {"line": 11, "fault": "Stall", "fields": {"scope": "data"}, "after_s": 1.0, "for_s": 4.0},
+        {"line": 16, "fault": "Reset", "fields": {}, "after_events": 3, "stream": "a@trade"},
+    ]  # fmt: skip
+
+    script.write_text('[[fault]]\nat = "0s"\nfault = "Rest"\nal = 1\n' + "[[fault]]\n" * 40)
+    told = said("faults", "check", "a.toml", by="faults-check", code=ExitCode.USAGE)
+    assert (told["file"], told["seed"], told["steps"]) == ("a.toml", None, [])
+    assert told["problems"][0] == {
+        "file": "a.toml", "line": 3, "key": "fault",
+        "message": "'Rest' is no fault, nearest is 'Reset'",
+    }  # fmt: skip
+    assert len(told["problems"]) == 81, "all of them, for a machine"
+    script.write_text("[[fault]\n")
+    told = said("faults", "check", "a.toml", by="faults-check", code=ExitCode.USAGE)
+    assert [(one["line"], one["key"]) for one in told["problems"]] == [(1, "")]
+
+
 def test_the_demo() -> None:
     verdicts = [judged("incident-go-bug", "CONN-01", "FAIL"), judged("reference", "HB-01", "PASS")]
     incident = Incident(

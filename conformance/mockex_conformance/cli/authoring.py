@@ -105,6 +105,7 @@ def init(language: str, folder: Path, as_json: bool) -> None:
     mockex try my-adapter/
     echo 'wait live' | mockex try reference --for 2
     mockex try --level 0 -- node adapter.js
+    mockex try my-adapter/ --json < requests.txt
     """,
 )
 @click.argument(
@@ -130,6 +131,7 @@ def init(language: str, folder: Path, as_json: bool) -> None:
     help="Stay so long after the last request.",
 )  # fmt: skip
 @seed_option
+@option("--json", "as_json", is_flag=True, help="What is shown as JSON, an object a line.")
 @click.pass_context
 def try_(
     ctx: click.Context,
@@ -142,6 +144,7 @@ def try_(
     hidden: tuple[str, ...],
     stay_s: float,
     seed: int,
+    as_json: bool,
 ) -> None:
     """Talk to one testee by hand, against a healthy exchange.
 
@@ -164,6 +167,7 @@ def try_(
         stay_s=stay_s,
         seed=seed,
         starts=not no_start,
+        as_json=as_json,
     )
     ctx.exit(trying.run(trial))
 
