@@ -36,7 +36,7 @@ _LONGEST = 160  # characters of what somebody else wrote
 _MOST_NAMES = 5
 # A lag that has words. A shorter one changes no verdict by itself: 50 ms is the shortest time that
 # one turns on (that of a retry "at once"), and every machine is late by less, many times a minute.
-STOOD_STILL_S = 0.05
+_STOOD_STILL_S = 0.05
 _BY = {"client": "by the client", "server": "by the exchange"}
 
 
@@ -91,7 +91,7 @@ def worth_a_line(entry: AnyEntry) -> bool:
         case Requested(status=status):
             return status >= 400
         case Lagged(late_s=late_s):
-            return late_s >= STOOD_STILL_S
+            return late_s >= _STOOD_STILL_S
         case Upgraded() | Refused() | Unsubscribed() | Slowed() | Ended() | Faulted() | Retimed():
             return True
         case _:
@@ -151,7 +151,7 @@ def _around(entry: AnyEntry) -> Words | None:
             return Words(None, "fault", f"{entry.fault} {entry.kind} {_faulted(entry)}")
         case Retimed():
             return Words(None, "the clock", _retimed(entry))
-        case Lagged(late_s=late_s) if late_s >= STOOD_STILL_S:
+        case Lagged(late_s=late_s) if late_s >= _STOOD_STILL_S:
             return Words(None, "the exchange", f"itself stood still for {span(late_s)}")
         case Behind(late_s=late_s):
             return Words(None, "the market", f"ran {span(late_s)} late")

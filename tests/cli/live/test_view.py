@@ -21,7 +21,7 @@ import mockex
 from mockex.cli import ExitCode
 from mockex.cli.live.programs import Programs
 from mockex.cli.live.view import View, live_view
-from mockex.faults import Stall
+from mockex.faults import HangUpgrade, Stall
 from mockex.server.desk import Desk
 from tests.cli.live.terminal import Terminal
 
@@ -186,6 +186,19 @@ async def test_a_fault_that_lasts_and_what_could_not_be_done_are_shown(
             await until(terminal, r"^1  Stall  LASTS    1x  c1")
             desk.tell("fault 2: nobody is there")
             await until(terminal, "!! fault 2: nobody is there")
+
+
+async def test_a_fault_that_is_cleared_before_it_was_seen_is_shown_so(
+    terminal: Terminal, out: TextIO
+) -> None:
+    async with mockex.serve("usdm", seed=7) as exchange:
+        desk = Desk(exchange)
+        async with live_view(exchange, desk, [], out):
+            number = desk.inject(HangUpgrade()).id
+            await until(terminal, r"^1  HangUpgrade  WAITS    0x")
+            assert desk.calm() == [number]
+            text = await until(terminal, r"^1  HangUpgrade  ended    0x")
+    assert "fault 1 HangUpgrade ended, never seen" in text
 
 
 async def test_a_delivery_that_is_doubled_between_two_turns_is_told_all_the_same(
