@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import jsonschema
 import msgspec
 import pytest
 
-from mockex.cli import ExitCode
+from mockex.cli import ExitCode, cli
 from mockex.cli import run as mockex
+from mockex.config import leaves
 from mockex_conformance import schema
 from mockex_conformance.case import all_cases
 from mockex_conformance.demo import DemoResult
@@ -92,6 +94,37 @@ def test_schemas_a_new_testee_and_settings(said: Said, tmp_path: Path) -> None:
     (tmp_path / "mockex.toml").write_text("[conform]\njobs = 2\n")
     told = said("doctor", "--config", by="settings")
     assert told["file"] == str(tmp_path / "mockex.toml")
+
+
+WITHOUT = {
+    "cases markdown": "Markdown",
+    "completion": "a script of a shell",
+    "faults provision": "what it got is in `doctor --json`",
+    "report badge": "JSON, or a picture",
+    "report ctrf": "JSON",
+    "report html": "a page",
+    "report junit": "XML",
+    "report md": "Markdown",
+}
+
+
+def test_every_command_has_json_and_its_schema_is_named_or_it_has_another_format() -> None:
+    root = click.Context(cli)
+    page = Path(__file__).parents[2].joinpath("docs", "command-line.md").read_text()
+    rows = [line.split("|")[1] for line in page.splitlines() if "(schema/" in line and "|" in line]
+    without = set()
+    for name in cli.list_commands(root):
+        command = cli.get_command(root, name)
+        assert command is not None
+        for path, inner in leaves((name,), command):
+            if isinstance(inner, click.Group):
+                continue
+            words = " ".join(path)
+            if any("--json" in param.opts for param in inner.params):
+                assert any(f"`{words}`" in row for row in rows), words
+            else:
+                without.add(words)
+    assert without == WITHOUT.keys()
 
 
 def _told(args: list[str], capsys: pytest.CaptureFixture[str]) -> list[str]:
