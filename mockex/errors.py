@@ -7,6 +7,7 @@ MockexError
 ├── RecordingError     nothing could be recorded: the connection did not come about
 ├── BookUnknown        a replay cannot tell the book of a symbol
 ├── AdminError         the admin API of a running exchange refused, or has gone
+├── MachineLacks       the machine gives no more processes, open files or memory
 ├── RequestRejected    the client broke the protocol: `code` and `msg`, answered on the wire
 ├── FaultError         a fault could not be injected, or was not seen to take effect
 │   ├── FaultUnseen    it was injected and the journal never showed that it happened
@@ -22,6 +23,7 @@ MockexError
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -38,6 +40,26 @@ class ConfigError(MockexError):
         self.value = value
         self.expected = expected
         super().__init__(f"{setting}: {value!r} is not usable, expected {expected}")
+
+
+_LACKS = {
+    errno.EAGAIN: "no more processes may be started: raise `ulimit -u`, or end some",
+    errno.EMFILE: "too many open files: raise `ulimit -n`",
+    errno.ENFILE: "too many files are open on the whole machine",
+    errno.ENOMEM: "no memory is left: raise `ulimit -v`, or end something",
+}
+
+
+class MachineLacks(MockexError):
+    """The machine gives no more of what every program needs; says of what, and what helps."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(f"this machine: {_LACKS[error.errno or 0]}")
+
+    @staticmethod
+    def says(error: OSError) -> bool:
+        """Whether it is what the operating system says then."""
+        return error.errno in _LACKS
 
 
 class CaptureError(ConfigError):

@@ -28,7 +28,7 @@ import click
 
 from mockex import config
 from mockex.cli.help import Group as Group
-from mockex.errors import MockexError
+from mockex.errors import MachineLacks, MockexError
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -293,8 +293,11 @@ def run(args: Sequence[str] | None = None) -> int:
         # click's answer to a reader that has gone away before all of a help text was written
         return ExitCode.OK
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             complain(f"{error.filename or 'the output'}: {error.strerror}")
+            return ExitCode.USAGE
+        if MachineLacks.says(error):
+            complain(str(MachineLacks(error)))
             return ExitCode.USAGE
         if error.filename is None:
             return _broke(error)

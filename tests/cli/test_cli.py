@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pty
@@ -690,3 +691,23 @@ def test_ctrl_c_before_and_after_what_is_asked_for_is_no_traceback(program: str)
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (ExitCode.INTERRUPTED, "", "")
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.EAGAIN, "this machine: no more processes may be started: raise `ulimit -u`"),
+        (errno.EMFILE, "this machine: too many open files: raise `ulimit -n`"),
+        (errno.ENOMEM, "this machine: no memory is left: raise `ulimit -v`"),
+        (errno.EFBIG, "the output: File too large"),
+    ],
+)
+def test_what_the_machine_lacks_is_named_and_no_bug_of_ours(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, number: int, said: str
+) -> None:
+    def lacks() -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setitem(cli.cli.commands, "lacks", click.Command("lacks", callback=lacks))
+    assert cli.run(["lacks"]) == ExitCode.USAGE
+    assert capsys.readouterr().err.startswith(f"mockex: {said}")

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from mockex import sim
-from mockex.errors import NotSimulated
+from mockex.errors import MachineLacks, NotSimulated
 from mockex.sim import SimLoop
 from mockex.sim.process import current
 from mockex_conformance.description import Description
@@ -92,7 +92,13 @@ def _work_through(
             interrupts.check()
             while waiting and len(running) < side_by_side:
                 batch = waiting.popleft()
-                _fork(batch)
+                try:
+                    _fork(batch)
+                except OSError:  # no process is to be had before another has ended
+                    if not running:
+                        raise
+                    waiting.appendleft(batch)
+                    break
                 running[batch.pipe] = batch
                 selector.register(batch.pipe, selectors.EVENT_READ)
             for key, _ in selector.select(timeout=_LOOK_AGAIN_S):
@@ -155,9 +161,8 @@ def _finish(batch: _Batch, tell: Callable[[CaseVerdict], None]) -> None:
 
 
 def _fork(batch: _Batch) -> None:
-    ours, theirs = os.pipe()
     parent = os.getpid()
-    pid = os.fork()
+    ours, theirs, pid = _forked()
     if pid:
         os.close(theirs)
         with suppress(OSError):  # it does so itself, too; whoever is first, it can be ended at once
@@ -176,6 +181,17 @@ def _fork(batch: _Batch) -> None:
             code = 0
     finally:
         os._exit(code)
+
+
+def _forked() -> tuple[int, int, int]:
+    """A child: both ends of a pipe, and its pid, 0 in the child itself."""
+    ours, theirs = os.pipe()
+    try:
+        return ours, theirs, os.fork()
+    except OSError:
+        os.close(ours)
+        os.close(theirs)
+        raise
 
 
 def _work_off(batch: _Batch, pipe: int) -> None:
@@ -223,8 +239,12 @@ def _import(testee: Description, patience: Patience) -> None:
 
 def _in_a_child(job: Job, patience: Patience) -> CaseVerdict:
     """One case in a process of its own."""
-    ours, theirs = os.pipe()
-    pid = os.fork()
+    try:
+        ours, theirs, pid = _forked()
+    except OSError as error:
+        if not MachineLacks.says(error):
+            raise
+        return verdict_of(job, Verdict.ERROR, reason=str(MachineLacks(error)))
     if pid == 0:
         code = 1
         try:

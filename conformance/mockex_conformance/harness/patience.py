@@ -92,5 +92,11 @@ def limit_by_kernel(patience: Patience) -> None:
     """For this process and for good: what no handler reaches is ended by the kernel, and no file
     grows without end."""
     cpu_s = int(patience.cpu_s + 3 * _GRACE)
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (_MOST_FILE, _MOST_FILE))
+    _lower(resource.RLIMIT_CPU, cpu_s, cpu_s + 1)
+    _lower(resource.RLIMIT_FSIZE, _MOST_FILE, _MOST_FILE)
+
+
+def _lower(which: int, soft: int, hard: int) -> None:
+    """Set a limit, unless a lower one is set already: nobody but root may raise that."""
+    now = [hard if n == resource.RLIM_INFINITY else n for n in resource.getrlimit(which)]
+    resource.setrlimit(which, (min(soft, *now), min(hard, now[1])))

@@ -24,6 +24,7 @@ from typing import IO, Any
 
 import psutil
 
+from mockex.errors import MachineLacks
 from mockex_conformance.description import Description
 from mockex_conformance.errors import CannotRun, ProtocolBroken
 from mockex_conformance.harness import protocol
@@ -195,6 +196,7 @@ class Process:
 
         Raises:
             CannotRun: the program cannot be started; says why.
+            MachineLacks: no program can.
         """
         if self._stderr_path is None:
             self._stderr = os.fdopen(os.dup(2), "ab")
@@ -237,6 +239,8 @@ class Process:
             )
         except OSError as error:
             self._stderr.close()
+            if MachineLacks.says(error):  # which says nothing of the testee
+                raise MachineLacks(error) from None
             raise CannotRun(
                 f"cannot start {self._command[0]!r} in {self._cwd}: {error.strerror}; "
                 "check `command` and `cwd`"

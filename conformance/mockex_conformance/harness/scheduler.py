@@ -214,7 +214,9 @@ class _Scheduler:
     def _start_some(self) -> None:
         while self._ready and self._may_start():
             self._interrupts.check()
-            self._fork(self._ready.pop(0))
+            if not self._fork(self._ready[0]):
+                return
+            del self._ready[0]
         # A case that measures waits for a machine of its own; nothing else is started beside it.
         if self._alone and not self._ready and not self._workers:
             self._fork(self._alone.popleft())
@@ -227,21 +229,35 @@ class _Scheduler:
 
     # --- workers ---
 
-    def _fork(self, job: Job) -> None:
-        if job.case is not PROBE:
-            self._tell(Started(job.testee.name, job.case.id, job.profile))
+    def _fork(self, job: Job) -> bool:
+        """Start a job in a process of its own; False if there is none before another has ended.
+
+        Raises:
+            OSError: there is none, and no other will end.
+        """
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError, AttributeError):
                 stream.flush()
-        ours, theirs = os.pipe()
         parent = os.getpid()
-        pid = os.fork()
+        pipe: tuple[int, ...] = ()
+        try:
+            ours, theirs = pipe = os.pipe()
+            pid = os.fork()
+        except OSError:
+            for end in pipe:
+                os.close(end)
+            if not self._workers:
+                raise
+            return False
         if pid == 0:
             _be_a_worker(job, ours, theirs, parent)
         os.close(theirs)
+        if job.case is not PROBE:
+            self._tell(Started(job.testee.name, job.case.id, job.profile))
         kill_at = monotonic_s() + self._longest_s
         self._workers[ours] = _Worker(pid, ours, job, kill_at)
         self._selector.register(ours, selectors.EVENT_READ)
+        return True
 
     def _wait(self) -> None:
         for key, _ in self._selector.select(timeout=_LOOK_AGAIN_S):

@@ -7,6 +7,7 @@ landmark `outcome` if there is a moment left to write it, and the testee is gone
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import signal
@@ -30,7 +31,7 @@ import msgspec
 
 import mockex
 from mockex import Exchange, sim
-from mockex.errors import LinkError, ToxiproxyUnavailable
+from mockex.errors import LinkError, MachineLacks, ToxiproxyUnavailable
 from mockex.faults import Bandwidth
 from mockex.server.journal import Noted
 from mockex_conformance.case import (
@@ -237,6 +238,18 @@ def be_quiet(job: Job) -> None:
 
 def work(job: Job, look: Callable[[Recording], None] | None = None) -> CaseVerdict:
     """Run one job to its verdict; `look` is shown what was recorded."""
+    try:
+        return _worked(job, look)
+    except OSError as error:
+        if MachineLacks.says(error):
+            return verdict_of(job, Verdict.ERROR, reason=str(MachineLacks(error)))
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or error.filename is None:
+            raise
+        why = f"mockex: {error.filename}: {error.strerror}"
+        return verdict_of(job, Verdict.ERROR, reason=why)
+
+
+def _worked(job: Job, look: Callable[[Recording], None] | None) -> CaseVerdict:
     if job.conditions.ground is Ground.REAL:
         return asyncio.run(_interruptible(job, look))
     errors = job.out / job.stderr if job.keep else Path(os.devnull)
@@ -416,7 +429,7 @@ async def _body(case: Case, run: CaseRun) -> tuple[str, str]:
         return "gone", "the testee's process ended by itself"
     except Unseen as unseen:
         return "unseen", str(unseen)
-    except (ProtocolBroken, EntryBroken) as broken:
+    except (ProtocolBroken, EntryBroken, MachineLacks) as broken:
         return "error", str(broken)
     except (Unsupported, CannotRun) as cannot:
         return "unsupported", str(cannot)

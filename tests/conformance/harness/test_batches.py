@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import resource
 import signal
 import time
 from pathlib import Path
@@ -13,9 +15,10 @@ from mockex_conformance.case import Case, Run
 from mockex_conformance.description import Description
 from mockex_conformance.harness import batches
 from mockex_conformance.harness.ground import Ground
+from mockex_conformance.harness.patience import Patience, limit_by_kernel
 from mockex_conformance.harness.plan import Plan
 from mockex_conformance.harness.scheduler import Event
-from mockex_conformance.verdict import Level, Severity
+from mockex_conformance.verdict import Level, Severity, Verdict
 
 pytestmark = pytest.mark.timeout(40)
 
@@ -54,6 +57,49 @@ def test_an_interrupt_while_a_verdict_is_told_waits_until_it_was(tmp_path: Path)
 
     batches.run(plan(tmp_path, Level.L2), tell)  # of a level that the testee has not
     assert len(told) == 1, "and nothing is left that could be interrupted"
+
+
+def test_a_process_that_cannot_be_had_for_a_batch_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left() -> int:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(os, "fork", none_left)
+    with pytest.raises(BlockingIOError):
+        batches.run(plan(tmp_path, Level.L0), lambda _: None)
+
+
+def test_a_process_that_cannot_be_had_for_a_case_is_its_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "client.py").write_text("async def main(env, stdin, stdout): pass\n")
+    fork, calls = os.fork, 0
+
+    def one_at_most() -> int:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        return fork()
+
+    monkeypatch.setattr(os, "fork", one_at_most)
+    (verdict,) = batches.run(plan(tmp_path, Level.L0), lambda _: None)
+    assert verdict.verdict is Verdict.ERROR
+    assert verdict.reason.startswith("this machine: no more processes may be started")
+
+
+def test_limits_that_are_lower_already_stay() -> None:
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, 1 << 20))
+            limit_by_kernel(Patience())
+            code = 0 if resource.getrlimit(resource.RLIMIT_FSIZE) == (1 << 16, 1 << 20) else 2
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
 def test_a_batch_that_is_interrupted_before_it_has_begun_is_ended_at_once(

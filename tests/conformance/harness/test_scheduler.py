@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -10,10 +11,12 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import psutil
 import pytest
 
+from mockex.server.journal import Journal
 from mockex_conformance.case import Case, Run
 from mockex_conformance.description import Description, Limits
 from mockex_conformance.harness import run as run_module
@@ -205,6 +208,68 @@ def test_a_wall_clock_that_is_set_meanwhile_ends_no_case(
 
     ((verdict,), _) = judged(plan(tmp_path, case(lasts)))
     assert verdict.verdict is Verdict.PASS, verdict.reason
+
+
+def none_left(*_: object, **__: object) -> int:
+    raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+
+def test_a_machine_that_starts_no_testee_says_nothing_of_the_testee(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def live(run: Run) -> None:
+        pass
+
+    monkeypatch.setattr(subprocess, "Popen", none_left)
+    ((verdict,), _) = judged(plan(tmp_path, case(live)))
+    assert verdict.verdict is Verdict.ERROR
+    assert verdict.reason == (
+        "this machine: no more processes may be started: raise `ulimit -u`, or end some"
+    )
+
+
+def test_a_case_for_which_no_process_is_left_waits_for_the_end_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fork, calls = os.fork, 0
+
+    def two_at_most() -> int:
+        nonlocal calls
+        calls += 1
+        return none_left() if calls == 3 else fork()
+
+    async def live(run: Run) -> None:
+        pass
+
+    monkeypatch.setattr(os, "fork", two_at_most)  # the first is the start before all cases
+    verdicts, events = judged(plan(tmp_path, case(live, 1), case(live, 2), jobs=2))
+    assert [verdict.verdict for verdict in verdicts] == [Verdict.PASS, Verdict.PASS]
+    assert calls == 4
+    assert len([event for event in events if isinstance(event, Started)]) == 2
+
+
+def test_a_run_for_which_no_process_is_left_at_all_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def live(run: Run) -> None:
+        pass
+
+    monkeypatch.setattr(os, "fork", none_left)
+    with pytest.raises(BlockingIOError):
+        judged(plan(tmp_path, case(live)))
+
+
+def test_a_recording_that_the_disk_does_not_take_is_named_without_a_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def live(run: Run) -> None:
+        pass
+
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "journal/of-it.jsonl")
+    monkeypatch.setattr(Journal, "close", Mock(side_effect=full))
+    ((verdict,), _) = judged(plan(tmp_path, case(live)))
+    assert verdict.verdict is Verdict.ERROR
+    assert verdict.reason == "mockex: journal/of-it.jsonl: No space left on device"
 
 
 def test_waiting_cases_run_side_by_side_and_one_that_measures_alone(tmp_path: Path) -> None:
