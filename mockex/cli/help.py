@@ -73,7 +73,7 @@ class Choice(click.Choice[str]):
         return f"{said} Did you mean {near[0]!r}?" if near else said
 
 
-class Row(NamedTuple):
+class Together(NamedTuple):
     """Options that are understood together, as one line of the help. Each keeps a text of its own,
     which shells show where they complete it."""
 
@@ -90,7 +90,7 @@ class Command(click.Command):
     def __init__(
         self,
         *args: Any,
-        parts: Mapping[str, Sequence[str | Row]] | None = None,
+        parts: Mapping[str, Sequence[str | Together]] | None = None,
         examples: str = "",
         **more: Any,
     ) -> None:
@@ -156,7 +156,7 @@ def show_examples(formatter: click.HelpFormatter, examples: str) -> None:
             formatter.write(f"  {line.strip()}\n")
 
 
-def _row(left: dict[str, tuple[str, str]], part: str | Row) -> tuple[str, str]:
+def _row(left: dict[str, tuple[str, str]], part: str | Together) -> tuple[str, str]:
     """The line of `part`, whose options are then no longer `left`."""
     if isinstance(part, str):
         return left.pop(part)

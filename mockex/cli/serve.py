@@ -16,7 +16,7 @@ import click
 from click.core import ParameterSource
 
 from mockex.cli import complain, say
-from mockex.cli.help import Command, Row, option
+from mockex.cli.help import Command, Together, option
 from mockex.cli.hints import LIST, hint_lines, hints_named
 from mockex.errors import ConfigError
 from mockex.faults.link import LinkTerms
@@ -68,18 +68,18 @@ def _hints(ctx: click.Context, _param: click.Parameter, value: str) -> tuple[str
     parts={
         "What it is": (
             "profile", "symbols", "seed", "speed", "market",
-            Row(("rate", "volatility"), "How often, how far a walk moves, times the usual."),
+            Together(("rate", "volatility"), "How often, how far a walk moves, times the usual."),
             "loop", "lenient",
         ),
         "Where it is": (
             "host",
-            Row(("port", "rest_port"), "Of streams, of REST; 0: any free one.  [default: 0]"),
+            Together(("port", "rest_port"), "Of streams, of REST; 0: any free one.  [default: 0]"),
             "admin_port", "no_admin", "tls", "authority",
         ),
         "What goes wrong": ("script", "link", "toxiproxy"),
         "What comes out": (
             "hints",
-            Row(("plain", "as_json"), "The ready line alone, as text or as an object."),
+            Together(("plain", "as_json"), "The ready line alone, as text or as an object."),
             "ready_file", "journal", "exit_after", "help",
         ),
     },

@@ -303,6 +303,15 @@ def test_what_is_typed_wrong_is_said_and_not_sent(program: Callable[..., list[st
     assert code == 0
 
 
+def test_help_is_for_who_types_and_no_part_of_the_result(program: Callable[..., list[str]]) -> None:
+    done = subprocess.run(
+        program(TESTEE + RIGHT), input="help\n", capture_output=True, text=True, timeout=60
+    )
+    assert "subscribe STREAM" in done.stderr
+    assert "subscribe STREAM" not in done.stdout
+    assert done.returncode == 0
+
+
 def test_one_that_ends_by_itself_is_told(program: Callable[..., list[str]]) -> None:
     lines, code = talked(program(TESTEE + "    sys.exit(3)\n"), "close\n")
     assert lines[-1] == "! it ended by itself with exit code 3"
