@@ -118,6 +118,8 @@ def run(
     )
     write_all(finished, incident)
     code = exit_code(verdicts)
+    if code is ExitCode.OK and any(r.ended for r in measured):
+        code = ExitCode.UNJUDGED
     if as_json:
         say_json(DemoResult(exit_code=code, result=of_run(finished), incident=incident))
     else:
@@ -200,8 +202,6 @@ def show_rounds(out: Console, measured: Sequence[Rounds]) -> None:
             )
         out.print(table)
         out.print(Text(fit_sentence(rounds)))
-        if rounds.ended:
-            out.print(Text(rounds.ended))
     out.print()
     table = _table("the record of 2025-12-03", "goroutines", "KB/s")
     for row in story.RECORD_ROWS:
@@ -226,6 +226,9 @@ def show_rounds(out: Console, measured: Sequence[Rounds]) -> None:
             " ".join(str(n) for n in wanted[: len(rounds.rounds)]),
         )
     out.print(table)
+    for rounds in measured:
+        if rounds.ended:
+            out.print(Text(f"{rounds.testee}: {rounds.ended}"))
 
 
 def fit_sentence(rounds: Rounds) -> str:

@@ -163,7 +163,7 @@ async def measure(testee: Description, out: Path, seed: int, how: Measuring) -> 
         except CannotRun as error:
             return Rounds(testee.name, PROFILE, skipped=str(error))
         except (TimeoutError, NotLive, ProtocolBroken) as error:
-            ended = f"ended in round {len(done)}: {error or 'the stream is not delivered'}"
+            ended = f"ended in round {len(done)}: {str(error) or 'the stream is not delivered'}"
         finally:
             testing.note("body-over")
             await testing.stop()

@@ -12,7 +12,7 @@ import pytest
 
 from mockex import cli
 from mockex.cli import ExitCode
-from mockex_conformance import demo, incident
+from mockex_conformance import demo, incident, measuring
 from mockex_conformance.incident import Round, Rounds
 from mockex_conformance.report.terminal import console
 from mockex_conformance.verdict import CaseVerdict, Finding, Level, Severity, Verdict
@@ -63,6 +63,20 @@ def test_interrupted_while_it_measures_it_leaves_the_page_of_what_was_judged(
     assert (out / "junit.xml").exists()
     assert not (out / ".start-lock").exists()
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_rounds_that_could_not_be_measured_are_no_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(demo, "testee_names", lambda: [incident.REFERENCE])
+    monkeypatch.setattr(incident, "CASES", ("CONN-01",))
+
+    async def delivers_nothing(*_: object) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr(measuring, "settle", delivers_nothing)
+    assert cli.run(["demo", "--quick", "--out", str(tmp_path / "out")]) == ExitCode.UNJUDGED
+    assert "reference: ended in round 0: the stream is not delivered\n" in capsys.readouterr().out
 
 
 def test_the_rounds_are_told_beside_the_record() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 
 from mockex.server.journal import Sampled
+from mockex_conformance.observers import linux
 
 PERIOD_S = 0.2
 OWNED = ("ESTABLISHED", "SYN_SENT", "CLOSE_WAIT")
@@ -42,6 +43,8 @@ class Observer:
         self._run = run
         self._seen = seen
         self._close_wait_since: dict[tuple[int, int], float] = {}
+        self._on_linux = linux.tells()
+        self._known: dict[int, psutil.Process] = {}
 
     def sample(self, now: float) -> Sampled | None:
         """One look; None if the process is gone.
@@ -50,8 +53,8 @@ class Observer:
             psutil.AccessDenied: the process is not ours to look at.
         """
         try:
-            tree = [self._root, *self._root.children(recursive=True)]
             self._root.num_fds()
+            tree = [self._root, *self._descendants()]
         except psutil.NoSuchProcess:
             return None
         self._seen.update(tree)
@@ -59,17 +62,16 @@ class Observer:
         waiting: set[tuple[int, int]] = set()
         streaming = threads = descriptors = rss = 0
         cpu_s = queued_s = 0.0
+        for pid, status, local_port, remote_port in self._sockets(tree):
+            sockets[status] += 1
+            if status in OWNED:
+                streaming += remote_port in self._ports.streams
+            if status == "CLOSE_WAIT":
+                waiting.add((pid, local_port))
         for process in tree:
             with suppress(psutil.Error), process.oneshot():
                 if process.status() == psutil.STATUS_ZOMBIE:
                     continue
-                for connection in process.net_connections("tcp"):
-                    if connection.raddr and connection.raddr.port in self._ports:
-                        sockets[connection.status] += 1
-                        if connection.status in OWNED:
-                            streaming += connection.raddr.port in self._ports.streams
-                        if connection.status == "CLOSE_WAIT":
-                            waiting.add((process.pid, connection.laddr.port))
                 threads += process.num_threads()
                 descriptors += process.num_fds()
                 rss += process.memory_info().rss
@@ -92,6 +94,31 @@ class Observer:
             own_sockets={state: sockets[state] for state in OWNED if sockets[state]},
             stream_sockets=streaming,
         )
+
+    def _descendants(self) -> list[psutil.Process]:
+        if not self._on_linux:
+            return list(self._root.children(recursive=True))
+        before, self._known = self._known, {}
+        for pid in linux.descendants(self._root.pid):
+            with suppress(psutil.NoSuchProcess):
+                known = before.get(pid)
+                is_it = known is not None and known.is_running()  # and not another of its pid
+                self._known[pid] = known if known is not None and is_it else psutil.Process(pid)
+        return list(self._known.values())
+
+    def _sockets(self, tree: list[psutil.Process]) -> Iterator[tuple[int, str, int, int]]:
+        """Owner's pid, state, local and remote port of each socket to the exchange."""
+        if self._on_linux:
+            to_us = {s.inode: s for s in linux.tcp_sockets() if s.remote_port in self._ports}
+            for process in tree:
+                for inode in to_us.keys() & linux.socket_inodes(process.pid):
+                    yield process.pid, *to_us[inode][:3]
+            return
+        for process in tree:
+            with suppress(psutil.Error):
+                for found in process.net_connections("tcp"):
+                    if found.raddr and found.raddr.port in self._ports:
+                        yield process.pid, found.status, found.laddr.port, found.raddr.port
 
     async def run(self, journal: Callable[[Sampled], None]) -> None:
         """Sample until the process is gone or this is cancelled."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 
@@ -13,6 +15,7 @@ import psutil
 import pytest
 
 from mockex.server.journal import Sampled
+from mockex_conformance.observers import linux
 from mockex_conformance.observers.system import PERIOD_S, Observer, Ports
 
 PROGRAM = """\
@@ -36,6 +39,17 @@ def started() -> Iterator[list[subprocess.Popen[str]]]:
         process.communicate("done\n", timeout=10)
 
 
+@pytest.fixture(params=["linux", "psutil"])
+def asked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Who is asked for sockets and children: both tell the same."""
+    if request.param == "psutil":
+        monkeypatch.setattr(linux, "tells", lambda: False)
+    elif not linux.tells():
+        pytest.skip("this system does not tell")
+    return str(request.param)
+
+
+@pytest.mark.usefixtures("asked")
 async def test_a_tree_is_counted_with_its_sockets(started: list[subprocess.Popen[str]]) -> None:
     accepted: list[asyncio.StreamWriter] = []
     server = await asyncio.start_server(lambda r, w: accepted.append(w), "127.0.0.1", 0)
@@ -79,6 +93,51 @@ async def test_a_tree_is_counted_with_its_sockets(started: list[subprocess.Popen
         writer.close()
 
 
+@pytest.mark.usefixtures("asked")
+def test_a_socket_of_ipv6_that_means_an_address_of_ipv4_is_one_too() -> None:
+    """As the JVM opens them."""
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_INET6) as client:
+        port = server.getsockname()[1]
+        client.connect(("::ffff:127.0.0.1", port))
+        sample = Observer(os.getpid(), Ports(frozenset({port})), 1, set()).sample(0.0)
+        assert sample is not None
+        assert sample.own_sockets == {"ESTABLISHED": 1}
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_child_of_any_thread_and_of_a_child_belongs_to_the_tree() -> None:
+    """And each look has one object for it, so that whoever is left is known."""
+    program = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'input()'])"
+    children: list[subprocess.Popen[bytes]] = []
+
+    def start() -> None:
+        children.append(subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE))
+        started.set()
+        done.wait()
+
+    started, done = threading.Event(), threading.Event()
+    thread = threading.Thread(target=start)
+    thread.start()
+    assert started.wait(10)
+    seen: set[psutil.Process] = set()
+    observer = Observer(os.getpid(), Ports(frozenset()), 1, seen)
+    try:
+        began = time.monotonic()
+        while (sample := observer.sample(0.0)) and sample.processes < 3:
+            assert time.monotonic() - began < 20
+        observer.sample(0.2)
+        assert {process.pid for process in seen} >= {os.getpid(), children[0].pid}
+        assert len(seen) == 3
+    finally:
+        children[0].communicate(b"\n", timeout=10)
+        done.set()
+        thread.join()
+    alone = observer.sample(0.4)
+    assert alone is not None
+    assert alone.processes == 1
+
+
+@pytest.mark.usefixtures("asked")
 def test_a_process_that_is_gone_gives_no_sample() -> None:
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     observer = Observer(process.pid, Ports(frozenset()), 1, set())
