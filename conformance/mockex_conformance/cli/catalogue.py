@@ -52,7 +52,8 @@ def list_cases(
     severities: Sequence[Severity] = (),
     as_json: bool = False,
 ) -> None:
-    """Number, severity, level, id and requirement of each case."""
+    """Number, severity, level, id and requirement of each case; number and requirement alone on a
+    terminal of less than 110 columns."""
     known = all_cases()
     for said in unmatched([*cases, *exclude], known.values()):
         complain(said)
