@@ -9,6 +9,7 @@ variable, a variable before the file, the file before the default.
 from __future__ import annotations
 
 import difflib
+import errno
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -64,8 +65,12 @@ class Source:
 def find(folder: Path) -> Path | None:
     """The nearest settings file: in `folder` or above it."""
     for place in (folder, *folder.parents):
-        if (place / FILE).is_file():
-            return place / FILE
+        try:
+            if (place / FILE).is_file():
+                return place / FILE
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:  # so deep that no path leads to a file in it
+                raise
     return None
 
 

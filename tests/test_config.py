@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,17 @@ def test_what_is_no_toml_is_named_with_its_line(
     message = refusal(lambda: config.read(file))
     assert message.startswith(f"{file}:{line}: ")
     assert said in message
+
+
+def test_a_folder_that_no_path_leads_to_has_no_settings_and_those_above_it_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mockex.toml").touch()
+    monkeypatch.chdir(tmp_path)
+    for _ in range(25):
+        Path("d" * 200).mkdir()
+        os.chdir("d" * 200)
+    assert config.find(Path.cwd()) == tmp_path / "mockex.toml"
 
 
 def test_a_table_that_is_no_command_is_refused_with_the_nearest(write: Write) -> None:

@@ -95,7 +95,7 @@ def hints_named(names: Sequence[str], profile: str) -> list[Hint]:
     for name in names:
         by_profile = hints().get(name)
         if by_profile is None:
-            near = difflib.get_close_matches(name, hints(), n=1)
+            near = difflib.get_close_matches(name.lower(), hints(), n=1)
             meant = f"Did you mean {near[0]!r}? " if near else ""
             raise click.UsageError(
                 f"--hints: there is none for {name!r}. {meant}`--hints list` names them all."

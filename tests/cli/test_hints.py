@@ -183,6 +183,7 @@ def test_a_list_of_hints_names_them_all_and_starts_nothing(
     ("name", "said"),
     [
         ("cxt", "Did you mean 'ccxt'?"),
+        ("CCXT", "Did you mean 'ccxt'?"),
         ("python_binance", "Did you mean 'python-binance'?"),
         ("zzz", "`--hints list` names them all"),
     ],
