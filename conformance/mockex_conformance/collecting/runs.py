@@ -27,6 +27,7 @@ from mockex_conformance.verdict import CaseVerdict, Verdict
 from mockex_conformance.wish import Wish
 
 _STOP_S = 15.0  # for the cases that run, which end their testees and close their recordings
+_AT_ONCE_S = 3.0  # if they are not waited for
 _LAST_WORDS = 2000  # characters
 _decoder = msgspec.json.Decoder(Answer)
 Cell = tuple[str, str, str]  # testee, profile, case id
@@ -67,7 +68,8 @@ class Runs:
         return self._verdicts[cell]
 
     def close(self) -> None:
-        """End what still runs."""
+        """End what still runs; at once if we are interrupted meanwhile: what was judged is still to
+        be recorded then."""
         child, self._child = self._child, None
         if child is None:
             return
@@ -77,7 +79,11 @@ class Runs:
         with suppress(BrokenPipeError):
             child.stdin.close()
         try:
-            child.wait(_STOP_S)
+            try:
+                child.wait(_STOP_S)
+            except KeyboardInterrupt:
+                child.send_signal(signal.SIGTERM)  # the second one
+                child.wait(_AT_ONCE_S)
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()

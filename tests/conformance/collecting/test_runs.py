@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from mockex_conformance.case import all_cases
+from mockex_conformance.collecting import runs as runs_module
 from mockex_conformance.collecting.runs import Runs, clear_marks
 from mockex_conformance.collecting.settings import Settings
 from mockex_conformance.description import Description
@@ -139,3 +143,35 @@ def test_a_testee_is_built_by_one_and_then_by_nobody(
     assert enters(builds).is_in()
     clear_marks(tmp_path)
     assert not [*tmp_path.glob(".*")]
+
+
+DEAF = """
+import signal
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print(flush=True)
+signal.pause()
+"""
+
+
+def test_a_second_ctrl_c_ends_the_process_that_judges_and_goes_no_further(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs_module, "_AT_ONCE_S", 0.1)
+    pipe: Any = subprocess.PIPE
+    child = subprocess.Popen([sys.executable, "-c", DEAF], stdin=pipe, stdout=pipe)
+    assert child.stdout is not None
+    child.stdout.readline()
+    wait, waited = child.wait, 0
+
+    def interrupted(timeout: float | None = None) -> int:
+        nonlocal waited
+        waited += 1
+        if waited == 1:
+            raise KeyboardInterrupt
+        return wait(timeout)
+
+    monkeypatch.setattr(child, "wait", interrupted)
+    runs = Runs(Settings(out=tmp_path), one_by_one=False)
+    runs._child = child
+    runs.close()
+    assert child.returncode == -9
