@@ -304,6 +304,9 @@ def run(args: Sequence[str] | None = None) -> int:
         # A file that cannot be read or written is one that was named by whoever started us.
         complain(f"{error.filename}: {error.strerror}")
         return ExitCode.USAGE
+    except MemoryError:
+        complain(str(MachineLacks(OSError(errno.ENOMEM, ""))))
+        return ExitCode.USAGE
     except Exception as error:
         return _broke(error)
     return result if isinstance(result, int) else ExitCode.OK

@@ -694,19 +694,20 @@ def test_ctrl_c_before_and_after_what_is_asked_for_is_no_traceback(program: str)
 
 
 @pytest.mark.parametrize(
-    ("number", "said"),
+    ("error", "said"),
     [
-        (errno.EAGAIN, "this machine: no more processes may be started: raise `ulimit -u`"),
-        (errno.EMFILE, "this machine: too many open files: raise `ulimit -n`"),
-        (errno.ENOMEM, "this machine: no memory is left: raise `ulimit -v`"),
-        (errno.EFBIG, "the output: File too large"),
+        (OSError(errno.EAGAIN, ""), "this machine: no more processes may be started: raise `ulim"),
+        (OSError(errno.EMFILE, ""), "this machine: too many open files: raise `ulimit -n`"),
+        (OSError(errno.ENOMEM, ""), "this machine: no memory is left: raise `ulimit -v`"),
+        (MemoryError(), "this machine: no memory is left: raise `ulimit -v`"),
+        (OSError(errno.EFBIG, "File too large"), "the output: File too large"),
     ],
 )
 def test_what_the_machine_lacks_is_named_and_no_bug_of_ours(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, number: int, said: str
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
 ) -> None:
     def lacks() -> None:
-        raise OSError(number, os.strerror(number))
+        raise error
 
     monkeypatch.setitem(cli.cli.commands, "lacks", click.Command("lacks", callback=lacks))
     assert cli.run(["lacks"]) == ExitCode.USAGE
