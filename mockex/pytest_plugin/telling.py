@@ -17,7 +17,6 @@ from mockex.server.journal import (
     Delivered,
     Ended,
     HalfClosed,
-    Lagged,
     Opened,
     Pinged,
     Ponged,
@@ -29,7 +28,6 @@ from mockex.server.views import Connections, Deliveries
 from mockex.server.words import Teller, cut, many, numbered, span, worth_a_line
 
 _MOST_PARTS = 3  # of what flowed
-_STOOD_STILL_S = 0.1  # of our own loop, before it is worth a line
 
 
 def happened(entries: Iterable[AnyEntry]) -> list[str]:
@@ -72,7 +70,7 @@ class _Lines:
                 self._unfinished.pop(conn, None)
             case _:
                 pass
-        if worth_a_line(entry) or (isinstance(entry, Lagged) and entry.late_s >= _STOOD_STILL_S):
+        if worth_a_line(entry):
             self._say(entry.t, str(words))
         for text in self._doubled.apply(entry, self._connections, {}):
             self._say(entry.t, text)

@@ -174,6 +174,19 @@ async def test_requests_that_cannot_be_are_answered_with_an_error(
         assert (await driver.ask(method, **params))["error"]["code"] == code
 
 
+async def test_a_connection_that_has_only_just_opened_is_not_replaced_and_the_answer_says_so(
+    spot: World,
+) -> None:
+    async with speaking(spot, TRADES) as driver:
+        await driver.ask("start")
+        refused = await driver.ask("reconnect")
+        assert refused["error"]["message"] == "each connection is new, or being replaced already"
+        await spot.until(lambda: driver.heard("event"))
+        while "error" in await driver.ask("reconnect"):
+            await asyncio.sleep(0.05)
+        await spot.until(partial(subscribed, spot, 2))
+
+
 @pytest.mark.parametrize(
     ("line", "code"),
     [
