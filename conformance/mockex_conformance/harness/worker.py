@@ -326,7 +326,7 @@ async def _work(job: Job, look: Callable[[Recording], None] | None) -> CaseVerdi
         exchange.journal.append(
             Noted(t=loop.time(), name="case", detail=msgspec.to_builtins(terms))
         )
-        outcome = await _act(job.case, run)
+        outcome = await _act(job, run)
         exchange.journal.append(Noted(t=loop.time(), name="outcome", detail=outcome))
         recording = Recording(exchange.journal.entries, terms, outcome)
         if look is not None:
@@ -384,9 +384,10 @@ def _terms(job: Job, run: CaseRun, streams: list[str]) -> Terms:
     )
 
 
-async def _act(case: Case, run: CaseRun) -> dict[str, Any]:
+async def _act(job: Job, run: CaseRun) -> dict[str, Any]:
     """The body of the case, then the end of the testee; how it went, for the recording."""
-    ended, reason = await _body(case, run)
+    lacks = _what_the_loop_lacks() if job.conditions.ground is Ground.REAL else []
+    ended, reason = await _body(job.case, run)
     run.note("body-over")
     try:
         await run.stop()
@@ -396,7 +397,9 @@ async def _act(case: Case, run: CaseRun) -> dict[str, Any]:
         await run.exchange.line.check()
     except LinkError as broken:  # whatever was seen through it says nothing of the testee
         ended, reason = "error", f"the link: {broken}"
-    if run.broken is not None:  # a broken protocol passes nothing, however late it broke
+    if lacks and ended != "found":  # what an exchange that cannot accept sees is not the testee's
+        ended, reason = "error", str(lacks[0])
+    elif run.broken is not None:  # a broken protocol passes nothing, however late it broke
         ended = "flooded" if isinstance(run.broken, Flooded) else "error"
         reason = str(run.broken)
     elif refused := refusals():
@@ -407,6 +410,22 @@ async def _act(case: Case, run: CaseRun) -> dict[str, Any]:
         "reason": reason,
         "notes": run.notes,
     }
+
+
+def _what_the_loop_lacks() -> list[MachineLacks]:
+    """What the machine does not give to the running loop, from now on: asyncio tells that to its
+    log alone, and tries again."""
+    found: list[MachineLacks] = []
+
+    def hear(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, OSError) and MachineLacks.says(error):
+            found.append(MachineLacks(error))
+        else:
+            loop.default_exception_handler(context)
+
+    asyncio.get_running_loop().set_exception_handler(hear)
+    return found
 
 
 async def _body(case: Case, run: CaseRun) -> tuple[str, str]:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -270,6 +274,24 @@ def test_a_recording_that_the_disk_does_not_take_is_named_without_a_traceback(
     ((verdict,), _) = judged(plan(tmp_path, case(live)))
     assert verdict.verdict is Verdict.ERROR
     assert verdict.reason == "mockex: journal/of-it.jsonl: No space left on device"
+
+
+def test_an_exchange_that_cannot_accept_says_nothing_of_the_testee(tmp_path: Path) -> None:
+    async def no_file_left(run: Run) -> None:
+        open_now = len(os.listdir("/proc/self/fd"))
+        client = socket.socket()
+        client.setblocking(False)
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (open_now, hard))
+        with suppress(BlockingIOError):
+            client.connect(("127.0.0.1", urlsplit(run.exchange.ws_url).port))
+        await run.sleep(0.3)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        client.close()
+
+    ((verdict,), _) = judged(plan(tmp_path, case(no_file_left)))
+    assert verdict.verdict is Verdict.ERROR
+    assert verdict.reason == "this machine: too many open files: raise `ulimit -n`"
 
 
 def test_waiting_cases_run_side_by_side_and_one_that_measures_alone(tmp_path: Path) -> None:
