@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import mockex
+from mockex.errors import MachineLacks
 from mockex.faults import Reset
 from mockex.server.exchange import Exchange
 from mockex.server.journal import AnyEntry, Attempted, Closed, Delivered, Ended, Said, Sampled
@@ -160,7 +161,7 @@ async def measure(testee: Description, out: Path, seed: int, how: Measuring) -> 
                     await exchange.inject(Reset(all=True)).seen(within_s=LIVE_S)
                 since = await settle(exchange)
                 done.append(await measure_round(exchange, number, how.steps, since))
-        except CannotRun as error:
+        except (CannotRun, MachineLacks) as error:
             return Rounds(testee.name, PROFILE, skipped=str(error))
         except (TimeoutError, NotLive, ProtocolBroken) as error:
             ended = f"ended in round {len(done)}: {str(error) or 'the stream is not delivered'}"

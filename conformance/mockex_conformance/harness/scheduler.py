@@ -252,11 +252,11 @@ class _Scheduler:
         if pid == 0:
             _be_a_worker(job, ours, theirs, parent)
         os.close(theirs)
-        if job.case is not PROBE:
-            self._tell(Started(job.testee.name, job.case.id, job.profile))
         kill_at = monotonic_s() + self._longest_s
         self._workers[ours] = _Worker(pid, ours, job, kill_at)
         self._selector.register(ours, selectors.EVENT_READ)
+        if job.case is not PROBE:
+            self._tell(Started(job.testee.name, job.case.id, job.profile))
         return True
 
     def _wait(self) -> None:
