@@ -142,12 +142,15 @@ class FaultError(MockexError):
 
 
 class FaultUnseen(FaultError):
-    """A fault was injected and did not happen within `within_s`."""
+    """A fault was injected and did not happen within `within_s`, or cannot any more: then `why`."""
 
-    def __init__(self, fault: str, within_s: float) -> None:
+    def __init__(self, fault: str, within_s: float, why: str = "") -> None:
         self.fault = fault
         self.within_s = within_s
-        super().__init__(f"{fault} was not seen to happen within {within_s:g} s")
+        self.why = why
+        super().__init__(
+            f"{fault} was not seen to happen" + (f": {why}" if why else f" within {within_s:g} s")
+        )
 
 
 class NotInjected(FaultError):

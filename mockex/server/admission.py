@@ -20,7 +20,7 @@ from mockex.faults.model import (
     RefuseUpgrade,
     SlowUpgrade,
 )
-from mockex.server.gate import Injection, Unwatched
+from mockex.server.gate import ENDED_FIRST, Injection, Unwatched
 from mockex.server.handshake import UpgradeRequest
 from mockex.session.decisions import Attempt
 from mockex.session.effects import CloseCode
@@ -36,23 +36,33 @@ class Rule:
     """One fault on attempts and what is left of it."""
 
     def __init__(
-        self, fault: Fault, injection: Injection, attempts: int | None, ended: Callable[[], None]
+        self, fault: Fault, injection: Injection, attempts: int | None, used_up: Callable[[], None]
     ) -> None:
         self.fault = fault
         self.injection = injection
         self.left = attempts
-        self._ended = ended
+        self.withdrawn = False
+        self._used_up = used_up
 
     def take(self) -> bool:
-        """Count one attempt; False if there are none left."""
+        """Count one; False if there are none left. `taken` is to follow once it happened."""
         if self.left is None:
             return True
         if self.left == 0:
             return False
         self.left -= 1
-        if self.left == 0:
-            self._ended()
         return True
+
+    def taken(self) -> None:
+        """What was counted has happened: the end, if it was the last."""
+        if self.left == 0:
+            self._used_up()
+
+    def withdraw(self) -> None:
+        """Nothing more of it."""
+        self.withdrawn = True
+        if self.left != 0:
+            self.injection.let_go(ENDED_FIRST)
 
 
 class Admission:
@@ -69,31 +79,36 @@ class Admission:
         fault: Fault,
         injection: Injection,
         attempts: int | None,
-        ended: Callable[[], None] = lambda: None,
+        used_up: Callable[[], None] = lambda: None,
     ) -> Rule:
         """Apply `fault` to the next `attempts` attempts; None: until it is removed."""
-        rule = Rule(fault, injection, attempts, ended)
+        rule = Rule(fault, injection, attempts, used_up)
         self._rules.append(rule)
         return rule
 
-    def remove(self, rule: Rule) -> None:
-        """Nothing more of this rule; harmless if it is gone."""
-        if rule in self._rules:
-            self._rules.remove(rule)
+    def remove(self, rule: Rule) -> bool:
+        """Nothing more of this rule; whether it was there."""
+        if rule not in self._rules:
+            return False
+        self._rules.remove(rule)
+        return True
 
     def waits(self, injection: Injection) -> bool:
         """Whether a fault is on for attempts to come."""
         return any(r.injection is injection and r.left != 0 for r in self._rules)
 
-    def withdraw(self, injection: Injection) -> bool:
-        """Nothing more of a fault; whether there was something."""
-        waited = self.waits(injection)
+    def withdraw(self, injection: Injection) -> None:
+        """Nothing more of a fault."""
+        gone = [rule for rule in self._rules if rule.injection is injection]
         self._rules = [rule for rule in self._rules if rule.injection is not injection]
-        return waited
+        for rule in gone:
+            rule.withdraw()
 
     def clear(self) -> None:
         """Every attempt is served as it asks from now on."""
-        self._rules.clear()
+        gone, self._rules = self._rules, []
+        for rule in gone:
+            rule.withdraw()
 
     def too_many(self, address: str, *, failed: bool) -> Refusal | None:
         """Count a handshake; the answer if it is one too many. `failed`: it is refused anyway."""
@@ -107,8 +122,8 @@ class Admission:
         """A TCP connection was accepted."""
         rule = next((r for r in self._rules if isinstance(r.fault, Outage) and r.take()), None)
         if rule is not None:
-            injection = rule.injection
-            connection.when_ended(lambda: injection.happened([connection.number]))
+            connection.when_ended(lambda: rule.injection.happened([connection.number]))
+            connection.when_ended(rule.taken)
             connection.reset()
 
     def requested(self, connection: Connection, request: UpgradeRequest, target: Target) -> None:
@@ -141,6 +156,7 @@ class Admission:
                 self._accept_then_close(connection, request, target, fault, rule)
             case _:  # pragma: no cover - `add` is only called with the kinds above
                 raise AssertionError(rule.fault)
+        rule.taken()
 
     def _accept_then_close(
         self,
@@ -159,6 +175,9 @@ class Admission:
         connection.upgrade(request, target)
 
         def close() -> None:
+            if rule.withdrawn:
+                connection.resume(Unwatched(), deliver=True)
+                return
             connection.close(CloseCode.GOING_AWAY)
             rule.injection.happened([connection.number])
 

@@ -21,7 +21,7 @@ from mockex.server import frames
 from mockex.server.extensions import Deflate
 from mockex.server.fanout import event_frame
 from mockex.server.framing import FrameOf
-from mockex.server.gate import Gate, Held, Injection
+from mockex.server.gate import ENDED_FIRST, Gate, Held, Injection
 from mockex.server.handshake import (
     BadRequest,
     Handshake,
@@ -130,7 +130,7 @@ class Connection(asyncio.Protocol):
         if self._ended_by is None:
             self._ended_by = "client"
             self._journal.append(HalfClosed(t=self._now(), conn=self.number, by="client"))
-            self._exchange.fanout.leave(self)
+            self._send_no_more()
         # What is written may still have to drain: a client that never reads must not keep us.
         self._cancel_deadline()
         self._deadline = self._after(LINGER_S, self.reset)
@@ -144,13 +144,15 @@ class Connection(asyncio.Protocol):
         for timer in (self._deadline, self._session_timer, self._slow_timer):
             if timer is not None:
                 timer.cancel()
-        self._exchange.fanout.leave(self)
+        self._send_no_more()
         self._journal.append(
             Ended(t=self._now(), conn=self.number, by=self._ended_by, how=self._how)
         )
         self._exchange.forget(self)
         for told in self._when_ended:
             told()
+        if self.gate is not None:
+            self.gate.ended()
 
     def pause_writing(self) -> None:
         # Never wait for one client: it gets nothing until it has drained, and then has a gap.
@@ -286,7 +288,7 @@ class Connection(asyncio.Protocol):
                 t=self._now(), conn=self.number, by="client", code=frame.code, reason=frame.reason
             )
         )
-        self._exchange.fanout.leave(self)
+        self._send_no_more()
         if self._closing:
             self._finish()  # the answer to our own close frame
         else:
@@ -427,7 +429,7 @@ class Connection(asyncio.Protocol):
         self._control(lambda: self._write_close(code, reason))
 
     def _write_close(self, code: int | None, reason: str) -> None:
-        self._exchange.fanout.leave(self)
+        self._send_no_more()
         self.write(frames.close_frame(code, reason))
         self._journal.append(
             Closed(t=self._now(), conn=self.number, by="server", code=code, reason=reason)
@@ -470,7 +472,7 @@ class Connection(asyncio.Protocol):
             self.reset()
             return False
         self._ended_by = "server"
-        self._exchange.fanout.leave(self)
+        self._send_no_more()
         self._journal.append(HalfClosed(t=self._now(), conn=self.number, by="server"))
         self._cancel_deadline()
         self._deadline = self._after(LINGER_S, self.reset)
@@ -488,8 +490,14 @@ class Connection(asyncio.Protocol):
         if self._ended_by is None:
             self._ended_by = "server"
         self._how = "rst"
-        self._exchange.fanout.leave(self)
+        self._send_no_more()
         self._exchange.wire.reset(self.transport)
+
+    def _send_no_more(self) -> None:
+        """No event from here on, for good."""
+        self._exchange.fanout.leave(self)
+        if self.gate is not None:
+            self.gate.sends_no_more()
 
     def when_ended(self, told: Callable[[], None]) -> None:
         """Call `told` when the TCP connection is over."""
@@ -526,6 +534,8 @@ class Connection(asyncio.Protocol):
         if self.gate is None:
             return
         framing, self.gate.framing = self.gate.framing, None
+        if framing is not None:
+            framing.injection.let_go(ENDED_FIRST)
         backlog = self.gate.resume(injection)
         if deliver:
             if framing is not None:
@@ -534,6 +544,17 @@ class Connection(asyncio.Protocol):
                 self._send_held(held)
         if self._session is not None and self.live:
             self._perform(self._session.resume(self._exchange.now()))
+        self._drop_gate()
+
+    def withdraw(self, injection: Injection) -> None:
+        """Nothing more of a fault that waits for events here; those that wait with it are sent.
+        Stalls go on."""
+        if self.gate is None:
+            return
+        framing = self.gate.withdraw(injection)
+        if framing is not None:
+            framing.flush(self)
+        injection.let_go(ENDED_FIRST)
         self._drop_gate()
 
     def _send_held(self, held: Held) -> None:

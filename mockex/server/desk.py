@@ -17,7 +17,7 @@ from mockex.faults.catalogue import LASTING
 from mockex.faults.link import ClearLink, Hold, LinkFault, Release
 from mockex.faults.model import Fault, QuietStart, Resume, Stall
 from mockex.faults.script import Script
-from mockex.faults.trigger import Now
+from mockex.server.gate import ENDED_FIRST
 from mockex.server.injector import Handle
 from mockex.server.journal import AnyEntry, Faulted
 from mockex.server.script_run import ScriptRun
@@ -84,56 +84,48 @@ class Desk:
         name = f"fault {number} ({record.kind})"
         if fault is None:
             raise FaultError(f"{name} was not asked for here: only all can be ended, together")
-        if self._withdraw(number) and not self.is_on(number):
-            self._note_ended(number)
-            return
         if not self.is_on(number):
             over = record.ended_at is not None or isinstance(fault, LASTING)
             raise FaultError(f"{name} is {'over already' if over else 'nothing that lasts'}")
         handle, exchange = self._handles[number], self.exchange
+        handle.call_off()
         exchange.admission.withdraw(handle)
         exchange.subscribing.withdraw(handle)
+        for connection in exchange.open_connections():
+            if connection.gate is not None and handle in connection.gate.waiting():
+                connection.withdraw(handle)
         match fault:
-            case LinkFault():  # the line says itself what is over, once it is
+            case LinkFault() if self._on_link(number):  # the line says itself what is over
                 self.inject(Release() if isinstance(fault, Hold) else ClearLink())
                 return
             case Stall() | QuietStart():
-                for connection in self._stalled_by(handle):
-                    self.inject(Resume(connection=connection))
+                for stalled in self._stalled_by(handle):
+                    self.inject(Resume(connection=stalled))
             case _:
                 pass  # withdrawn
-        self._note_ended(number)
 
     def is_on(self, number: int) -> bool:
-        """Whether a fault still does something by itself, or to attempts and requests to come."""
+        """Whether a fault still does something by itself, or waits for its trigger, for attempts,
+        requests or events to come."""
         fault, handle = self.asked.get(number), self._handles.get(number)
         if fault is None or handle is None:
             return False
-        if self.exchange.admission.waits(handle) or self.exchange.subscribing.waits(handle):
-            return True
-        if isinstance(fault, Stall | QuietStart):
-            return bool(self._stalled_by(handle))
-        lasts = isinstance(fault, LinkFault) and isinstance(fault, LASTING)
-        return lasts and self.faults.all[number].ended_at is None
+        return handle.on or self._on_link(number)
 
-    def _withdraw(self, number: int) -> bool:
-        """Take the trigger of a fault back; whether it had one that was still waited for."""
-        fault, handle = self.asked[number], self._handles.get(number)
-        if handle is None or handle.withdrawn or isinstance(fault.when, Now):
-            return False
-        handle.withdrawn = True
-        return self.faults.all[number].ended_at is None
+    def _on_link(self, number: int) -> bool:
+        """Whether it is a fault that goes on on a link."""
+        fault, told = self.asked[number], self.faults.all[number]
+        waits = self._handles[number].turns and not told.times_seen
+        lasts = isinstance(fault, LinkFault) and isinstance(fault, LASTING)
+        return lasts and told.ended_at is None and not waits
 
     def calm(self) -> list[int]:
-        """End every fault that lasts or waits for its trigger, and every script; the numbers of
-        those that did."""
-        on = [number for number in self.asked if self._withdraw(number) or self.is_on(number)]
+        """End every fault that lasts or waits for something, and every script; the numbers of those
+        that did."""
+        on = [number for number in self.asked if self.is_on(number)]
         for run in self.runs.values():
             run.stop()
         self.exchange.calm()
-        for number in on:
-            if not isinstance(self.asked[number], LinkFault):
-                self._note_ended(number)
         return on
 
     async def settled(self, number: int, within_s: float) -> bool:
@@ -193,10 +185,6 @@ class Desk:
             if connection.gate is not None and connection.gate.withholds_for(handle)
         ]
 
-    def _note_ended(self, number: int) -> None:
-        if self.faults.all[number].ended_at is None:
-            self._handles[number].note("ended", self.faults.all[number].conns)
-
     def _look(self, entry: AnyEntry) -> None:
         """Tell scripts of their faults, and whoever listens of what could not be done after all."""
         if not isinstance(entry, Faulted):
@@ -204,5 +192,6 @@ class Desk:
         self.faults.apply(entry)
         if entry.fault in self._followers:
             self._followers[entry.fault].heard(entry)
-        if entry.phase == "ended" and entry.detail and entry.fault in self._called:
+        failed = entry.phase == "ended" and entry.detail not in ("", ENDED_FIRST)
+        if failed and entry.fault in self._called:
             self.tell_of(self._called[entry.fault], entry.kind, entry.detail)

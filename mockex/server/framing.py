@@ -36,7 +36,9 @@ class Receiver(Protocol):
 
 
 class Framing:
-    """See the module."""
+    """See the module. `injection` is the fault that it belongs to."""
+
+    injection: Injection
 
     def write(self, to: Receiver, step: int, events: list[Event]) -> bool:
         """Write the events of one step, now or later; whether that was the last of it."""
@@ -65,7 +67,7 @@ class Fragmenting(Framing):
         self._size = size
         self._left = events
         self._pings = pings
-        self._injection = injection
+        self.injection = injection
         self._numbers = count(1)
         self._seen = False
 
@@ -77,7 +79,7 @@ class Fragmenting(Framing):
             to.write(data)
             if not self._seen:
                 self._seen = True
-                self._injection.happened([to.number])
+                self.injection.happened([to.number])
             for payload in pings:
                 to.pinged(payload)
         whole, self._left = events[self._left :], max(0, self._left - len(events))
@@ -103,7 +105,7 @@ class Gathering(Framing):
 
     def __init__(self, events: int, injection: Injection) -> None:
         self._missing = events
-        self._injection = injection
+        self.injection = injection
         self._waiting: list[tuple[int, list[Event]]] = []
 
     def write(self, to: Receiver, step: int, events: list[Event]) -> bool:
@@ -113,7 +115,7 @@ class Gathering(Framing):
         if self._missing > 0:
             return False
         self.flush(to)
-        self._injection.happened([to.number])
+        self.injection.happened([to.number])
         return True
 
     def flush(self, to: Receiver) -> None:
@@ -129,7 +131,7 @@ class Enlarging(Framing):
     def __init__(self, stream: str, size: int, injection: Injection) -> None:
         self._stream = stream
         self._size = size
-        self._injection = injection
+        self.injection = injection
 
     def write(self, to: Receiver, step: int, events: list[Event]) -> bool:
         """Write the events, the first of the stream enlarged."""
@@ -143,9 +145,9 @@ class Enlarging(Framing):
                 events = [*events[:at], replace(events[at], text=text), *events[at + 1 :]]
         to.write(to.delivered(step, events))
         if why:
-            self._injection.failed(why)
+            self.injection.failed(why)
         elif at is not None:
-            self._injection.happened([to.number])
+            self.injection.happened([to.number])
         return at is not None
 
 

@@ -6,7 +6,7 @@ cuts or counts; it is taken away when nothing of that is left to do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -27,6 +27,15 @@ class Injection:
         """The fault could not be done when its time had come."""
         raise NotImplementedError
 
+    def let_go(self, why: str) -> None:
+        """Whoever held something of the fault does so no more; `why` is the reason if it never
+        happened."""
+        raise NotImplementedError
+
+
+# Whoever ends a fault knows why it did not happen: nobody else has to be told.
+ENDED_FIRST = "it was ended before it happened"
+
 
 class Unwatched(Injection):
     """What is part of something else: nobody waits to see it."""
@@ -35,6 +44,9 @@ class Unwatched(Injection):
         """Nobody is told."""
 
     def failed(self, why: str) -> None:
+        """Nobody is told."""
+
+    def let_go(self, why: str) -> None:
         """Nobody is told."""
 
 
@@ -64,12 +76,16 @@ class Gate:
 
     def stall(self, scope: str, injection: Injection) -> None:
         """Withhold what `scope` says: `total`, `data`, or the name of a stream."""
+        replaced = self._stalls.get(scope)
         self._stalls[scope] = injection
         self._unseen.add(scope)
+        self._let_go([replaced], "another stall took its place")
 
     def cut_next(self, then: Literal["fin", "reset"], injection: Injection) -> None:
         """Write half of the next event and end the connection."""
-        self._cut = (then, injection)
+        replaced, self._cut = self._cut, (then, injection)
+        if replaced is not None:
+            self._let_go([replaced[1]], "another cut took its place")
 
     def allow(self, events: int, injection: Injection) -> None:
         """Let `events` events pass and then close."""
@@ -78,10 +94,35 @@ class Gate:
     def resume(self, injection: Injection) -> list[Held]:
         """End all stalls; returns the backlog, in order."""
         held, self.backlog = self.backlog, []
-        self._stalls.clear()
-        self._unseen.clear()
-        self._resumed = injection
+        replaced, self._resumed = self._resumed, injection
+        self._end_stalls(ENDED_FIRST)
+        self._let_go([replaced], "another resume took its place")
         return held
+
+    def withdraw(self, injection: Injection) -> Framing | None:
+        """Nothing more of a fault that waits for events; its framing, if it has one."""
+        framing = self.framing
+        if self._cut is not None and self._cut[1] is injection:
+            self._cut = None
+        if self._quota is not None and self._quota[1] is injection:
+            self._quota = None
+        if self._resumed is injection:
+            self._resumed = None
+        if framing is None or framing.injection is not injection:
+            return None
+        self.framing = None
+        return framing
+
+    def sends_no_more(self) -> None:
+        """No event will pass any more: whoever waits for one does so in vain."""
+        waiting = self.waiting()
+        self._cut = self._quota = self._resumed = self.framing = None
+        self._let_go(waiting, self._gone)
+
+    def ended(self) -> None:
+        """The connection is over, and with it what it withheld."""
+        self.sends_no_more()
+        self._end_stalls(self._gone)
 
     # --- asking ---
 
@@ -100,6 +141,15 @@ class Gate:
     def withholds_for(self, injection: Injection) -> bool:
         """Whether this fault stalls the connection."""
         return injection in self._stalls.values()
+
+    def waiting(self) -> list[Injection]:
+        """Those that wait for events of the connection."""
+        found = [pair[1] for pair in (self._cut, self._quota) if pair is not None]
+        if self.framing is not None:
+            found.append(self.framing.injection)
+        if self._resumed is not None:
+            found.append(self._resumed)
+        return found
 
     def hold_control(self, send: Callable[[], None]) -> bool:
         """Whether this control frame is withheld; it is then in the backlog."""
@@ -145,6 +195,22 @@ class Gate:
         if self._resumed is not None:
             injection, self._resumed = self._resumed, None
             injection.happened([self._conn])
+
+    @property
+    def _gone(self) -> str:
+        return f"its connection, c{self._conn}, ended first"
+
+    def _end_stalls(self, why: str) -> None:
+        stalls = list(dict.fromkeys(self._stalls.values()))
+        self._stalls.clear()
+        self._unseen.clear()
+        self._let_go(stalls, why)
+
+    @staticmethod
+    def _let_go(injections: Iterable[Injection | None], why: str) -> None:
+        for injection in injections:
+            if injection is not None:
+                injection.let_go(why)
 
     def _withheld(self, scope: str) -> None:
         if scope in self._unseen:

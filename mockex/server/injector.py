@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
@@ -40,10 +41,11 @@ from mockex.faults.model import (
     WithholdAck,
 )
 from mockex.faults.trigger import AfterEvents, Every, Now
+from mockex.server.admission import Rule
 from mockex.server.bursts import Bursts
 from mockex.server.counting import count_events
 from mockex.server.framing import framing_of
-from mockex.server.gate import Injection, Unwatched
+from mockex.server.gate import ENDED_FIRST, Injection, Unwatched
 from mockex.server.journal import AnyEntry, Faulted
 from mockex.session.effects import CloseCode
 
@@ -59,35 +61,53 @@ class Handle(Injection):
         self._exchange = exchange
         self.id = number
         self.fault = fault
-        self.withdrawn = False  # what its trigger would do is not wanted any more
+        self.times_seen = 0  # how often it has been seen to happen
+        self.turns = 0  # of its trigger, that are still to come
+        self.under_way: set[Callable[[], None]] = set()  # each calls off what goes on by itself
+        self._hit: list[int] = []
+        self._over = False
 
     @property
-    def times_seen(self) -> int:
-        """How often it has been seen to happen."""
-        return sum(
-            e.fault == self.id and e.phase == "seen" for e in self._exchange.journal.of(Faulted)
+    def on(self) -> bool:
+        """Whether something in the exchange may still make it happen, or keeps it going."""
+        exchange = self._exchange
+        return bool(
+            self.turns
+            or self.under_way
+            or exchange.admission.waits(self)
+            or exchange.subscribing.waits(self)
+            or exchange.line.holds(self)
+            or any(
+                c.gate is not None and (c.gate.withholds_for(self) or self in c.gate.waiting())
+                for c in exchange.open_connections()
+            )
         )
 
     async def seen(self, times: int = 1, *, within_s: float | None = None) -> Faulted:
         """Wait until the journal shows that it happened `times` times; the entry that says so.
 
         Raises:
-            FaultUnseen: it did not within `within_s`.
+            FaultUnseen: it did not within `within_s`, or cannot any more.
         """
         left = times
 
-        def nth(entry: AnyEntry) -> bool:
+        def settles(entry: AnyEntry) -> bool:
             nonlocal left
-            if isinstance(entry, Faulted) and entry.fault == self.id and entry.phase == "seen":
+            if not isinstance(entry, Faulted) or entry.fault != self.id:
+                return False
+            if entry.phase == "seen":
                 left -= 1
-            return left == 0
+                return left == 0
+            return bool(entry.detail) and self.times_seen < times and not self.on
 
         try:
             async with asyncio.timeout(within_s):
-                entry = await self._exchange.journal.wait(nth)
+                entry = await self._exchange.journal.wait(settles)
         except TimeoutError:
             raise FaultUnseen(repr(self.fault), within_s or 0) from None
         assert isinstance(entry, Faulted)
+        if entry.phase == "ended":
+            raise FaultUnseen(repr(self.fault), within_s or 0, entry.detail)
         return entry
 
     async def ended(self) -> None:
@@ -104,6 +124,36 @@ class Handle(Injection):
         """Said by whoever should have done it: journaled as ended, never seen."""
         self.note("ended", detail=why)
 
+    def let_go(self, why: str) -> None:
+        """Said by whoever held something of it: journaled as ended if nobody else does."""
+        if self.on:
+            return
+        if self.times_seen:
+            self.end()
+        else:
+            self.failed(why)
+
+    def end(self) -> None:
+        """Journaled as ended, unless it is already."""
+        if not self._over:
+            self.note("ended", self._hit)
+
+    def call_off(self) -> None:
+        """Nothing more by itself: no turn of its trigger, no second part. What takes a while to
+        undo says itself that it is over."""
+        if not (self.turns or self.under_way):
+            return
+        self.turns = 0
+        for stop in tuple(self.under_way):
+            stop()
+        self.let_go(ENDED_FIRST)
+
+    def may_be_called_off(self) -> asyncio.Event:
+        """Set once it is to end before its time; it is on until it is journaled as ended."""
+        over = asyncio.Event()
+        self.under_way.add(over.set)
+        return over
+
     def note(
         self,
         phase: Literal["injected", "seen", "ended"],
@@ -112,6 +162,12 @@ class Handle(Injection):
     ) -> None:
         """Journal one step in the life of the fault."""
         exchange = self._exchange
+        self._over = phase == "ended"
+        if phase == "seen":
+            self.times_seen += 1
+            self._hit += [conn for conn in conns if conn not in self._hit]
+        elif phase == "ended":
+            self.under_way.clear()
         exchange.journal.append(
             Faulted(
                 t=exchange.loop_time(),
@@ -131,6 +187,7 @@ class Injector:
         self._exchange = exchange
         self._numbers = itertools.count(1)
         self._bursts = Bursts(exchange)
+        self._going: list[Handle] = []  # that may have to be called off
 
     def inject(self, fault: Fault) -> Handle:
         """Start `fault`.
@@ -141,6 +198,7 @@ class Injector:
         """
         handle = Handle(self._exchange, next(self._numbers), fault)
         handle.note("injected")
+        self._going = [*(h for h in self._going if h.turns or h.under_way), handle]
         match fault.when:
             case Now():
                 try:
@@ -149,19 +207,24 @@ class Injector:
                     handle.failed(str(error))
                     raise
             case AfterEvents(n=n):
+                handle.turns = 1
                 count_events(self._exchange, n, fault.stream, partial(self._try, handle))
             case Every(seconds=seconds, times=times):
                 self._every(handle, seconds, times)
         return handle
 
     def calm(self, but: Collection[int]) -> None:
-        """End every fault that lasts, except a port that refuses, which ends in its own time, and
-        stalls of the connections `but`."""
+        """End every fault that lasts or waits for something, except stalls of the connections
+        `but`."""
+        for handle in self._going:
+            handle.call_off()
         self._exchange.admission.clear()
         self._bursts.calm()
         self._exchange.subscribing.clear()
         self._exchange.line.mend()
         for connection in self._exchange.open_connections():
+            for injection in connection.gate.waiting() if connection.gate is not None else ():
+                connection.withdraw(injection)
             if connection.number not in but:
                 connection.resume(Unwatched(), deliver=True)
 
@@ -169,6 +232,7 @@ class Injector:
 
     def _every(self, handle: Handle, seconds: float, times: int) -> None:
         start = self._exchange.now()
+        handle.turns = times
 
         def due(turn: int) -> None:
             self._try(handle, f"turn {turn}: ")
@@ -179,8 +243,9 @@ class Injector:
 
     def _try(self, handle: Handle, which: str = "") -> None:
         """Do what nobody waits for any more who could be told that it cannot be done."""
-        if handle.withdrawn:
+        if not handle.turns:
             return
+        handle.turns -= 1
         try:
             self._do(handle)
         except FaultError as error:
@@ -215,17 +280,18 @@ class Injector:
                 self._resume(handle, fault)
             case AcceptThenClose(ms=ms) as fault:
                 rule = self._exchange.admission.add(fault, handle, None)
-                self._end_after(handle, ms, lambda: self._exchange.admission.remove(rule))
+                self._end_after(handle, ms, rule)
             case (
                 SlowUpgrade(attempts=n)
                 | HangUpgrade(attempts=n)
                 | RefuseUpgrade(attempts=n)
                 | BadUpgrade(attempts=n)
-                | QuietStart(attempts=n)
             ) as fault:
-                self._exchange.admission.add(fault, handle, n, lambda: handle.note("ended"))
+                self._exchange.admission.add(fault, handle, n, handle.end)
+            case QuietStart(attempts=n) as fault:  # over once nobody is kept quiet any more
+                self._exchange.admission.add(fault, handle, n)
             case (WithholdAck(requests=n) | AckError(requests=n)) as fault:
-                self._exchange.subscribing.add(fault, handle, n, lambda: handle.note("ended"))
+                self._exchange.subscribing.add(fault, handle, n, handle.end)
             case SilentStream(stream=str(name)):
                 self._exchange.subscribing.silence(name, handle)
             case LinkFault() as fault:
@@ -325,6 +391,7 @@ class Injector:
         handle.happened([c.number for c in targets])
 
         def go() -> None:
+            handle.under_way.discard(call_off)
             left = [c for c in targets if c.live]
             for connection in left:
                 connection.go_away()
@@ -336,36 +403,45 @@ class Injector:
         def over() -> None:
             handle.note("ended", [c.number for c in targets])
 
-        self._exchange.timers.after(fault.lead_ms / 1000, go)
+        def call_off() -> None:
+            handle.under_way.discard(call_off)
+            timer.cancel()
+
+        timer = self._exchange.timers.after(fault.lead_ms / 1000, go)
+        handle.under_way.add(call_off)
 
     def _outage(self, handle: Handle, fault: Outage) -> None:
         exchange = self._exchange
         if fault.how == "refuse":
             assert fault.ms is not None
-            exchange.spawn(self._refuse(handle, fault.ms / 1000))
+            exchange.spawn(self._refuse(handle, fault.ms / 1000, handle.may_be_called_off()))
         else:
-            rule = exchange.admission.add(
-                fault, handle, fault.attempts, lambda: handle.note("ended")
-            )
+            rule = exchange.admission.add(fault, handle, fault.attempts, handle.end)
             if fault.ms is not None:
-                self._end_after(handle, fault.ms, lambda: exchange.admission.remove(rule))
+                self._end_after(handle, fault.ms, rule)
         for connection in list(exchange.open_connections()):
             connection.reset()
 
-    async def _refuse(self, handle: Handle, seconds: float) -> None:
+    async def _refuse(self, handle: Handle, seconds: float, over: asyncio.Event) -> None:
         exchange = self._exchange
         until = exchange.loop_time() + seconds
         await exchange.line.refuse()
         for connection in list(exchange.open_connections()):
             connection.reset()  # accepted between the injection and the closing of the listener
         await exchange.line.probe(handle)
-        await asyncio.sleep(max(0.0, until - exchange.loop_time()))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, until - exchange.loop_time())):
+                await over.wait()
         await exchange.line.accept()
         handle.note("ended")
 
-    def _end_after(self, handle: Handle, ms: float, end: Callable[[], None]) -> None:
+    def _end_after(self, handle: Handle, ms: float, rule: Rule) -> None:
         def over() -> None:
-            end()
-            handle.note("ended")
+            if not self._exchange.admission.remove(rule):
+                return
+            if handle.on:  # a connection of it may still get its events
+                handle.end()
+            else:
+                handle.let_go("no attempt was made while it was on")
 
         self._exchange.timers.after(ms / 1000, over)

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
-from functools import partial
+from contextlib import AsyncExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from mockex.errors import FaultError, LinkError
@@ -72,6 +71,10 @@ class Line:
             "the exchange, and in virtual time there is one"
         )
 
+    def holds(self, handle: Handle) -> bool:
+        """Whether a fault that lasts is in place."""
+        return handle in self._lasting
+
     def mend(self) -> None:
         """End what lasts: only what the terms say is done any more."""
 
@@ -112,13 +115,22 @@ class Line:
                 return
             case _:
                 self._lasting.append(handle)
+        lasts = self.holds(handle)
         shows = Ended if isinstance(fault, SlowClose | LimitData) else Delivered
 
         def look(entry: AnyEntry) -> None:
-            if isinstance(entry, shows):
+            if isinstance(entry, shows) or gone():
                 exchange.journal.unlisten(look)
                 # Not from inside what is being journaled.
-                exchange.timers.after(0, lambda: handle.happened(live))
+                exchange.timers.after(0, seen)
+
+        def gone() -> bool:
+            """Whether it was ended before it happened."""
+            return lasts and not self.holds(handle)
+
+        def seen() -> None:
+            if not gone():
+                handle.happened(live)
 
         exchange.journal.listen(look, replay=False)
 
@@ -167,7 +179,15 @@ class SimulatedLine(Line):
             self._network.link(port).inject(fault)
         if isinstance(fault, Refused):
             self._exchange.spawn(self.probe(handle))
-            self._exchange.timers.after(fault.ms / 1000, partial(handle.note, "ended"))
+            over = self._exchange.timers.after(fault.ms / 1000, handle.end)
+
+            def accept() -> None:
+                over.cancel()
+                for port in self._ports:
+                    self._network.link(port).refused_until = 0.0
+                handle.end()
+
+            handle.under_way.add(accept)
         else:
             self._watch(handle, fault, live)
 
@@ -227,17 +247,23 @@ class ProxiedLine(Line):
         hold_to_ends(fault, self._terms.ends)
         if isinstance(fault, NeverAccept):
             raise FaultError("NeverAccept: Toxiproxy accepts by itself; in virtual time it is done")
-        self._exchange.spawn(self._do(handle, fault))
+        if isinstance(fault, Refused):
+            self._exchange.spawn(self._refuse(handle, fault.ms / 1000, handle.may_be_called_off()))
+        else:
+            self._exchange.spawn(self._do(handle, fault))
+
+    async def _refuse(self, handle: Handle, seconds: float, over: asyncio.Event) -> None:
+        with self._told(handle):
+            await self._each(lambda link: link.refuse())
+            await self.probe(handle)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):  # what was asked for
+                    await over.wait()
+            await self._each(lambda link: link.accept())
+            handle.note("ended")
 
     async def _do(self, handle: Handle, fault: LinkFault) -> None:
         with self._told(handle):
-            if isinstance(fault, Refused):
-                await self._each(lambda link: link.refuse())
-                await self.probe(handle)
-                await asyncio.sleep(fault.ms / 1000)  # what was asked for
-                await self._each(lambda link: link.accept())
-                handle.note("ended")
-                return
             async with self._lock:
                 live = self._live()
                 for link in self._streams:

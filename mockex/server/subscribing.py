@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from mockex.faults.model import AckError, Fault, WithholdAck
 from mockex.profile import Profile
 from mockex.server.admission import Rule
-from mockex.server.gate import Injection
+from mockex.server.gate import ENDED_FIRST, Injection
 from mockex.session.core import Session
 from mockex.session.effects import Effect, SendText
 from mockex.session.requests import Method, Request, error, read_request
@@ -26,14 +26,17 @@ class Subscribing:
         self._silent: dict[str, Injection] = {}
 
     def add(
-        self, fault: Fault, injection: Injection, requests: int, ended: Callable[[], None]
+        self, fault: Fault, injection: Injection, requests: int, used_up: Callable[[], None]
     ) -> None:
         """Apply `fault` to the next `requests` requests that it fits."""
-        self._rules.append(Rule(fault, injection, requests, ended))
+        self._rules.append(Rule(fault, injection, requests, used_up))
 
     def silence(self, stream: str, injection: Injection) -> None:
         """Never send `stream` to those who subscribe it from now on."""
+        replaced = self._silent.get(stream)
         self._silent[stream] = injection
+        if replaced is not None:
+            replaced.let_go("another one took its place")
 
     def waits(self, injection: Injection) -> bool:
         """Whether a fault is on for requests to come."""
@@ -41,17 +44,22 @@ class Subscribing:
             r.injection is injection and r.left != 0 for r in self._rules
         )
 
-    def withdraw(self, injection: Injection) -> bool:
-        """Nothing more of a fault; whether there was something."""
+    def withdraw(self, injection: Injection) -> None:
+        """Nothing more of a fault."""
         waited = self.waits(injection)
         self._rules = [rule for rule in self._rules if rule.injection is not injection]
         self._silent = {s: i for s, i in self._silent.items() if i is not injection}
-        return waited
+        if waited:
+            injection.let_go(ENDED_FIRST)
 
     def clear(self) -> None:
         """Every request is carried out, every stream is sent from now on."""
+        waited = [rule.injection for rule in self._rules if rule.left != 0]
+        waited += self._silent.values()
         self._rules.clear()
         self._silent.clear()
+        for injection in waited:
+            injection.let_go(ENDED_FIRST)
 
     def receive(self, conn: int, session: Session, text: str, now: float) -> list[Effect]:
         """What a text frame leads to: what the session says, unless a fault has it."""
@@ -64,6 +72,7 @@ class Subscribing:
         if rule is None:
             return session.receive_text(text, now)
         rule.injection.happened([conn])
+        rule.taken()
         match rule.fault:
             case WithholdAck(served=True):
                 effects = session.receive_text(text, now)
