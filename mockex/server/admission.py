@@ -20,7 +20,7 @@ from mockex.faults.model import (
     RefuseUpgrade,
     SlowUpgrade,
 )
-from mockex.server.gate import ENDED_FIRST, Injection, Unwatched
+from mockex.server.gate import Injection, Unwatched
 from mockex.server.handshake import UpgradeRequest
 from mockex.session.decisions import Attempt
 from mockex.session.effects import CloseCode
@@ -62,7 +62,7 @@ class Rule:
         """Nothing more of it."""
         self.withdrawn = True
         if self.left != 0:
-            self.injection.let_go(ENDED_FIRST)
+            self.injection.let_go()
 
 
 class Admission:

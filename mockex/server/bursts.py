@@ -87,6 +87,7 @@ class Bursts:
             handle.note("ended")
 
         exchange.journal.listen(look, replay=False)
+        handle.under_way.add(self.calm)
         self._over = over
         self._end = exchange.at(end_ms / 1000, over)
 

@@ -21,7 +21,7 @@ from mockex.server import frames
 from mockex.server.extensions import Deflate
 from mockex.server.fanout import event_frame
 from mockex.server.framing import FrameOf
-from mockex.server.gate import ENDED_FIRST, Gate, Held, Injection
+from mockex.server.gate import Gate, Held, Injection
 from mockex.server.handshake import (
     BadRequest,
     Handshake,
@@ -535,7 +535,7 @@ class Connection(asyncio.Protocol):
             return
         framing, self.gate.framing = self.gate.framing, None
         if framing is not None:
-            framing.injection.let_go(ENDED_FIRST)
+            framing.injection.let_go()
         backlog = self.gate.resume(injection)
         if deliver:
             if framing is not None:
@@ -554,7 +554,7 @@ class Connection(asyncio.Protocol):
         framing = self.gate.withdraw(injection)
         if framing is not None:
             framing.flush(self)
-        injection.let_go(ENDED_FIRST)
+        injection.let_go()
         self._drop_gate()
 
     def _send_held(self, held: Held) -> None:

@@ -17,7 +17,6 @@ from mockex.faults.catalogue import LASTING
 from mockex.faults.link import ClearLink, Hold, LinkFault, Release
 from mockex.faults.model import Fault, QuietStart, Resume, Stall
 from mockex.faults.script import Script
-from mockex.server.gate import ENDED_FIRST
 from mockex.server.injector import Handle
 from mockex.server.journal import AnyEntry, Faulted
 from mockex.server.script_run import ScriptRun
@@ -192,6 +191,5 @@ class Desk:
         self.faults.apply(entry)
         if entry.fault in self._followers:
             self._followers[entry.fault].heard(entry)
-        failed = entry.phase == "ended" and entry.detail not in ("", ENDED_FIRST)
-        if failed and entry.fault in self._called:
+        if entry.phase == "ended" and entry.detail and entry.fault in self._called:
             self.tell_of(self._called[entry.fault], entry.kind, entry.detail)

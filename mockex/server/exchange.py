@@ -168,9 +168,10 @@ class Exchange:
         return self._injector.inject(fault)
 
     def calm(self, *, but: Collection[int] = ()) -> None:
-        """End every fault that lasts: stalls are resumed and deliver, attempts are served, a
-        simulated link lets everything through. A port that refuses does so for its time; stalls of
-        the connections `but` go on."""
+        """End every fault that lasts or waits for something: stalls are resumed and deliver,
+        attempts are served, a link lets everything through. Stalls of the connections `but` go on.
+        What takes a while (a real link, a port that refuses, a burst) is over once the journal says
+        so."""
         self._injector.calm(but)
 
     def forgive(self) -> None:

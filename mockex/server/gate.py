@@ -27,14 +27,10 @@ class Injection:
         """The fault could not be done when its time had come."""
         raise NotImplementedError
 
-    def let_go(self, why: str) -> None:
-        """Whoever held something of the fault does so no more; `why` is the reason if it never
-        happened."""
+    def let_go(self, why: str = "") -> None:
+        """Whoever held something of the fault does so no more: because it was told to, or else
+        `why`, which is the reason if the fault never happened."""
         raise NotImplementedError
-
-
-# Whoever ends a fault knows why it did not happen: nobody else has to be told.
-ENDED_FIRST = "it was ended before it happened"
 
 
 class Unwatched(Injection):
@@ -46,7 +42,7 @@ class Unwatched(Injection):
     def failed(self, why: str) -> None:
         """Nobody is told."""
 
-    def let_go(self, why: str) -> None:
+    def let_go(self, why: str = "") -> None:
         """Nobody is told."""
 
 
@@ -95,7 +91,7 @@ class Gate:
         """End all stalls; returns the backlog, in order."""
         held, self.backlog = self.backlog, []
         replaced, self._resumed = self._resumed, injection
-        self._end_stalls(ENDED_FIRST)
+        self._end_stalls("")
         self._let_go([replaced], "another resume took its place")
         return held
 

@@ -45,7 +45,7 @@ from mockex.server.admission import Rule
 from mockex.server.bursts import Bursts
 from mockex.server.counting import count_events
 from mockex.server.framing import framing_of
-from mockex.server.gate import ENDED_FIRST, Injection, Unwatched
+from mockex.server.gate import Injection, Unwatched
 from mockex.server.journal import AnyEntry, Faulted
 from mockex.session.effects import CloseCode
 
@@ -66,6 +66,7 @@ class Handle(Injection):
         self.under_way: set[Callable[[], None]] = set()  # each calls off what goes on by itself
         self._hit: list[int] = []
         self._over = False
+        self._in_vain = False  # it was ended before it happened
 
     @property
     def on(self) -> bool:
@@ -98,7 +99,8 @@ class Handle(Injection):
             if entry.phase == "seen":
                 left -= 1
                 return left == 0
-            return bool(entry.detail) and self.times_seen < times and not self.on
+            final = entry.phase == "ended" and (entry.detail or self._in_vain)
+            return bool(final) and self.times_seen < times and not self.on
 
         try:
             async with asyncio.timeout(within_s):
@@ -107,7 +109,8 @@ class Handle(Injection):
             raise FaultUnseen(repr(self.fault), within_s or 0) from None
         assert isinstance(entry, Faulted)
         if entry.phase == "ended":
-            raise FaultUnseen(repr(self.fault), within_s or 0, entry.detail)
+            why = entry.detail or "it was ended before that"
+            raise FaultUnseen(repr(self.fault), within_s or 0, why)
         return entry
 
     async def ended(self) -> None:
@@ -124,14 +127,15 @@ class Handle(Injection):
         """Said by whoever should have done it: journaled as ended, never seen."""
         self.note("ended", detail=why)
 
-    def let_go(self, why: str) -> None:
+    def let_go(self, why: str = "") -> None:
         """Said by whoever held something of it: journaled as ended if nobody else does."""
         if self.on:
             return
-        if self.times_seen:
-            self.end()
-        else:
+        self._in_vain = not self.times_seen
+        if self._in_vain and why:
             self.failed(why)
+        else:
+            self.end()
 
     def end(self) -> None:
         """Journaled as ended, unless it is already."""
@@ -146,7 +150,7 @@ class Handle(Injection):
         self.turns = 0
         for stop in tuple(self.under_way):
             stop()
-        self.let_go(ENDED_FIRST)
+        self.let_go()
 
     def may_be_called_off(self) -> asyncio.Event:
         """Set once it is to end before its time; it is on until it is journaled as ended."""
@@ -219,7 +223,6 @@ class Injector:
         for handle in self._going:
             handle.call_off()
         self._exchange.admission.clear()
-        self._bursts.calm()
         self._exchange.subscribing.clear()
         self._exchange.line.mend()
         for connection in self._exchange.open_connections():

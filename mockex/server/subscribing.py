@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from mockex.faults.model import AckError, Fault, WithholdAck
 from mockex.profile import Profile
 from mockex.server.admission import Rule
-from mockex.server.gate import ENDED_FIRST, Injection
+from mockex.server.gate import Injection
 from mockex.session.core import Session
 from mockex.session.effects import Effect, SendText
 from mockex.session.requests import Method, Request, error, read_request
@@ -50,7 +50,7 @@ class Subscribing:
         self._rules = [rule for rule in self._rules if rule.injection is not injection]
         self._silent = {s: i for s, i in self._silent.items() if i is not injection}
         if waited:
-            injection.let_go(ENDED_FIRST)
+            injection.let_go()
 
     def clear(self) -> None:
         """Every request is carried out, every stream is sent from now on."""
@@ -59,7 +59,7 @@ class Subscribing:
         self._rules.clear()
         self._silent.clear()
         for injection in waited:
-            injection.let_go(ENDED_FIRST)
+            injection.let_go()
 
     def receive(self, conn: int, session: Session, text: str, now: float) -> list[Effect]:
         """What a text frame leads to: what the session says, unless a fault has it."""

@@ -102,7 +102,7 @@ def test_no_fault_breaks_the_exchange(kind: type[Fault]) -> None:
                     with suppress(NotInjected):
                         desk.inject(one)
                     await asyncio.sleep(0.4)
-                desk.calm()
+                assert await desk.until_over(desk.calm(), 1) == [], fault
                 assert not any(desk.is_on(number) for number in desk.asked), fault
                 assert broken == [], fault
                 tried += 1
