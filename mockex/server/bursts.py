@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mockex.errors import ConfigError, FaultError
@@ -48,7 +49,7 @@ class Bursts:
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
         self._end: Timer | None = None
-        self._over: Callable[[], None] | None = None  # of the one that is on
+        self._called_off: Callable[[], None] | None = None  # the end of the one that is on
 
     def begin(self, handle: Handle, fault: Burst) -> None:
         """Begin with the next usual step of the market.
@@ -81,21 +82,27 @@ class Bursts:
         def seen() -> None:
             handle.happened([c.number for c in exchange.connections.delivering()])
 
-        def over() -> None:
+        def over(*, called_off: bool = False) -> None:
             self._end = None
+            handle.under_way.discard(self.calm)
+            reached = not listening
             unlisten()
-            handle.note("ended")
+            if reached:
+                handle.note("ended")
+            else:
+                handle.let_go("" if called_off else "the rate was not reached")
 
         exchange.journal.listen(look, replay=False)
         handle.under_way.add(self.calm)
-        self._over = over
+        self._called_off = partial(over, called_off=True)
         self._end = exchange.at(end_ms / 1000, over)
 
     def calm(self) -> None:
         """End it with the next usual step."""
-        if self._end is not None and self._over is not None:
+        if self._end is not None and self._called_off is not None:
             self._end.cancel()
-            self._end = self._exchange.at(self._exchange.market.calm_down() / 1000, self._over)
+            end_s = self._exchange.market.calm_down() / 1000
+            self._end = self._exchange.at(end_s, self._called_off)
 
     def _step_ms(self, rate_per_s: float) -> int:
         """The longest step that reaches a rate of the exchange's time."""

@@ -131,8 +131,7 @@ class Handle(Injection):
         """Said by whoever held something of it: journaled as ended if nobody else does."""
         if self.on:
             return
-        self._in_vain = not self.times_seen
-        if self._in_vain and why:
+        if why and not self.times_seen:
             self.failed(why)
         else:
             self.end()
@@ -140,6 +139,7 @@ class Handle(Injection):
     def end(self) -> None:
         """Journaled as ended, unless it is already."""
         if not self._over:
+            self._in_vain = not self.times_seen
             self.note("ended", self._hit)
 
     def call_off(self) -> None:
@@ -431,19 +431,20 @@ class Injector:
         await exchange.line.refuse()
         for connection in list(exchange.open_connections()):
             connection.reset()  # accepted between the injection and the closing of the listener
-        await exchange.line.probe(handle)
+        if not over.is_set():
+            await exchange.line.probe(handle)
         with suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, until - exchange.loop_time())):
                 await over.wait()
         await exchange.line.accept()
-        handle.note("ended")
+        handle.end()
 
     def _end_after(self, handle: Handle, ms: float, rule: Rule) -> None:
         def over() -> None:
             if not self._exchange.admission.remove(rule):
                 return
             if handle.on:  # a connection of it may still get its events
-                handle.end()
+                handle.note("ended")
             else:
                 handle.let_go("no attempt was made while it was on")
 

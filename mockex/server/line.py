@@ -138,7 +138,7 @@ class Line:
         """Faults of a kind are in place no more."""
         for handle in [handle for handle in self._lasting if isinstance(handle.fault, kind)]:
             self._lasting.remove(handle)
-            handle.note("ended")
+            handle.end()
 
     async def probe(self, handle: Handle) -> None:
         """Say that attempts are refused, once one of our own was."""
@@ -255,12 +255,13 @@ class ProxiedLine(Line):
     async def _refuse(self, handle: Handle, seconds: float, over: asyncio.Event) -> None:
         with self._told(handle):
             await self._each(lambda link: link.refuse())
-            await self.probe(handle)
+            if not over.is_set():
+                await self.probe(handle)
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):  # what was asked for
                     await over.wait()
             await self._each(lambda link: link.accept())
-            handle.note("ended")
+            handle.end()
 
     async def _do(self, handle: Handle, fault: LinkFault) -> None:
         with self._told(handle):

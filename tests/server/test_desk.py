@@ -160,7 +160,8 @@ def named(fault: Fault) -> str:
 def test_nothing_of_a_fault_happens_once_it_is_cleared(fault: Fault, by: str) -> None:
     async def main() -> None:
         async with exchange() as (running, desk), client(running) as first:
-            number = desk.inject(fault).id
+            handle = desk.inject(fault)
+            number = handle.id
             assert desk.is_on(number)
             if by == "desk":
                 assert number in desk.calm()
@@ -170,6 +171,9 @@ def test_nothing_of_a_fault_happens_once_it_is_cleared(fault: Fault, by: str) ->
                 running.calm()
             await asyncio.sleep(0.2)
             assert not desk.is_on(number)
+            if not desk.faults.all[number].times_seen:
+                with pytest.raises(FaultUnseen, match="it was ended before that"):
+                    await handle.seen(within_s=100)
             assert steps(running, number)[-1].phase == "ended"
             before, seen = len(running.journal.entries), desk.faults.all[number].times_seen
 
