@@ -16,7 +16,6 @@ from fastapi import APIRouter, Query
 from starlette.exceptions import HTTPException
 
 from mockex.errors import FaultError
-from mockex.faults.model import Outage
 from mockex.server.desk import Desk
 from mockex.server.exchange import Exchange
 from mockex.server.journal import AnyEntry, Delivered, Faulted
@@ -25,7 +24,6 @@ from mockex.server.script_run import END_S
 MOST_ENTRIES = 5_000  # in one answer
 _MOST_LOOKED_AT = 50_000  # for one answer: the exchange goes on meanwhile
 _CLOSE_S = 10.0  # until no connection is open
-_REFUSES_S = 30.0  # that a port which refuses is waited for
 _KINDS = frozenset(kind.__struct_config__.tag for kind in AnyEntry.__args__)
 
 After = Annotated[
@@ -166,7 +164,6 @@ def reset_router(desk: Desk, cut: Cut) -> APIRouter:
         if left := await desk.until_over(faults, END_S):
             names = ", ".join(f"fault {number}" for number in left)
             raise FaultError(f"{names} was told to end, and has not within {END_S:g} s")
-        await _until_listening(desk)
         connections = await _close_all(exchange)
         exchange.forgive()
         cut.entries = len(exchange.journal.entries)
@@ -174,32 +171,6 @@ def reset_router(desk: Desk, cut: Cut) -> APIRouter:
         return ResetTold(cut.entries, faults, connections)
 
     return router
-
-
-async def _until_listening(desk: Desk) -> None:
-    """A port that refuses does so for its time, whatever one does.
-
-    Raises:
-        FaultError: that is not over soon.
-    """
-
-    def refusing() -> list[int]:
-        return [
-            number
-            for number, fault in desk.asked.items()
-            if isinstance(fault, Outage)
-            and fault.how == "refuse"
-            and desk.faults.all[number].ended_at is None
-        ]
-
-    journal = desk.exchange.journal
-    try:
-        async with asyncio.timeout(_REFUSES_S):
-            while refusing():
-                await journal.wait(lambda e: isinstance(e, Faulted), since=len(journal.entries))
-    except TimeoutError:
-        (number, *_) = refusing()
-        raise FaultError(f"fault {number}: the port still refuses, for its time") from None
 
 
 async def _close_all(exchange: Exchange) -> list[int]:

@@ -350,3 +350,17 @@ def test_a_fault_in_the_place_of_another_ends_that() -> None:
             await second.seen(within_s=1)
 
     sim.run(main(), seed=3)
+
+
+def test_a_burst_that_does_not_reach_its_rate_says_so() -> None:
+    async def main() -> None:
+        # A walk changes the best prices in few of its steps.
+        async with (
+            mockex.serve("spot", seed=7, market="walk") as running,
+            client(running, f"/ws/{BOOK}"),
+        ):
+            burst = running.inject(Burst(rate_per_s=1000, ms=300))
+            with pytest.raises(FaultUnseen, match="the rate was not reached"):
+                await burst.seen(within_s=100)
+
+    sim.run(main(), seed=3)
