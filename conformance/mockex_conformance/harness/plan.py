@@ -19,7 +19,7 @@ from mockex_conformance.harness.times import Conditions
 from mockex_conformance.harness.worker import Job
 
 Cell = tuple[str, str, str]  # testee, profile, case id
-_MOST_A_CORE = 8
+_MOST_A_CORE = 12
 _MOST_SIDE_BY_SIDE = 32
 
 

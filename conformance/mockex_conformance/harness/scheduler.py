@@ -1,5 +1,5 @@
-"""The parent of a run: forks a worker for each case, waiting cases side by side, `alone` ones by
-themselves.
+"""The parent of a run: forks a worker for each case, waiting cases side by side, `alone` ones after
+them.
 
 It has neither threads nor an event loop, so forking is safe, and everything is imported before the
 first fork, so a worker starts at once. Workers die with it; what a testee leaves behind comes to
@@ -15,7 +15,6 @@ import signal
 import subprocess
 import sys
 import traceback
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -129,7 +128,7 @@ class _Scheduler:
         self._workers: dict[int, _Worker] = {}
         self._groups: dict[tuple[str, str], _Group] = {}
         self._ready: list[Job] = []
-        self._alone: deque[Job] = deque()
+        self._alone: list[Job] = []
         # What was a child of ours before is not ours to end.
         self._strangers = {child.pid for child in psutil.Process().children()}
         self._longest_s = plan.conditions.case_limit_s + _GRACE_S
@@ -217,15 +216,27 @@ class _Scheduler:
             if not self._fork(self._ready[0]):
                 return
             del self._ready[0]
-        # A case that measures waits for a machine of its own; nothing else is started beside it.
-        if self._alone and not self._ready and not self._workers:
-            self._fork(self._alone.popleft())
+        if self._alone and not self._ready:
+            job = self._next_to_measure()
+            if job is not None and self._fork(job):
+                self._alone.remove(job)
 
     def _may_start(self) -> bool:
         running = len(self._workers)
         if running < self._plan.at_least:
             return True
         return running < self._plan.side_by_side and self._room.for_one_more(monotonic_s())
+
+    def _next_to_measure(self) -> Job | None:
+        """A case that measures has the machine to itself, but for one that measures something
+        else: two that are about the same would want the same of it at the same time."""
+        beside = [worker.job.case for worker in self._workers.values()]
+        if not beside:
+            return self._alone[0]
+        if len(beside) > 1 or not beside[0].alone or self._plan.side_by_side == 1:
+            return None
+        other = next((job for job in self._alone if job.case is not beside[0]), None)
+        return other if other and self._room.for_one_more(monotonic_s()) else None
 
     # --- workers ---
 

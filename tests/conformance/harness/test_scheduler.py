@@ -321,6 +321,27 @@ def test_waiting_cases_run_side_by_side_and_one_that_measures_alone(tmp_path: Pa
     assert verdicts[-1].number == "CONN-01"
 
 
+@pytest.mark.parametrize("busy", [False, True])
+def test_of_those_that_measure_two_different_ones_share_a_machine_that_is_not_busy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, busy: bool
+) -> None:
+    monkeypatch.setattr(Room, "busy", lambda *_: float(busy))
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+
+    async def measures(run: Run) -> None:
+        mine = tmp_path / f"running-{run.testee.name}-{os.getpid()}"
+        mine.touch()
+        await run.sleep(0.7)
+        here = len(list(tmp_path.glob("running-*")))
+        (tmp_path / f"seen-{here}").touch()
+        mine.unlink()
+
+    one, other = case(measures, alone=True), case(measures, 2, alone=True)
+    verdicts, _ = judged(plan(tmp_path, one, other, repeat=2))
+    assert [v.verdict for v in verdicts] == [Verdict.PASS] * 4, verdicts
+    assert max(int(seen.name[5:]) for seen in tmp_path.glob("seen-*")) == (1 if busy else 2)
+
+
 @pytest.mark.parametrize(("jobs", "most"), [(None, 1), (2, 2)])
 def test_a_busy_machine_runs_no_more_at_once_than_it_has_cores_or_was_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: int | None, most: int
