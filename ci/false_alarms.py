@@ -22,7 +22,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from random import Random, SystemRandom
 
-from mockex.clock import wall_clock_ms
+from mockex.clock import monotonic_s
 from mockex_conformance.harness.process import die_with_parent
 from mockex_conformance.report import text
 from mockex_conformance.report.record import read_record
@@ -97,17 +97,17 @@ def main(arguments: Sequence[str]) -> int:
     drawn_from = SystemRandom().randrange(2**31) if given.seed is None else given.seed
     print(f"{given.runs} runs, --seed {drawn_from}, {given.busy} cores busy", flush=True)
     seeds = Random(drawn_from)
-    began_ms = wall_clock_ms()
+    began_s = monotonic_s()
     alarms: Counter[tuple[str, str]] = Counter()
     with busy(given.busy):
         for number in range(1, given.runs + 1):
             seed = seeds.randrange(2**31)
             wrong = run(given, seed, given.out / f"{number:02}-{seed}")
             alarms.update((verdict.testee, verdict.number) for verdict in wrong)
-    minutes = (wall_clock_ms() - began_ms) / 60_000
+    minutes = (monotonic_s() - began_s) / 60
     print(f"{alarms.total()} false alarms in {given.runs} runs, {minutes:.0f} min")
-    for (testee, number), count in alarms.most_common():
-        print(f"  {count} times {testee} {number}")
+    for (testee, case), count in alarms.most_common():
+        print(f"  {count} times {testee} {case}")
     return int(bool(alarms))
 
 

@@ -56,7 +56,7 @@ def _profiles(
 
 def _hints(ctx: click.Context, _param: click.Parameter, value: str) -> tuple[str, ...]:
     names = tuple(part.strip() for part in value.split(",") if part.strip())
-    if LIST in names and not ctx.resilient_parsing:
+    if names == (LIST,) and not ctx.resilient_parsing:
         for line in hint_lines():
             say(line)
         ctx.exit()
@@ -223,6 +223,7 @@ def serve(
         # All of it before the exchange opens: from then on its clock runs.
         from mockex.server.desk import Desk
         from mockex.server.exchange import serve as exchange_of
+        from mockex.server.wire import hear_what_it_lacks
 
         if not no_admin:
             from mockex.server.admin import serve_admin
@@ -232,6 +233,7 @@ def serve(
 
         stop = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+        hear_what_it_lacks(lambda lack: complain(str(lack)))
         async with AsyncExitStack() as stack:
             exchange = await stack.enter_async_context(
                 exchange_of(

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from mockex.errors import ConfigError, FaultError
+from mockex.errors import ConfigError, FaultError, MachineLacks
 from mockex.server.authority import Authority
 from mockex.sim import SimLoop, SimSocket
 
@@ -221,3 +221,20 @@ class SocketWire:
         if below is None or transport.get_write_buffer_size() or below.get_write_buffer_size():
             raise FaultError("a FIN through TLS is only possible while nothing waits to be sent")
         transport.get_extra_info("socket").shutdown(socket.SHUT_WR)
+
+
+def hear_what_it_lacks(told: Callable[[MachineLacks], None]) -> None:
+    """Call `told` with what the machine does not give to the running loop from now on, once for
+    each: asyncio says it to its log alone, and tries to accept again a second later."""
+    known: set[int | None] = set()
+
+    def hear(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, OSError) and MachineLacks.says(error):
+            if error.errno not in known:
+                known.add(error.errno)
+                told(MachineLacks(error))
+        else:
+            loop.default_exception_handler(context)
+
+    asyncio.get_running_loop().set_exception_handler(hear)

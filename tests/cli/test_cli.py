@@ -12,10 +12,11 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import EntryPoint
 from itertools import pairwise
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 import pytest
@@ -66,6 +67,26 @@ def serve(*flags: str, env: dict[str, str] | None = None) -> subprocess.Complete
 def first_line(process: subprocess.Popen[str]) -> str:
     assert process.stdout is not None
     return process.stdout.readline()
+
+
+def test_an_exchange_that_may_open_no_more_files_says_so_once_and_goes_on() -> None:
+    command = ["sh", "-c", 'ulimit -n 20; exec "$@"', "sh", *SERVE, "--no-admin", "--plain"]
+    with ExitStack() as stack:
+        process = stack.enter_context(
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        )
+        stack.callback(process.kill)
+        ws = urlsplit(first_line(process).split()[2].removeprefix("ws="))
+        assert ws.port is not None
+        assert process.stderr is not None
+        with ExitStack() as clients:
+            for _ in range(30):
+                clients.enter_context(socket.create_connection(("127.0.0.1", ws.port)))
+            said = process.stderr.readline()
+            assert said == "mockex: this machine: too many open files: raise `ulimit -n`\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+        assert process.stderr.read() == ""
 
 
 # --- usage ----------------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ from mockex import Exchange, sim
 from mockex.errors import LinkError, MachineLacks, ToxiproxyUnavailable
 from mockex.faults import Bandwidth
 from mockex.server.journal import Noted
+from mockex.server.wire import hear_what_it_lacks
 from mockex_conformance.case import (
     Case,
     FoundAlready,
@@ -386,7 +387,9 @@ def _terms(job: Job, run: CaseRun, streams: list[str]) -> Terms:
 
 async def _act(job: Job, run: CaseRun) -> dict[str, Any]:
     """The body of the case, then the end of the testee; how it went, for the recording."""
-    lacks = _what_the_loop_lacks() if job.conditions.ground is Ground.REAL else []
+    lacks: list[MachineLacks] = []
+    if job.conditions.ground is Ground.REAL:
+        hear_what_it_lacks(lacks.append)
     ended, reason = await _body(job.case, run)
     run.note("body-over")
     try:
@@ -410,22 +413,6 @@ async def _act(job: Job, run: CaseRun) -> dict[str, Any]:
         "reason": reason,
         "notes": run.notes,
     }
-
-
-def _what_the_loop_lacks() -> list[MachineLacks]:
-    """What the machine does not give to the running loop, from now on: asyncio tells that to its
-    log alone, and tries again."""
-    found: list[MachineLacks] = []
-
-    def hear(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        error = context.get("exception")
-        if isinstance(error, OSError) and MachineLacks.says(error):
-            found.append(MachineLacks(error))
-        else:
-            loop.default_exception_handler(context)
-
-    asyncio.get_running_loop().set_exception_handler(hear)
-    return found
 
 
 async def _body(case: Case, run: CaseRun) -> tuple[str, str]:

@@ -328,12 +328,14 @@ def test_of_those_that_measure_two_different_ones_share_a_machine_that_is_not_bu
     monkeypatch.setattr(Room, "busy", lambda *_: float(busy))
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
 
+    def here() -> int:
+        return len(list(tmp_path.glob("running-*")))
+
     async def measures(run: Run) -> None:
-        mine = tmp_path / f"running-{run.testee.name}-{os.getpid()}"
+        mine = tmp_path / f"running-{os.getpid()}"
         mine.touch()
         await run.sleep(0.7)
-        here = len(list(tmp_path.glob("running-*")))
-        (tmp_path / f"seen-{here}").touch()
+        (tmp_path / f"seen-{here()}").touch()
         mine.unlink()
 
     one, other = case(measures, alone=True), case(measures, 2, alone=True)
