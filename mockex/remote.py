@@ -94,7 +94,7 @@ class RemoteExchange:
         return RemoteHandle(self, told["id"], fault)
 
     def calm(self) -> None:
-        """End every fault that lasts, and every script."""
+        """End every fault that lasts or waits, and every script."""
         self._admin.call("DELETE", "/faults")
 
     def live(self, stream: str) -> int:
@@ -108,7 +108,7 @@ class RemoteExchange:
         The market and the clock go on.
 
         Raises:
-            AdminError: it cannot be: clients come back all the time, or a port refuses.
+            AdminError: it cannot be: clients come back all the time.
         """
         told = self._admin.call("POST", "/reset", wait_s=_RESET_S)
         self.journal.begin(told["cut"])
@@ -135,11 +135,15 @@ class RemoteHandle:
         """Wait until the journal shows that it happened `times` times; the entry that says so.
 
         Raises:
-            FaultUnseen: it did not within `within_s`.
+            FaultUnseen: it did not within `within_s`, or cannot any more.
         """
         try:
             async with asyncio.timeout(within_s):
                 while len(found := self._steps("seen")) < times:
+                    ended = [] if isinstance(self.fault.when, Every) else self._steps("ended")
+                    if ended:
+                        why = ended[-1].detail or "it was ended before that"
+                        raise FaultUnseen(repr(self.fault), within_s or 0, why)
                     await self._exchange.journal.news()
         except TimeoutError:
             raise FaultUnseen(repr(self.fault), within_s or 0) from None

@@ -89,6 +89,16 @@ async def test_triggers_travel(exchange: RemoteExchange) -> None:
         reading.cancel()
 
 
+async def test_a_fault_that_was_ended_before_it_was_seen_is_not_waited_for(
+    exchange: RemoteExchange,
+) -> None:
+    handle = exchange.inject(RefuseUpgrade(status=503))
+    exchange.calm()
+    with pytest.raises(FaultUnseen) as unseen:
+        await handle.seen(within_s=60)
+    assert unseen.value.why == "it was ended before that"
+
+
 async def test_a_fault_that_is_not_seen_says_so_in_time(exchange: RemoteExchange) -> None:
     with pytest.raises(FaultUnseen, match=r"was not seen to happen within 0.05 s"):
         await exchange.inject(RefuseUpgrade(status=503)).seen(within_s=0.05)

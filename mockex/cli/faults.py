@@ -176,7 +176,7 @@ def list_(as_json: bool, admin: str | None) -> None:
 @_as_json
 @_at
 def clear(number: int | None, as_json: bool, admin: str | None) -> int:
-    """End the fault ID, or every one that lasts, and every script.
+    """End the fault ID, or every one that lasts or waits, and every script.
 
     The end of one on the link is the end of all on the link. The exit code is 1 if something cannot
     be ended.
