@@ -7,7 +7,6 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 
@@ -104,34 +103,39 @@ def test_a_socket_of_ipv6_that_means_an_address_of_ipv4_is_one_too() -> None:
         assert sample.own_sockets == {"ESTABLISHED": 1}
 
 
+FAMILY = """\
+import subprocess, sys, threading
+parent = [sys.executable, "-c", "import subprocess, sys\\n"
+    "with subprocess.Popen([sys.executable, '-c', 'input()']): print('ready', flush=True)"]
+thread = threading.Thread(target=subprocess.run, args=(parent,))
+thread.start()
+thread.join()
+print("alone", flush=True)
+sys.stdin.readline()
+"""
+
+
 @pytest.mark.usefixtures("asked")
-def test_a_child_of_any_thread_and_of_a_child_belongs_to_the_tree() -> None:
-    """And each look has one object for it, so that whoever is left is known."""
-    program = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'input()'])"
-    children: list[subprocess.Popen[bytes]] = []
-
-    def start() -> None:
-        children.append(subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE))
-        started.set()
-        done.wait()
-
-    started, done = threading.Event(), threading.Event()
-    thread = threading.Thread(target=start)
-    thread.start()
-    assert started.wait(10)
+def test_a_child_of_any_thread_and_a_child_of_a_child_belong_to_the_tree(
+    started: list[subprocess.Popen[str]],
+) -> None:
+    """And each look has the same object for it, by which it is known later."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", FAMILY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    started.append(process)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
     seen: set[psutil.Process] = set()
-    observer = Observer(os.getpid(), Ports(frozenset()), 1, seen)
-    try:
-        began = time.monotonic()
-        while (sample := observer.sample(0.0)) and sample.processes < 3:
-            assert time.monotonic() - began < 20
-        observer.sample(0.2)
-        assert {process.pid for process in seen} >= {os.getpid(), children[0].pid}
-        assert len(seen) == 3
-    finally:
-        children[0].communicate(b"\n", timeout=10)
-        done.set()
-        thread.join()
+    observer = Observer(process.pid, Ports(frozenset()), 1, seen)
+    for now in (0.0, 0.2):
+        together = observer.sample(now)
+        assert together is not None
+        assert together.processes == len(seen) == 3
+    process.stdin.write("\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == "alone\n"
     alone = observer.sample(0.4)
     assert alone is not None
     assert alone.processes == 1
