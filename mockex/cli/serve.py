@@ -233,7 +233,8 @@ def serve(
 
         stop = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-        hear_what_it_lacks(lambda lack: complain(str(lack)))
+        desk: Desk | None = None
+        hear_what_it_lacks(lambda lack: (desk.tell if desk else complain)(str(lack)))
         async with AsyncExitStack() as stack:
             exchange = await stack.enter_async_context(
                 exchange_of(

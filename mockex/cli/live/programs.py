@@ -14,6 +14,8 @@ from mockex.server.doubled import Program
 # To ask all programs takes a while: after so many times in vain it is left out ever more often.
 FREE = 5
 MOST_PASSES = 30
+# Asking opens files, and the exchange may have none left.
+UNTOLD = (psutil.Error, OSError)
 INTERPRETERS = ("python", "node", "ruby", "java", "deno", "bun")
 
 
@@ -42,7 +44,7 @@ class Programs:
                 opened = process.net_connections("tcp")
                 held = {each.laddr.port for each in opened if each.laddr and each.raddr}
                 self._note(left & held, process)
-            except psutil.Error:
+            except UNTOLD:
                 del self._known[pid]
             else:
                 left -= held
@@ -56,13 +58,13 @@ class Programs:
 
     def _look_everywhere(self, ports: Collection[int]) -> None:
         """Only root sees everybody's; on some systems nobody else sees any."""
-        with suppress(psutil.Error):
+        with suppress(*UNTOLD):
             for connection in psutil.net_connections("tcp"):
                 pid, here = connection.pid, connection.laddr
                 if not here or not connection.raddr or pid is None or pid == os.getpid():
                     continue
                 if here.port in ports:
-                    with suppress(psutil.Error):
+                    with suppress(*UNTOLD):
                         self._note({here.port}, psutil.Process(pid))
 
     def _note(self, ports: Collection[int], process: psutil.Process) -> None:

@@ -154,6 +154,7 @@ async def live_view(
             await view.run()
         except Exception as error:
             desk.tell = tell
+            view.close(drawing=False)
             complain(f"the live view broke ({error!r}); the exchange goes on without")
 
     with suppress(AttributeError):  # a system without job control
@@ -166,4 +167,5 @@ async def live_view(
         broken = running.done()
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-        view.close(drawing=not broken)
+        if not broken:
+            view.close(drawing=True)

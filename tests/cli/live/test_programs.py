@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from mockex.cli.live.programs import Programs, named
@@ -45,6 +48,18 @@ def test_the_program_at_the_other_end_of_a_connection_is_found(tmp_path: Path) -
 
 
 def test_a_port_that_nobody_has_is_of_no_program() -> None:
+    programs = Programs()
+    programs.look([1])
+    assert programs.of(1) is None
+
+
+def test_whose_a_port_is_stays_unknown_while_no_more_files_may_be_opened(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def lacks(*_: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(psutil, "net_connections", lacks)
     programs = Programs()
     programs.look([1])
     assert programs.of(1) is None

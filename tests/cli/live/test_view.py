@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import resource
 import signal
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TextIO
+from urllib.parse import urlsplit
 
 import pytest
 from websockets.asyncio.client import connect as connect_here
@@ -103,6 +107,25 @@ def test_forty_columns_are_enough_and_may_become_more() -> None:
         terminal.resize(90, 20)
         terminal.until("^usdm; seed 7; up .*; market walk x1, 0 updates/s$")
     terminal.close()
+
+
+def test_that_no_more_files_may_be_opened_stays_to_be_seen(terminal: Terminal) -> None:
+    with serving(terminal) as process, ExitStack() as clients:
+        address = ("127.0.0.1", urlsplit(url_of(terminal)).port)
+        clients.enter_context(socket.create_connection(address))
+        terminal.until("0 live, 1 pending")
+        opened = [int(file.name) for file in Path(f"/proc/{process.pid}/fd").iterdir()]
+        most = max(opened) + 2  # one is accepted, and then nobody can be asked whose it is
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (most, most))
+        for _ in range(most - len(opened) + 1):
+            clients.enter_context(socket.create_connection(address))
+        lack = "^ .*!! this machine: too many open files: raise `ulimit -n`$"
+        terminal.until(lack)
+        uptime = re.search(r"; up (\d+)", terminal.until("; up "))
+        assert uptime is not None
+        text = terminal.until(rf"; up {int(uptime[1]) + 2}\.")
+    assert re.search(lack, text, re.MULTILINE), text
+    assert text.count("; up ") == 1, text
 
 
 def test_colour_is_left_out_where_nobody_wants_it(terminal: Terminal) -> None:
