@@ -122,14 +122,14 @@ class RemoteHandle:
         self.id = number
         self.fault = fault
 
-    def _steps(self, phase: str) -> list[Faulted]:
-        of_all = self._exchange.journal.of(Faulted)
-        return [entry for entry in of_all if entry.fault == self.id and entry.phase == phase]
+    def _steps(self) -> list[Faulted]:
+        """What the journal says of it, at one moment: asked twice, it may say more."""
+        return [e for e in self._exchange.journal.of(Faulted) if e.fault == self.id]
 
     @property
     def times_seen(self) -> int:
         """How often it has been seen to happen."""
-        return len(self._steps("seen"))
+        return sum(step.phase == "seen" for step in self._steps())
 
     async def seen(self, times: int = 1, *, within_s: float | None = None) -> Faulted:
         """Wait until the journal shows that it happened `times` times; the entry that says so.
@@ -139,19 +139,22 @@ class RemoteHandle:
         """
         try:
             async with asyncio.timeout(within_s):
-                while len(found := self._steps("seen")) < times:
-                    ended = [] if isinstance(self.fault.when, Every) else self._steps("ended")
-                    if ended:
+                while True:
+                    steps = self._steps()
+                    found = [step for step in steps if step.phase == "seen"]
+                    if len(found) >= times:
+                        return found[times - 1]
+                    ended = [step for step in steps if step.phase == "ended"]
+                    if ended and not isinstance(self.fault.when, Every):
                         why = ended[-1].detail or "it was ended before that"
                         raise FaultUnseen(repr(self.fault), within_s or 0, why)
                     await self._exchange.journal.news()
         except TimeoutError:
             raise FaultUnseen(repr(self.fault), within_s or 0) from None
-        return found[times - 1]
 
     async def ended(self) -> None:
         """Wait until a fault that lasts is over."""
-        while not self._steps("ended"):
+        while not any(step.phase == "ended" for step in self._steps()):
             await self._exchange.journal.news()
 
 

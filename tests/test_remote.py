@@ -7,6 +7,8 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Literal, cast
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
@@ -15,7 +17,7 @@ from websockets.exceptions import InvalidStatus
 from mockex.errors import AdminError, ConfigError, FaultError, FaultUnseen
 from mockex.faults import CloseWith, Outage, RefuseUpgrade, Reset, Stall
 from mockex.faults.trigger import AfterEvents, Every
-from mockex.remote import RemoteExchange
+from mockex.remote import RemoteExchange, RemoteHandle
 from mockex.server.journal import Attempted, Delivered, Ended, Faulted, Upgraded
 
 DEPTH = "ethusdc@depth5@100ms"
@@ -97,6 +99,28 @@ async def test_a_fault_that_was_ended_before_it_was_seen_is_not_waited_for(
     with pytest.raises(FaultUnseen) as unseen:
         await handle.seen(within_s=60)
     assert unseen.value.why == "it was ended before that"
+
+
+class Growing:
+    """A journal that says more the second time that it is asked."""
+
+    def __init__(self, *phases: Literal["injected", "seen", "ended"]) -> None:
+        self._all = [Faulted(t=0.0, fault=1, kind="RefuseUpgrade", phase=p) for p in phases]
+        self._said = 0
+
+    def of(self, kind: type[Faulted]) -> list[Faulted]:
+        assert kind is Faulted
+        self._said = len(self._all) if self._said else 1
+        return self._all[: self._said]
+
+    async def news(self) -> None:
+        """There is more."""
+
+
+async def test_what_is_said_while_it_is_asked_for_is_not_taken_for_an_end_in_vain() -> None:
+    there = cast("RemoteExchange", SimpleNamespace(journal=Growing("injected", "seen", "ended")))
+    handle = RemoteHandle(there, 1, RefuseUpgrade(status=503))
+    assert (await handle.seen(within_s=1)).phase == "seen"
 
 
 async def test_a_fault_that_is_not_seen_says_so_in_time(exchange: RemoteExchange) -> None:

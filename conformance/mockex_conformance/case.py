@@ -154,7 +154,8 @@ class Run(Protocol):
         ...
 
     def calm(self, *, but: Collection[int] = ()) -> None:
-        """End every fault that lasts but stalls of these connections; recovery counts from now."""
+        """End every fault that lasts or waits for something, except stalls of these connections;
+        recovery counts from now."""
         ...
 
     async def until_seen(self, handle: Handle, within_s: float | None = None) -> None:

@@ -33,35 +33,39 @@ if TYPE_CHECKING:
 
 
 class Rule:
-    """One fault on attempts and what is left of it."""
+    """One fault on attempts and what is left of it. `left` None: as many as come."""
 
-    def __init__(
-        self, fault: Fault, injection: Injection, attempts: int | None, used_up: Callable[[], None]
-    ) -> None:
+    def __init__(self, fault: Fault, injection: Injection, attempts: int | None) -> None:
         self.fault = fault
         self.injection = injection
         self.left = attempts
-        self.withdrawn = False
-        self._used_up = used_up
+        self.tried = False  # an attempt was counted
+        self.under_way: set[Callable[[], None]] = set()  # each calls off what an attempt is to get
+
+    @property
+    def on(self) -> bool:
+        """Whether it waits for attempts, or is not done with one."""
+        return self.left != 0 or bool(self.under_way)
 
     def take(self) -> bool:
         """Count one; False if there are none left. `taken` is to follow once it happened."""
-        if self.left is None:
-            return True
         if self.left == 0:
             return False
-        self.left -= 1
+        self.tried = True
+        if self.left is not None:
+            self.left -= 1
         return True
 
-    def taken(self) -> None:
-        """What was counted has happened: the end, if it was the last."""
-        if self.left == 0:
-            self._used_up()
+    def taken(self, why: str = "") -> None:
+        """What was counted has happened, or cannot and `why`: the end, if it was the last."""
+        self.injection.let_go(why)
 
     def withdraw(self) -> None:
         """Nothing more of it."""
-        self.withdrawn = True
-        if self.left != 0:
+        if self.on:
+            self.left = 0
+            for call_off in tuple(self.under_way):
+                call_off()
             self.injection.let_go()
 
 
@@ -74,40 +78,25 @@ class Admission:
         profile = exchange.profile
         self._attempts = Attempts(profile.attempts_limit, profile.attempts_window_s)
 
-    def add(
-        self,
-        fault: Fault,
-        injection: Injection,
-        attempts: int | None,
-        used_up: Callable[[], None] = lambda: None,
-    ) -> Rule:
-        """Apply `fault` to the next `attempts` attempts; None: until it is removed."""
-        rule = Rule(fault, injection, attempts, used_up)
-        self._rules.append(rule)
+    def add(self, fault: Fault, injection: Injection, attempts: int | None) -> Rule:
+        """Apply `fault` to the next `attempts` attempts; None: until none are left to it."""
+        rule = Rule(fault, injection, attempts)
+        self._rules = [*(r for r in self._rules if r.on), rule]
         return rule
 
-    def remove(self, rule: Rule) -> bool:
-        """Nothing more of this rule; whether it was there."""
-        if rule not in self._rules:
-            return False
-        self._rules.remove(rule)
-        return True
-
     def waits(self, injection: Injection) -> bool:
-        """Whether a fault is on for attempts to come."""
-        return any(r.injection is injection and r.left != 0 for r in self._rules)
+        """Whether a fault is on for attempts to come, or not done with one that came."""
+        return any(r.injection is injection and r.on for r in self._rules)
 
     def withdraw(self, injection: Injection) -> None:
         """Nothing more of a fault."""
-        gone = [rule for rule in self._rules if rule.injection is injection]
-        self._rules = [rule for rule in self._rules if rule.injection is not injection]
-        for rule in gone:
-            rule.withdraw()
+        for rule in self._rules:
+            if rule.injection is injection:
+                rule.withdraw()
 
     def clear(self) -> None:
         """Every attempt is served as it asks from now on."""
-        gone, self._rules = self._rules, []
-        for rule in gone:
+        for rule in self._rules:
             rule.withdraw()
 
     def too_many(self, address: str, *, failed: bool) -> Refusal | None:
@@ -121,10 +110,20 @@ class Admission:
     def attempted(self, connection: Connection) -> None:
         """A TCP connection was accepted."""
         rule = next((r for r in self._rules if isinstance(r.fault, Outage) and r.take()), None)
-        if rule is not None:
-            connection.when_ended(lambda: rule.injection.happened([connection.number]))
-            connection.when_ended(rule.taken)
-            connection.reset()
+        if rule is None:
+            return
+
+        def unstoppable() -> None:
+            """A RST comes, whatever is cleared."""
+
+        def ended() -> None:
+            rule.injection.happened([connection.number])
+            rule.under_way.discard(unstoppable)
+            rule.taken()
+
+        rule.under_way.add(unstoppable)
+        connection.when_ended(ended)
+        connection.reset()
 
     def requested(self, connection: Connection, request: UpgradeRequest, target: Target) -> None:
         """A handshake that the exchange would accept."""
@@ -171,14 +170,27 @@ class Admission:
             connection.upgrade(request, target)
             return
         # No event may get out before the close: a step of the market can come first.
-        connection.gated().stall("data", Unwatched())
+        quiet = Unwatched()
+        connection.gated().stall("data", quiet)
         connection.upgrade(request, target)
 
         def close() -> None:
-            if rule.withdrawn:
-                connection.resume(Unwatched(), deliver=True)
-                return
-            connection.close(CloseCode.GOING_AWAY)
-            rule.injection.happened([connection.number])
+            if connection.live:
+                connection.close(CloseCode.GOING_AWAY)
+                rule.injection.happened([connection.number])
+            over()
 
-        self._exchange.timers.after(fault.after_ms / 1000, close)
+        def over() -> None:
+            if call_off in rule.under_way:
+                rule.under_way.discard(call_off)
+                timer.cancel()
+                rule.taken(f"its connection, c{connection.number}, ended first")
+
+        def call_off() -> None:
+            rule.under_way.discard(call_off)
+            timer.cancel()
+            connection.end_stall(quiet)
+
+        timer = self._exchange.timers.after(fault.after_ms / 1000, close)
+        rule.under_way.add(call_off)
+        connection.when_ended(over)

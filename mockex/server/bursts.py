@@ -65,7 +65,7 @@ class Bursts:
             _, end_ms = exchange.market.hurry(round(fault.ms * speed), step_ms)
         except ConfigError as error:
             raise FaultError(f"Burst: {error}") from None
-        rate, listening = Rate(fault.rate_per_s), True
+        rate, listening, reached = Rate(fault.rate_per_s), True, False
 
         def look(entry: AnyEntry) -> None:
             if isinstance(entry, Delivered) and rate.reached(entry):
@@ -80,17 +80,21 @@ class Bursts:
                 exchange.journal.unlisten(look)
 
         def seen() -> None:
-            handle.happened([c.number for c in exchange.connections.delivering()])
+            nonlocal reached
+            if not reached:
+                reached = True
+                handle.happened([c.number for c in exchange.connections.delivering()])
 
         def over(*, called_off: bool = False) -> None:
             self._end = None
             handle.under_way.discard(self.calm)
-            reached = not listening
+            if not listening:
+                seen()  # it was reached in this very moment
             unlisten()
-            if reached:
-                handle.note("ended")
+            if reached or called_off:
+                handle.let_go()
             else:
-                handle.let_go("" if called_off else "the rate was not reached")
+                handle.failed("the rate was not reached")
 
         exchange.journal.listen(look, replay=False)
         handle.under_way.add(self.calm)

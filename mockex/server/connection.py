@@ -533,14 +533,13 @@ class Connection(asyncio.Protocol):
         """End all stalls; send the backlog or lose it, then one ping."""
         if self.gate is None:
             return
-        framing, self.gate.framing = self.gate.framing, None
+        framing, gathered = self.gate.framing, list[Held]()
         if framing is not None:
+            gathered = self.gate.withdraw(framing.injection)
             framing.injection.let_go()
         backlog = self.gate.resume(injection)
         if deliver:
-            if framing is not None:
-                framing.flush(self)
-            for held in backlog:
+            for held in (*gathered, *backlog):
                 self._send_held(held)
         if self._session is not None and self.live:
             self._perform(self._session.resume(self._exchange.now()))
@@ -551,11 +550,25 @@ class Connection(asyncio.Protocol):
         Stalls go on."""
         if self.gate is None:
             return
-        framing = self.gate.withdraw(injection)
-        if framing is not None:
-            framing.flush(self)
+        self._offer(self.gate, self.gate.withdraw(injection))
         injection.let_go()
         self._drop_gate()
+
+    def end_stall(self, injection: Injection) -> None:
+        """End one stall alone: what no other withholds is sent."""
+        if self.gate is None or not self.live:
+            return
+        self.gate.end_stall(injection)
+        self._offer(self.gate, [])
+        self._drop_gate()
+
+    def _offer(self, gate: Gate, first: list[Held]) -> None:
+        """Send `first` and the backlog, but for what is withheld."""
+        for held in (*first, *gate.take_backlog()):
+            if held.send is not None:
+                self._control(held.send)
+            elif passed := gate.split(held.step, held.events):
+                self._send_held(Held(step=held.step, events=passed))
 
     def _send_held(self, held: Held) -> None:
         if held.send is not None:
@@ -583,6 +596,7 @@ class Connection(asyncio.Protocol):
         if last is not None:
             self.close(CloseCode.GOING_AWAY)
             last.happened([self.number])
+            last.let_go()
         self._drop_gate()
 
     def _write_events(self, gate: Gate, step: int, events: list[Event]) -> None:

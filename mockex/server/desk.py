@@ -72,8 +72,9 @@ class Desk:
         self._followers[number] = run
 
     def end(self, number: int) -> None:
-        """End a fault that lasts, or that still waits for attempts or requests. The end of a hold
-        is that of every hold, that of another on the link is the end of all on the link.
+        """End a fault that lasts, or that still waits for its trigger, for attempts, requests or
+        events. The end of a hold is that of every hold, that of another on the link is the end of
+        all on the link.
 
         Raises:
             KeyError: no fault has that number.
@@ -94,7 +95,7 @@ class Desk:
             if connection.gate is not None and handle in connection.gate.waiting():
                 connection.withdraw(handle)
         match fault:
-            case LinkFault() if self._on_link(number):  # the line says itself what is over
+            case LinkFault() if exchange.line.holds(handle):  # it says itself what is over
                 self.inject(Release() if isinstance(fault, Hold) else ClearLink())
                 return
             case Stall() | QuietStart():
@@ -106,17 +107,8 @@ class Desk:
     def is_on(self, number: int) -> bool:
         """Whether a fault still does something by itself, or waits for its trigger, for attempts,
         requests or events to come."""
-        fault, handle = self.asked.get(number), self._handles.get(number)
-        if fault is None or handle is None:
-            return False
-        return handle.on or self._on_link(number)
-
-    def _on_link(self, number: int) -> bool:
-        """Whether it is a fault that goes on on a link."""
-        fault, told = self.asked[number], self.faults.all[number]
-        waits = self._handles[number].turns and not told.times_seen
-        lasts = isinstance(fault, LinkFault) and isinstance(fault, LASTING)
-        return lasts and told.ended_at is None and not waits
+        handle = self._handles.get(number)
+        return handle is not None and handle.on
 
     def calm(self) -> list[int]:
         """End every fault that lasts or waits for something, and every script; the numbers of those
@@ -130,15 +122,11 @@ class Desk:
     async def settled(self, number: int, within_s: float) -> bool:
         """Wait until a fault was seen, or could not be done after all. Whether it was seen."""
         record, journal = self.faults.all[number], self.exchange.journal
-        if not (record.times_seen or record.failure):
+        if record.phase == "injected":
             with suppress(TimeoutError):
                 async with asyncio.timeout(within_s):
                     await journal.wait(
-                        lambda e: (
-                            isinstance(e, Faulted)
-                            and e.fault == number
-                            and (e.phase == "seen" or bool(e.detail))
-                        ),
+                        lambda e: isinstance(e, Faulted) and e.fault == number,
                         since=len(journal.entries),
                     )
         return record.times_seen > 0

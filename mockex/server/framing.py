@@ -44,8 +44,9 @@ class Framing:
         """Write the events of one step, now or later; whether that was the last of it."""
         raise NotImplementedError
 
-    def flush(self, to: Receiver) -> None:
-        """It ends before its time: write what waits. Nothing does, unless said otherwise."""
+    def give_up(self) -> list[tuple[int, list[Event]]]:
+        """It ends before its time: what waits, by step. Nothing does, unless said otherwise."""
+        return []
 
 
 def framing_of(fault: Fragment | Gather | Enlarge, injection: Injection) -> Framing:
@@ -114,15 +115,14 @@ class Gathering(Framing):
         self._missing -= len(events)
         if self._missing > 0:
             return False
-        self.flush(to)
+        to.write(b"".join(to.delivered(step, events) for step, events in self.give_up()))
         self.injection.happened([to.number])
         return True
 
-    def flush(self, to: Receiver) -> None:
-        """Write what waits, in one piece."""
+    def give_up(self) -> list[tuple[int, list[Event]]]:
+        """What waits, in order."""
         waiting, self._waiting = self._waiting, []
-        if waiting:
-            to.write(b"".join(to.delivered(step, events) for step, events in waiting))
+        return waiting
 
 
 class Enlarging(Framing):

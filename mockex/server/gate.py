@@ -89,14 +89,25 @@ class Gate:
 
     def resume(self, injection: Injection) -> list[Held]:
         """End all stalls; returns the backlog, in order."""
-        held, self.backlog = self.backlog, []
+        held = self.take_backlog()
         replaced, self._resumed = self._resumed, injection
         self._end_stalls("")
         self._let_go([replaced], "another resume took its place")
         return held
 
-    def withdraw(self, injection: Injection) -> Framing | None:
-        """Nothing more of a fault that waits for events; its framing, if it has one."""
+    def end_stall(self, injection: Injection) -> None:
+        """End the stall of `injection` alone. What is in the backlog stays there."""
+        for scope in [s for s, i in self._stalls.items() if i is injection]:
+            del self._stalls[scope]
+            self._unseen.discard(scope)
+
+    def take_backlog(self) -> list[Held]:
+        """What was withheld, in order; it is the caller's now."""
+        held, self.backlog = self.backlog, []
+        return held
+
+    def withdraw(self, injection: Injection) -> list[Held]:
+        """Nothing more of a fault that waits for events; those that wait with it."""
         framing = self.framing
         if self._cut is not None and self._cut[1] is injection:
             self._cut = None
@@ -105,9 +116,9 @@ class Gate:
         if self._resumed is injection:
             self._resumed = None
         if framing is None or framing.injection is not injection:
-            return None
+            return []
         self.framing = None
-        return framing
+        return [Held(step=step, events=events) for step, events in framing.give_up()]
 
     def sends_no_more(self) -> None:
         """No event will pass any more: whoever waits for one does so in vain."""

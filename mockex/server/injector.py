@@ -64,9 +64,9 @@ class Handle(Injection):
         self.times_seen = 0  # how often it has been seen to happen
         self.turns = 0  # of its trigger, that are still to come
         self.under_way: set[Callable[[], None]] = set()  # each calls off what goes on by itself
+        self.lost = ""  # why the last that let go of it did so while it went on elsewhere
         self._hit: list[int] = []
-        self._over = False
-        self._in_vain = False  # it was ended before it happened
+        self._over = False  # it is journaled as ended, and nothing of it goes on
 
     @property
     def on(self) -> bool:
@@ -99,8 +99,7 @@ class Handle(Injection):
             if entry.phase == "seen":
                 left -= 1
                 return left == 0
-            final = entry.phase == "ended" and (entry.detail or self._in_vain)
-            return bool(final) and self.times_seen < times and not self.on
+            return entry.phase == "ended" and self._over and self.times_seen < times
 
         try:
             async with asyncio.timeout(within_s):
@@ -124,22 +123,16 @@ class Handle(Injection):
         self.note("seen", conns, detail)
 
     def failed(self, why: str) -> None:
-        """Said by whoever should have done it: journaled as ended, never seen."""
+        """Said by whoever should have done it, or a turn of it: journaled as ended, with why."""
         self.note("ended", detail=why)
 
     def let_go(self, why: str = "") -> None:
-        """Said by whoever held something of it: journaled as ended if nobody else does."""
+        """Said by whoever held something of it: journaled as ended, once nobody does."""
         if self.on:
-            return
-        if why and not self.times_seen:
+            self.lost = why or self.lost
+        elif why and not self.times_seen and not self._over:
             self.failed(why)
-        else:
-            self.end()
-
-    def end(self) -> None:
-        """Journaled as ended, unless it is already."""
-        if not self._over:
-            self._in_vain = not self.times_seen
+        elif not self._over:
             self.note("ended", self._hit)
 
     def call_off(self) -> None:
@@ -153,7 +146,7 @@ class Handle(Injection):
         self.let_go()
 
     def may_be_called_off(self) -> asyncio.Event:
-        """Set once it is to end before its time; it is on until it is journaled as ended."""
+        """Set once it is to end before its time. It is on until its `set` is no more under way."""
         over = asyncio.Event()
         self.under_way.add(over.set)
         return over
@@ -166,12 +159,11 @@ class Handle(Injection):
     ) -> None:
         """Journal one step in the life of the fault."""
         exchange = self._exchange
-        self._over = phase == "ended"
         if phase == "seen":
             self.times_seen += 1
             self._hit += [conn for conn in conns if conn not in self._hit]
-        elif phase == "ended":
-            self.under_way.clear()
+        elif phase == "ended" and not self.on:
+            self._over = True
         exchange.journal.append(
             Faulted(
                 t=exchange.loop_time(),
@@ -290,11 +282,11 @@ class Injector:
                 | RefuseUpgrade(attempts=n)
                 | BadUpgrade(attempts=n)
             ) as fault:
-                self._exchange.admission.add(fault, handle, n, handle.end)
+                self._exchange.admission.add(fault, handle, n)
             case QuietStart(attempts=n) as fault:  # over once nobody is kept quiet any more
                 self._exchange.admission.add(fault, handle, n)
             case (WithholdAck(requests=n) | AckError(requests=n)) as fault:
-                self._exchange.subscribing.add(fault, handle, n, handle.end)
+                self._exchange.subscribing.add(fault, handle, n)
             case SilentStream(stream=str(name)):
                 self._exchange.subscribing.silence(name, handle)
             case LinkFault() as fault:
@@ -399,12 +391,9 @@ class Injector:
             for connection in left:
                 connection.go_away()
             if fault.reset_ms is not None:
-                self._reset_after(left, fault.reset_ms, over)
+                self._reset_after(left, fault.reset_ms, handle.let_go)
             else:
-                over()
-
-        def over() -> None:
-            handle.note("ended", [c.number for c in targets])
+                handle.let_go()
 
         def call_off() -> None:
             handle.under_way.discard(call_off)
@@ -419,7 +408,7 @@ class Injector:
             assert fault.ms is not None
             exchange.spawn(self._refuse(handle, fault.ms / 1000, handle.may_be_called_off()))
         else:
-            rule = exchange.admission.add(fault, handle, fault.attempts, handle.end)
+            rule = exchange.admission.add(fault, handle, fault.attempts)
             if fault.ms is not None:
                 self._end_after(handle, fault.ms, rule)
         for connection in list(exchange.open_connections()):
@@ -437,15 +426,14 @@ class Injector:
             async with asyncio.timeout(max(0.0, until - exchange.loop_time())):
                 await over.wait()
         await exchange.line.accept()
-        handle.end()
+        handle.under_way.discard(over.set)
+        handle.let_go()
 
     def _end_after(self, handle: Handle, ms: float, rule: Rule) -> None:
         def over() -> None:
-            if not self._exchange.admission.remove(rule):
-                return
-            if handle.on:  # a connection of it may still get its events
-                handle.note("ended")
-            else:
-                handle.let_go("no attempt was made while it was on")
+            if rule.left == 0:
+                return  # used up, or cleared
+            rule.left = 0
+            handle.let_go(handle.lost if rule.tried else "no attempt was made while it was on")
 
         self._exchange.timers.after(ms / 1000, over)

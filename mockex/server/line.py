@@ -16,6 +16,7 @@ from mockex.faults.link import (
     ClearLink,
     FinLink,
     Hold,
+    LastingFault,
     LimitData,
     LinkFault,
     LinkTerms,
@@ -44,6 +45,7 @@ class Line:
     def __init__(self) -> None:
         self._exchange: Exchange
         self._lasting: list[Handle] = []  # that are in place
+        self._coming: list[Handle] = []  # that last, and are being put in place
 
     async def attach(self, exchange: Exchange) -> None:
         """The exchange whose line it is, before it listens."""
@@ -72,8 +74,8 @@ class Line:
         )
 
     def holds(self, handle: Handle) -> bool:
-        """Whether a fault that lasts is in place."""
-        return handle in self._lasting
+        """Whether a fault that lasts is in place, or about to be."""
+        return handle in self._lasting or handle in self._coming
 
     def mend(self) -> None:
         """End what lasts: only what the terms say is done any more."""
@@ -138,7 +140,7 @@ class Line:
         """Faults of a kind are in place no more."""
         for handle in [handle for handle in self._lasting if isinstance(handle.fault, kind)]:
             self._lasting.remove(handle)
-            handle.end()
+            handle.let_go()
 
     async def probe(self, handle: Handle) -> None:
         """Say that attempts are refused, once one of our own was."""
@@ -179,14 +181,18 @@ class SimulatedLine(Line):
             self._network.link(port).inject(fault)
         if isinstance(fault, Refused):
             self._exchange.spawn(self.probe(handle))
-            over = self._exchange.timers.after(fault.ms / 1000, handle.end)
+
+            def over() -> None:
+                handle.under_way.discard(accept)
+                handle.let_go()
 
             def accept() -> None:
-                over.cancel()
+                timer.cancel()
                 for port in self._ports:
                     self._network.link(port).refused_until = 0.0
-                handle.end()
+                over()
 
+            timer = self._exchange.timers.after(fault.ms / 1000, over)
             handle.under_way.add(accept)
         else:
             self._watch(handle, fault, live)
@@ -250,25 +256,34 @@ class ProxiedLine(Line):
         if isinstance(fault, Refused):
             self._exchange.spawn(self._refuse(handle, fault.ms / 1000, handle.may_be_called_off()))
         else:
+            if isinstance(fault, LastingFault):
+                self._coming.append(handle)
             self._exchange.spawn(self._do(handle, fault))
 
     async def _refuse(self, handle: Handle, seconds: float, over: asyncio.Event) -> None:
         with self._told(handle):
-            await self._each(lambda link: link.refuse())
-            if not over.is_set():
-                await self.probe(handle)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):  # what was asked for
-                    await over.wait()
-            await self._each(lambda link: link.accept())
-            handle.end()
+            try:
+                await self._each(lambda link: link.refuse())
+                if not over.is_set():
+                    await self.probe(handle)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(seconds):  # what was asked for
+                        await over.wait()
+                await self._each(lambda link: link.accept())
+            finally:
+                handle.under_way.discard(over.set)
+            handle.let_go()
 
     async def _do(self, handle: Handle, fault: LinkFault) -> None:
         with self._told(handle):
             async with self._lock:
                 live = self._live()
-                for link in self._streams:
-                    await link.inject(fault)
+                try:
+                    for link in self._streams:
+                        await link.inject(fault)
+                finally:
+                    if handle in self._coming:
+                        self._coming.remove(handle)
             self._watch(handle, fault, live)
 
     def mend(self) -> None:

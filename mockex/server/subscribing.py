@@ -6,7 +6,7 @@ to do decides.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from mockex.faults.model import AckError, Fault, WithholdAck
 from mockex.profile import Profile
@@ -25,11 +25,9 @@ class Subscribing:
         self._rules: list[Rule] = []
         self._silent: dict[str, Injection] = {}
 
-    def add(
-        self, fault: Fault, injection: Injection, requests: int, used_up: Callable[[], None]
-    ) -> None:
+    def add(self, fault: Fault, injection: Injection, requests: int) -> None:
         """Apply `fault` to the next `requests` requests that it fits."""
-        self._rules.append(Rule(fault, injection, requests, used_up))
+        self._rules.append(Rule(fault, injection, requests))
 
     def silence(self, stream: str, injection: Injection) -> None:
         """Never send `stream` to those who subscribe it from now on."""

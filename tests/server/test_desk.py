@@ -304,6 +304,7 @@ def test_a_resume_whose_connection_ends_before_an_event_says_so() -> None:
 def test_a_quota_of_events_whose_connection_ends_first_says_so_once_no_attempt_can_come() -> None:
     async def main() -> None:
         async with exchange() as (running, desk):
+            began = running.loop_time()
             fault = desk.inject(AcceptThenClose(ms=1000, events=1000))
             waits = asyncio.create_task(fault.seen(within_s=100))
             async with client(running):
@@ -311,8 +312,9 @@ def test_a_quota_of_events_whose_connection_ends_first_says_so_once_no_attempt_c
                 running.inject(Reset())
                 await asyncio.sleep(0.3)
             assert not waits.done(), "it is on for other attempts"
-            with pytest.raises(FaultUnseen, match="no attempt"):
+            with pytest.raises(FaultUnseen, match="its connection, c1, ended first"):
                 await waits
+            assert running.loop_time() - began == pytest.approx(1.0, abs=0.01)
 
     sim.run(main(), seed=3)
 

@@ -142,13 +142,13 @@ def test_gathered_events_go_out_in_one_write_in_their_order() -> None:
     assert told.seen == [[3]]
 
 
-def test_what_waits_is_written_when_the_wait_is_ended_and_that_is_no_evidence() -> None:
+def test_what_waits_is_given_up_when_the_wait_is_ended_and_that_is_no_evidence() -> None:
     to, told = Receiver(), Told()
     framing = framing_of(Gather(events=3), told)
     framing.write(to, 1, [event(1)])
-    framing.flush(to)
-    framing.flush(to)
-    assert list(messages(to.frames())) == ['{"t":1}']
+    assert framing.give_up() == [(1, [event(1)])]
+    assert framing.give_up() == []
+    assert not to.writes
     assert not told.seen
 
 
