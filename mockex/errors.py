@@ -24,6 +24,7 @@ MockexError
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -58,8 +59,10 @@ class MachineLacks(MockexError):
 
     @staticmethod
     def says(error: OSError) -> bool:
-        """Whether it is what the operating system says then."""
-        return error.errno in _LACKS
+        """Whether it is what the operating system says then. A pipe that is full and does not wait
+        has the number of a fork that failed, and words of its own."""
+        of_fork = error.strerror == os.strerror(errno.EAGAIN)
+        return error.errno in _LACKS and (error.errno != errno.EAGAIN or of_fork)
 
 
 class CaptureError(ConfigError):

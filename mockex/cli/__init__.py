@@ -14,6 +14,7 @@ import errno
 import io
 import os
 import re
+import select
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -327,7 +328,8 @@ def _broke(error: Exception) -> ExitCode:
 
 class _Output(io.FileIO):
     """What is printed. A terminal that has gone away stops nothing, and nothing that happens to
-    stderr does (`for_people`): what is recorded goes before."""
+    stderr does (`for_people`): what is recorded goes before. A full pipe is waited for, also where
+    whoever started us made it one that does not wait (O_NONBLOCK)."""
 
     def __init__(self, descriptor: int, *, for_people: bool) -> None:
         super().__init__(descriptor, "w", closefd=False)
@@ -336,7 +338,9 @@ class _Output(io.FileIO):
 
     def write(self, data: Buffer, /) -> int:
         try:
-            return super().write(data)
+            while (written := super().write(data)) is None:
+                select.select([], [self], [])
+            return written
         except OSError as error:
             gone = self._on_terminal and error.errno == errno.EIO
             if not (gone or self._for_people):
@@ -354,12 +358,12 @@ def main() -> NoReturn:
             stream = Path(os.devnull).open("w")  # noqa: SIM115 - for good
             setattr(sys, name, stream)
         stream.reconfigure(errors="replace")
-        if name == "stderr" or stream.isatty():
-            output = _Output(stream.fileno(), for_people=name == "stderr")
-            written = io.BufferedWriter(output)
-            anew = io.TextIOWrapper(written, stream.encoding, "replace", line_buffering=True)
-            setattr(sys, name, anew)
-            setattr(sys, f"__{name}__", stream)  # or its end would close the descriptor
+        written = io.BufferedWriter(_Output(stream.fileno(), for_people=name == "stderr"))
+        by_line = stream.line_buffering or stream.write_through
+        setattr(
+            sys, name, io.TextIOWrapper(written, stream.encoding, "replace", line_buffering=by_line)
+        )
+        setattr(sys, f"__{name}__", stream)  # or its end would close the descriptor
     code = run()
     try:
         sys.stdout.flush()

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.metadata import EntryPoint
 from itertools import pairwise
 from pathlib import Path
@@ -25,10 +25,11 @@ from websockets.sync.client import connect
 from mockex import cli
 from mockex.cli import ExitCode
 from mockex.cli.settings_shown import config_lines
-from mockex.errors import ConfigError
+from mockex.errors import ConfigError, MachineLacks
 from mockex.profile import SPOT
 from tests.market.capturing import lines_of
 
+NO_PROCESS = OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))  # what fork says
 SERVE = [sys.executable, "-m", "mockex", "serve"]
 READY = re.compile(
     r"mockex ready ws=ws://127\.0\.0\.1:(\d+) rest=http://127\.0\.0\.1:(\d+) "
@@ -715,7 +716,7 @@ def test_ctrl_c_before_and_after_what_is_asked_for_is_no_traceback(program: str)
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (OSError(errno.EAGAIN, ""), "this machine: no more processes may be started: raise `ulim"),
+        (NO_PROCESS, "this machine: no more processes may be started: raise `ulimit -u`"),
         (OSError(errno.EMFILE, ""), "this machine: too many open files: raise `ulimit -n`"),
         (OSError(errno.ENOMEM, ""), "this machine: no memory is left: raise `ulimit -v`"),
         (MemoryError(), "this machine: no memory is left: raise `ulimit -v`"),
@@ -731,3 +732,35 @@ def test_what_the_machine_lacks_is_named_and_no_bug_of_ours(
     monkeypatch.setitem(cli.cli.commands, "lacks", click.Command("lacks", callback=lacks))
     assert cli.run(["lacks"]) == ExitCode.USAGE
     assert capsys.readouterr().err.startswith(f"mockex: {said}")
+
+
+@pytest.mark.parametrize("buffered", [True, False])
+@pytest.mark.parametrize(("name", "flags"), [("stdout", ["--version"]), ("stderr", ["nothing"])])
+def test_a_full_pipe_that_does_not_wait_for_its_reader_is_waited_for(
+    name: str, flags: list[str], buffered: bool
+) -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    filled = 0
+    with suppress(BlockingIOError):
+        while True:
+            filled += os.write(writer, b"." * 4096)
+    with subprocess.Popen(
+        [sys.executable, "-m", "mockex", *flags],
+        **{name: writer},  # type: ignore[call-overload]
+        env={**os.environ, "PYTHONUNBUFFERED": "" if buffered else "1"},
+    ) as process:
+        os.close(writer)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1)  # as it would wait for any reader
+        with open(reader, "rb") as pipe:
+            said = pipe.read()[filled:]
+    assert said.startswith(b"mockex ") if name == "stdout" else b"No such command" in said
+    assert process.returncode == (ExitCode.OK if name == "stdout" else ExitCode.USAGE)
+
+
+def test_a_pipe_that_does_not_wait_is_no_lack_of_processes() -> None:
+    assert MachineLacks.says(NO_PROCESS)
+    assert not MachineLacks.says(
+        BlockingIOError(errno.EAGAIN, "write could not complete without blocking", 0)
+    )
