@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from mockex.errors import MachineLacks
 from mockex.server.journal import (
     Answered,
     AnyEntry,
@@ -243,7 +244,7 @@ class Charge:
         longer be observed. `connected`: it has tried to connect.
 
         Raises:
-            ProtocolBroken, Unseen, CannotRun, Gone.
+            ProtocolBroken, Unseen, MachineLacks, CannotRun, Gone.
         """
         if self.broken is not None:
             raise self.broken
@@ -251,6 +252,8 @@ class Charge:
             return
         watcher = self._watcher
         if watcher is not None and watcher.done() and (why := watcher.exception()) is not None:
+            if isinstance(why, OSError) and MachineLacks.says(why):
+                raise MachineLacks(why)
             # What nobody has looked at is not flat.
             raise Unseen(f"the testee's process cannot be observed: {why}")
         code = self._process.code

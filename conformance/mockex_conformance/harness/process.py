@@ -14,6 +14,7 @@ import asyncio
 import ctypes
 import fcntl
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -38,6 +39,7 @@ _NOT_RUNNING = (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE)
 _START_POLL_S = 0.005
 _LEFT_POLL_S = 0.02
 _KILLED_WITHIN_S = 5.0
+_USERS_FILES = resource.getrlimit(resource.RLIMIT_NOFILE)[0]  # as we were started
 
 
 def die_with_parent() -> None:
@@ -52,9 +54,24 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
+def open_all_files() -> None:
+    """Allow this process as many open files as the system lets it: what a testee leaks is open in
+    its exchange as well, and is to be found before we have no more."""
+    _allow_files(resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+
+
+def _allow_files(soft: int) -> None:
+    with suppress(ValueError, OSError):  # macOS does not take the hard limit that it names
+        resource.setrlimit(
+            resource.RLIMIT_NOFILE, (soft, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+        )
+
+
 def _become_testee() -> None:
-    """Between fork and exec. A signal that we ignore would be ignored by the testee as well."""
+    """Between fork and exec. A signal that we ignore would be ignored by the testee as well, and it
+    may open what the user's programs may."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    _allow_files(_USERS_FILES)
     die_with_parent()
 
 

@@ -28,7 +28,7 @@ from mockex_conformance.description import Description
 from mockex_conformance.harness.interrupts import AtOnce, Interrupts
 from mockex_conformance.harness.plan import Plan
 from mockex_conformance.harness.probe import PROBE, never_live
-from mockex_conformance.harness.process import adopt_orphans, die_with_parent, fill
+from mockex_conformance.harness.process import adopt_orphans, die_with_parent, fill, open_all_files
 from mockex_conformance.harness.room import Room
 from mockex_conformance.harness.times import OVERTIME_S
 from mockex_conformance.harness.worker import Job, be_quiet, unsupported, verdict_of, work
@@ -406,6 +406,7 @@ def _be_a_worker(job: Job, ours: int, theirs: int, parent: int) -> None:
         if os.getppid() != parent:
             return  # it died before we had asked to die with it
         adopt_orphans()
+        open_all_files()
         be_quiet(job)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
         signal.signal(signal.SIGTERM, signal.SIG_DFL)

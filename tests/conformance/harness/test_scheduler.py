@@ -24,10 +24,11 @@ from mockex.server.journal import Journal
 from mockex_conformance.case import Case, Run
 from mockex_conformance.description import Description, Limits
 from mockex_conformance.harness import run as run_module
-from mockex_conformance.harness import scheduler, times
+from mockex_conformance.harness import process, scheduler, times
 from mockex_conformance.harness.plan import Plan
 from mockex_conformance.harness.room import Room
 from mockex_conformance.harness.scheduler import Event, Started, run
+from mockex_conformance.observers.system import Observer
 from mockex_conformance.recording import read_entries
 from mockex_conformance.rejudging import read_recording
 from mockex_conformance.verdict import CaseVerdict, Level, Severity, Verdict
@@ -276,17 +277,65 @@ def test_a_recording_that_the_disk_does_not_take_is_named_without_a_traceback(
     assert verdict.reason == "mockex: journal/of-it.jsonl: No space left on device"
 
 
-def test_an_exchange_that_cannot_accept_says_nothing_of_the_testee(tmp_path: Path) -> None:
+def test_an_exchange_may_open_more_files_than_its_testee(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def live(run: Run) -> None:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        assert soft == hard
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    few = 500
+    assert few < hard
+    script = (
+        "import resource\nfiles = resource.getrlimit(resource.RLIMIT_NOFILE)\n"
+        f"open('files', 'w').write(repr(files))\n{CLIENT}"
+    )
+    monkeypatch.setattr(process, "_USERS_FILES", few)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (few, hard))
+    try:
+        ((verdict,), _) = judged(plan(tmp_path, case(live), script=script))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert verdict.verdict is Verdict.PASS, verdict
+    assert (tmp_path / "files").read_text() == repr((few, hard))
+
+
+def test_an_observer_that_may_open_no_file_says_nothing_of_the_testee(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lacks(*_: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    async def observed(run: Run) -> None:
+        monkeypatch.setattr(Observer, "sample", lacks)
+        await run.sleep(5)
+
+    ((verdict,), _) = judged(plan(tmp_path, case(observed)))
+    assert verdict.verdict is Verdict.ERROR, verdict
+    assert verdict.reason == "this machine: too many open files: raise `ulimit -n`"
+
+
+def test_an_exchange_that_cannot_accept_says_nothing_of_the_testee(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def no_file_left(run: Run) -> None:
-        open_now = len(os.listdir("/proc/self/fd"))
+        monkeypatch.setattr(Observer, "sample", lambda *_: None)  # which would lack one as well
         client = socket.socket()
         client.setblocking(False)
-        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        resource.setrlimit(resource.RLIMIT_NOFILE, (open_now, hard))
+        most = max(map(int, os.listdir("/proc/self/fd"))) + 1
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        holes = []
+        with suppress(OSError):  # the limit is one of numbers, and some below it may be free
+            while True:
+                holes.append(os.dup(0))
         with suppress(BlockingIOError):
             client.connect(("127.0.0.1", urlsplit(run.exchange.ws_url).port))
         await run.sleep(0.3)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for descriptor in holes:
+            os.close(descriptor)
         client.close()
 
     ((verdict,), _) = judged(plan(tmp_path, case(no_file_left)))
