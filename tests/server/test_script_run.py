@@ -546,16 +546,15 @@ class SlowLine(Line):
     def __init__(self, *, ends: bool) -> None:
         super().__init__()
         self._ends = ends
-        self._on: list[Handle] = []
 
     def inject(self, handle: Handle, fault: LinkFault) -> None:
         async def do() -> None:
             await asyncio.sleep(0.5)
             if not isinstance(fault, ClearLink):
-                self._on.append(handle)
+                self._lasting.append(handle)
                 handle.happened([])
             elif self._ends:
-                self._end_all()
+                self._over(LinkFault)
                 handle.happened([])
             else:
                 handle.failed("the server is gone")
@@ -565,15 +564,10 @@ class SlowLine(Line):
     def mend(self) -> None:
         async def do() -> None:
             await asyncio.sleep(0.5)
-            self._end_all()
+            self._over(LinkFault)
 
         if self._ends:
             self._exchange.spawn(do())
-
-    def _end_all(self) -> None:
-        for handle in self._on:
-            handle.note("ended")
-        self._on.clear()
 
 
 async def on_slow_line(exchange: mockex.Exchange, *, ends: bool = True) -> None:
