@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -25,6 +25,7 @@ HELLO_WITHIN_S = 10.0
 ANSWER_WITHIN_S = 10.0
 _QUIT_WITHIN_S = 2.0
 _MOST_SHOWN = 4000  # characters of a line
+_MOST_NESTED = 128  # objects and arrays in one another: many readers of JSON take no more
 
 
 class Kind(StrEnum):
@@ -57,7 +58,8 @@ class Show(Protocol):
 
 class TryLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A line of `mockex try --json`. `t` is in seconds, on the clock of the journal; `message` is
-    what was said or told, if it is a JSON object, `entry` what happened, as the journal has it."""
+    what was said or told, if it is a JSON object of at most 128 levels, `entry` what happened, as
+    the journal has it."""
 
     t: float
     kind: Kind
@@ -83,18 +85,24 @@ def as_json(kind: Kind, text: str, entry: AnyEntry | None = None, /) -> None:
     """One JSON object a line."""
     t = asyncio.get_running_loop().time()
     message = _object(text) if kind in (Kind.SAID, Kind.TOLD) else None
-    line = TryLine(t=t, kind=kind, text=text, message=message, entry=entry)
-    try:
-        say_json(line)
-    except RecursionError:  # nested as deeply as could just be read
-        say_json(msgspec.structs.replace(line, message=None))
+    say_json(TryLine(t=t, kind=kind, text=text, message=message, entry=entry))
 
 
 def _object(text: str) -> dict[str, Any] | None:
     try:
-        return msgspec.json.decode(text, type=dict[str, Any])
+        message = msgspec.json.decode(text, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return None
+    layer: list[Any] = [message]
+    for _ in range(_MOST_NESTED):
+        layer = [inner for outer in layer for inner in _inside(outer)]
+    return None if layer else message
+
+
+def _inside(outer: dict[str, Any] | list[Any]) -> Iterator[dict[str, Any] | list[Any]]:
+    """The objects and arrays in it."""
+    values = outer.values() if isinstance(outer, dict) else outer
+    return (value for value in values if isinstance(value, dict | list))
 
 
 class Conversation(Process):

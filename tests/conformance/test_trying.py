@@ -117,7 +117,7 @@ def test_a_bad_line_is_shown_with_what_was_expected_and_ends_nothing(
 STRANGE = """\
 say(method="mood", params={"deep": 1, "nan": "\\x7f\\u202e"})
     for odd in ("[1]", '{"a":NaN}', '{"a":1e999}', '{"a":"\\\\ud800"}',
-                *('{"a":' + "[" * n + "]" * n + "}" for n in (400, 5000))):
+                *('{"a":' + "[" * n + "]" * n + "}" for n in (127, 128))):
         print(odd, flush=True)
     print("x" * 5000, flush=True)"""
 
@@ -137,7 +137,7 @@ def test_what_is_shown_is_json_on_request(program: Callable[..., list[str]]) -> 
     assert json.loads(said[0]["text"]) == said[0]["message"]
     odd = [one for one in said if one["text"].startswith('{"a"')]
     readable = {one["text"] for one in odd if "message" in one}
-    assert readable == {'{"a":' + "[" * 400 + "]" * 400 + "}"}
+    assert readable == {'{"a":' + "[" * 127 + "]" * 127 + "}"}
     assert len({one["text"] for one in odd}) == 5
     printed = "\n".join(one["text"] for one in told if one["kind"] == "printed").split("\n")
     assert {"[1]", "x" * 5000} <= {*printed}, "whole, for a machine"
@@ -152,10 +152,10 @@ def test_what_is_shown_is_json_on_request(program: Callable[..., list[str]]) -> 
     assert code == 1
 
 
-def test_what_nests_as_deeply_as_can_just_be_read_is_shown(
+def test_what_nests_deeper_than_any_interpreter_reads_is_text(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    depths = (500, *range(900, 1100), 100_000)  # where it ends differs between Pythons
+    depths = (100, *range(900, 1100), 100_000)  # where it ends differs between Pythons
 
     async def show() -> None:
         for depth in depths:
@@ -164,8 +164,7 @@ def test_what_nests_as_deeply_as_can_just_be_read_is_shown(
     asyncio.run(show())
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == len(depths)
-    assert '"message":' in lines[0]
-    assert '"message":' not in lines[-1]
+    assert ['"message":' in line for line in lines] == [depth == 100 for depth in depths]
 
 
 def test_as_json_what_happens_comes_as_the_journal_has_it() -> None:
