@@ -27,25 +27,31 @@ def processor_s() -> tuple[float, float]:
 
 
 class Room:
-    """Asked before each start; `now` in seconds of any clock."""
+    """Asked before each start, told of each, and made to look a few times in a second; `now` in
+    seconds of any clock."""
 
     def __init__(self, measure: Callable[[], tuple[float, float]] = processor_s) -> None:
         self._measure = measure
         self._samples: deque[tuple[float, float, float]] = deque()
         self._started_at = float("-inf")
 
-    def busy(self, now: float) -> float:
-        """The share of all cores that was busy in the last second, 0 to 1."""
+    def look(self, now: float) -> None:
+        """Look at the machine: without a look at its begin "the last second" would be longer."""
         self._samples.append((now, *self._measure()))
         while len(self._samples) > 2 and self._samples[1][0] <= now - WINDOW_S:
             self._samples.popleft()
+
+    def busy(self, now: float) -> float:
+        """The share of all cores that was busy in the last second, 0 to 1."""
+        self.look(now)
         _, busy, total = self._samples[0]
         _, busy_now, total_now = self._samples[-1]
         return (busy_now - busy) / (total_now - total) if total_now > total else 0.0
 
-    def for_one_more(self, now: float) -> bool:
-        """Whether to start one; it is taken as started then."""
-        if self.busy(now) > BUSY or now - self._started_at < APART_S:
-            return False
+    def started(self, now: float) -> None:
+        """One was started."""
         self._started_at = now
-        return True
+
+    def for_one_more(self, now: float, apart_s: float = APART_S) -> bool:
+        """Whether to start one, `apart_s` or more after the one before."""
+        return self.busy(now) <= BUSY and now - self._started_at >= apart_s

@@ -29,7 +29,7 @@ from mockex_conformance.harness.interrupts import AtOnce, Interrupts
 from mockex_conformance.harness.plan import Plan
 from mockex_conformance.harness.probe import PROBE, never_live
 from mockex_conformance.harness.process import adopt_orphans, die_with_parent, fill, open_all_files
-from mockex_conformance.harness.room import Room
+from mockex_conformance.harness.room import WINDOW_S, Room
 from mockex_conformance.harness.times import OVERTIME_S
 from mockex_conformance.harness.worker import Job, be_quiet, unsupported, verdict_of, work
 from mockex_conformance.verdict import CaseVerdict, Verdict
@@ -229,14 +229,15 @@ class _Scheduler:
 
     def _next_to_measure(self) -> Job | None:
         """A case that measures has the machine to itself, but for one that measures something
-        else: two that are about the same would want the same of it at the same time."""
+        else: two that are about the same would want the same of it at the same time. How busy the
+        first keeps the machine shows only after a while."""
         beside = [worker.job.case for worker in self._workers.values()]
         if not beside:
             return self._alone[0]
         if len(beside) > 1 or not beside[0].alone or self._plan.side_by_side == 1:
             return None
         other = next((job for job in self._alone if job.case is not beside[0]), None)
-        return other if other and self._room.for_one_more(monotonic_s()) else None
+        return other if other and self._room.for_one_more(monotonic_s(), WINDOW_S) else None
 
     # --- workers ---
 
@@ -263,6 +264,7 @@ class _Scheduler:
         if pid == 0:
             _be_a_worker(job, ours, theirs, parent)
         os.close(theirs)
+        self._room.started(monotonic_s())
         kill_at = monotonic_s() + self._longest_s
         self._workers[ours] = _Worker(pid, ours, job, kill_at)
         self._selector.register(ours, selectors.EVENT_READ)
@@ -271,6 +273,7 @@ class _Scheduler:
         return True
 
     def _wait(self) -> None:
+        self._room.look(monotonic_s())
         for key, _ in self._selector.select(timeout=_LOOK_AGAIN_S):
             worker = self._workers[key.fd]
             data = os.read(worker.pipe, 1 << 20)

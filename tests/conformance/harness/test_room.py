@@ -48,10 +48,24 @@ def test_starts_are_apart_because_a_new_case_does_not_show_yet() -> None:
     machine = Machine()
     room = Room(machine.measure)
     assert room.for_one_more(machine.now)
+    room.started(machine.now)
     machine.passes(0.1, 0.0)
     assert not room.for_one_more(machine.now)
     machine.passes(0.11, 0.0)
     assert room.for_one_more(machine.now)
+    assert not room.for_one_more(machine.now, apart_s=1.0)
+    machine.passes(0.8, 0.0)
+    assert room.for_one_more(machine.now, apart_s=1.0)
+
+
+def test_the_last_second_is_the_last_one_also_if_nobody_asked_in_it() -> None:
+    machine = Machine()
+    room = Room(machine.measure)
+    room.look(machine.now)
+    for share in (0.0, 0.0, 0.0, 0.9):
+        machine.passes(1.0, share)
+        room.look(machine.now)
+    assert not room.for_one_more(machine.now)
 
 
 def test_the_processor_seconds_of_this_machine_add_up() -> None:

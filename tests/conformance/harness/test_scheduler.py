@@ -23,10 +23,10 @@ import pytest
 from mockex.server.journal import Journal
 from mockex_conformance.case import Case, Run
 from mockex_conformance.description import Description, Limits
-from mockex_conformance.harness import run as run_module
 from mockex_conformance.harness import process, scheduler, times
+from mockex_conformance.harness import run as run_module
 from mockex_conformance.harness.plan import Plan
-from mockex_conformance.harness.room import Room
+from mockex_conformance.harness.room import WINDOW_S, Room
 from mockex_conformance.harness.scheduler import Event, Started, run
 from mockex_conformance.observers.system import Observer
 from mockex_conformance.recording import read_entries
@@ -374,23 +374,72 @@ def test_waiting_cases_run_side_by_side_and_one_that_measures_alone(tmp_path: Pa
 def test_of_those_that_measure_two_different_ones_share_a_machine_that_is_not_busy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, busy: bool
 ) -> None:
+    monkeypatch.setattr(scheduler, "WINDOW_S", 0.2)
     monkeypatch.setattr(Room, "busy", lambda *_: float(busy))
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
 
-    def here() -> int:
-        return len(list(tmp_path.glob("running-*")))
+    def two_came() -> bool:
+        return len(list(tmp_path.glob("began-*"))) > 1
 
     async def measures(run: Run) -> None:
-        mine = tmp_path / f"running-{os.getpid()}"
-        mine.touch()
-        await run.sleep(0.7)
-        (tmp_path / f"seen-{here()}").touch()
-        mine.unlink()
+        (tmp_path / f"began-{os.getpid()}").touch()
+        if busy:
+            await run.sleep(0.7)  # another would come now
+        while not busy and not two_came():
+            await run.sleep(0.01)
 
     one, other = case(measures, alone=True), case(measures, 2, alone=True)
-    verdicts, _ = judged(plan(tmp_path, one, other, repeat=2))
+    verdicts, events = judged(plan(tmp_path, one, other, repeat=2))
     assert [v.verdict for v in verdicts] == [Verdict.PASS] * 4, verdicts
-    assert max(int(seen.name[5:]) for seen in tmp_path.glob("seen-*")) == (1 if busy else 2)
+    at_once: list[str] = []
+    for event in events:
+        if isinstance(event, Started):
+            at_once.append(event.case)
+            assert len(at_once) == len(set(at_once)) <= (1 if busy else 2), events
+        elif isinstance(event, CaseVerdict):
+            at_once.remove(event.case)
+
+
+def test_whether_there_is_room_beside_one_that_measures_is_asked_when_it_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Room, "busy", lambda *_: 0.0)
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    began: list[float] = []
+
+    def tell(event: Event) -> None:
+        if isinstance(event, Started):
+            began.append(time.monotonic())
+
+    def two_came() -> bool:
+        return len(list(tmp_path.glob("began-*"))) > 1
+
+    async def measures(run: Run) -> None:
+        (tmp_path / f"began-{os.getpid()}").touch()
+        while not two_came():
+            await run.sleep(0.01)
+
+    what = plan(tmp_path, case(measures, alone=True), case(measures, 2, alone=True))
+    assert [verdict.verdict for verdict in run(what, tell)] == [Verdict.PASS] * 2
+    assert began[1] - began[0] >= WINDOW_S
+
+
+def test_how_busy_the_machine_is_is_looked_at_also_while_nobody_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[float] = []
+    monkeypatch.setattr(Room, "look", lambda _, now: looks.append(now))
+    during: list[int] = []
+
+    def tell(event: Event) -> None:
+        during.append(len(looks))
+
+    async def measures(run: Run) -> None:
+        await run.sleep(1)
+
+    run(plan(tmp_path, case(measures, alone=True)), tell)
+    started, ended = during
+    assert ended - started >= 4
 
 
 @pytest.mark.parametrize(("jobs", "most"), [(None, 1), (2, 2)])
