@@ -161,9 +161,9 @@ async def measure(testee: Description, out: Path, seed: int, how: Measuring) -> 
                     await exchange.inject(Reset(all=True)).seen(within_s=LIVE_S)
                 since = await settle(exchange)
                 done.append(await measure_round(exchange, number, how.steps, since))
-        except (CannotRun, MachineLacks) as error:
+        except CannotRun as error:
             return Rounds(testee.name, PROFILE, skipped=str(error))
-        except (TimeoutError, NotLive, ProtocolBroken) as error:
+        except (TimeoutError, NotLive, ProtocolBroken, MachineLacks) as error:
             ended = f"ended in round {len(done)}: {str(error) or 'the stream is not delivered'}"
         finally:
             testing.note("body-over")

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
+import os
 import signal
+import subprocess
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock, patch
 
 import pytest
 
@@ -77,6 +81,26 @@ def test_rounds_that_could_not_be_measured_are_no_success(
     monkeypatch.setattr(measuring, "settle", delivers_nothing)
     assert cli.run(["demo", "--quick", "--out", str(tmp_path / "out")]) == ExitCode.UNJUDGED
     assert "reference: ended in round 0: the stream is not delivered\n" in capsys.readouterr().out
+
+
+def test_a_machine_that_starts_nothing_to_measure_is_no_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(demo, "testee_names", lambda: [incident.REFERENCE])
+    monkeypatch.setattr(incident, "CASES", ("CONN-01",))
+    measure_all = demo.measure_all
+
+    async def none_left(*what: Any) -> list[Rounds]:
+        lacks = Mock(side_effect=OSError(errno.EAGAIN, os.strerror(errno.EAGAIN)))
+        with patch.object(subprocess, "Popen", lacks):
+            return await measure_all(*what)
+
+    monkeypatch.setattr(demo, "measure_all", none_left)
+    assert cli.run(["demo", "--quick", "--out", str(tmp_path / "out")]) == ExitCode.UNJUDGED
+    assert (
+        "reference: ended in round 0: this machine: no more processes may be started: raise "
+        "`ulimit -u`, or end some\n"
+    ) in capsys.readouterr().out
 
 
 def test_the_rounds_are_told_beside_the_record() -> None:
