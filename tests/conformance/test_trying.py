@@ -64,6 +64,16 @@ def talked(command: list[str], typed: str) -> tuple[list[str], int]:
     return done.stdout.splitlines(), done.returncode
 
 
+def answered(command: list[str], typed: str) -> tuple[list[str], str, int]:
+    """The same where it is typed once the first line is shown, with what stderr says."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as trying:
+        assert trying.stdout is not None
+        first = trying.stdout.readline()
+        rest, err = trying.communicate(typed, timeout=60)
+    return [first.rstrip("\n"), *rest.splitlines()], err, trying.returncode
+
+
 def test_both_directions_are_shown_and_a_request_waits_for_the_answer_before(
     program: Callable[..., list[str]],
 ) -> None:
@@ -214,26 +224,22 @@ def test_below_level_2_a_request_is_refused_at_once_and_nothing_is_sent(
     (tmp_path / "testee.toml").write_text(
         f'[testee]\nname = "beast"\ncommand = ["{{python}}", "program.py"]\nlevel = {level}\n'
     )
-    started = time.monotonic()
-    done = subprocess.run(
-        [str(MOCKEX), "try", str(tmp_path)],
-        input="wait 1\nstatus\n", capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
-    assert time.monotonic() - started < 9, "no answer was waited for"
-    lines = done.stdout.splitlines()
+    asked = time.monotonic()
+    lines, err, code = answered([str(MOCKEX), "try", str(tmp_path)], "status\n")
     assert lines[0].startswith(f'{sign} {{"jsonrpc": "2.0", "method": "hello"')
     assert lines[1:] == [
         f"! beast declares level {level} and takes no requests; --level 2 to speak to it anyway"
     ]
-    assert done.stderr.startswith(f"beast declares level {level}; shown: {shown}.")
-    assert done.returncode == 0, "it has done nothing wrong"
+    assert err.startswith(f"beast declares level {level}; shown: {shown}.")
+    assert code == 0, "it has done nothing wrong"
+    assert time.monotonic() - asked < 20, "no answer was waited for"
 
 
 def test_what_a_level_0_prints_is_no_message_whatever_it_looks_like(
     program: Callable[..., list[str]],
 ) -> None:
     text = 'print("{oops", flush=True)\nimport time; time.sleep(600)'
-    lines, code = talked(program(text, "--level", "0"), "wait 1\nnope\n")
+    lines, _, code = answered(program(text, "--level", "0"), "nope\n")
     assert lines == [
         "| {oops",
         "! program is taken as level 0 and takes no requests; --level 2 to speak to it anyway",
