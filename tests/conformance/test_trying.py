@@ -224,7 +224,6 @@ def test_below_level_2_a_request_is_refused_at_once_and_nothing_is_sent(
     (tmp_path / "testee.toml").write_text(
         f'[testee]\nname = "beast"\ncommand = ["{{python}}", "program.py"]\nlevel = {level}\n'
     )
-    asked = time.monotonic()
     lines, err, code = answered([str(MOCKEX), "try", str(tmp_path)], "status\n")
     assert lines[0].startswith(f'{sign} {{"jsonrpc": "2.0", "method": "hello"')
     assert lines[1:] == [
@@ -232,7 +231,6 @@ def test_below_level_2_a_request_is_refused_at_once_and_nothing_is_sent(
     ]
     assert err.startswith(f"beast declares level {level}; shown: {shown}.")
     assert code == 0, "it has done nothing wrong"
-    assert time.monotonic() - asked < 20, "no answer was waited for"
 
 
 def test_what_a_level_0_prints_is_no_message_whatever_it_looks_like(
