@@ -571,6 +571,8 @@ class Connection(asyncio.Protocol):
                 self._send_held(Held(step=held.step, events=passed))
 
     def _send_held(self, held: Held) -> None:
+        if self._ended_by is not None:
+            return  # nothing comes after a FIN
         if held.send is not None:
             held.send()
         else:

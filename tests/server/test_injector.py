@@ -6,6 +6,7 @@ import asyncio
 import re
 import socket
 from contextlib import suppress
+from typing import Literal
 
 import pytest
 from websockets.asyncio.client import connect
@@ -234,6 +235,22 @@ def test_a_close_that_is_called_off_leaves_other_stalls() -> None:
             assert len(came) == 20
             assert all('"B"' in text for text in came), "none of the stream that is stalled"
             assert stall.times_seen == 1
+
+    sim.run(main(), seed=3)
+
+
+@pytest.mark.parametrize("scope", ["data", "total"])
+def test_nothing_that_was_withheld_is_sent_after_a_fin(scope: Literal["data", "total"]) -> None:
+    async def main() -> None:
+        async with exchange() as (running, desk), client(running):
+            stall = desk.inject(Stall(scope=scope))
+            await stall.seen(within_s=1)
+            desk.inject(Fin())
+            before = len([*running.journal.of(Delivered)])
+            desk.calm()
+            await asyncio.sleep(1)
+            assert len([*running.journal.of(Delivered)]) == before
+            assert phases(running, stall.id) == ["injected", "seen", "ended"]
 
     sim.run(main(), seed=3)
 
