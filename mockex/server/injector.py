@@ -184,6 +184,7 @@ class Injector:
         self._numbers = itertools.count(1)
         self._bursts = Bursts(exchange)
         self._going: list[Handle] = []  # that may have to be called off
+        self._refusals = 0  # that are on: the last of them lets attempts in again
 
     def inject(self, fault: Fault) -> Handle:
         """Start `fault`.
@@ -417,6 +418,7 @@ class Injector:
     async def _refuse(self, handle: Handle, seconds: float, over: asyncio.Event) -> None:
         exchange = self._exchange
         until = exchange.loop_time() + seconds
+        self._refusals += 1
         await exchange.line.refuse()
         for connection in list(exchange.open_connections()):
             connection.reset()  # accepted between the injection and the closing of the listener
@@ -425,7 +427,9 @@ class Injector:
         with suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, until - exchange.loop_time())):
                 await over.wait()
-        await exchange.line.accept()
+        self._refusals -= 1
+        if not self._refusals:
+            await exchange.line.accept()
         handle.under_way.discard(over.set)
         handle.let_go()
 

@@ -91,9 +91,12 @@ def test_of_two_refusals_the_end_of_the_first_leaves_the_second_to_be_called_off
             await asyncio.sleep(4.5)
             assert desk.is_on(outage.id)
             assert phases(running, outage.id) == ["injected", "seen", "seen"]
+            with pytest.raises(ConnectionRefusedError):
+                await connect(running.ws_url, proxy=None)
             desk.calm()
             assert await desk.until_over([outage.id], 0.1) == []
-            await asyncio.sleep(5)
+            async with client(running):
+                await asyncio.sleep(5)
             assert phases(running, outage.id) == ["injected", "seen", "seen", "ended"]
 
     sim.run(main(), seed=3)
