@@ -88,7 +88,7 @@ def test_a_machine_that_starts_nothing_to_measure_is_no_success(
 ) -> None:
     monkeypatch.setattr(demo, "testee_names", lambda: [incident.REFERENCE])
     monkeypatch.setattr(incident, "CASES", ("CONN-01",))
-    measure_all = demo.measure_all
+    measure_all = measuring.measure_all
 
     async def none_left(*what: Any) -> list[Rounds]:
         lacks = Mock(side_effect=OSError(errno.EAGAIN, os.strerror(errno.EAGAIN)))
