@@ -135,7 +135,17 @@ def moves(entry: AnyEntry) -> bool:
 
 
 async def measure(testee: Description, out: Path, seed: int, how: Measuring) -> Rounds:
-    """The rounds of one testee, against an exchange of its own."""
+    """The rounds of one testee, or why there are none."""
+    try:
+        return await _measured(testee, out, seed, how)
+    except OSError as error:
+        if not MachineLacks.says(error):
+            raise
+        return Rounds(testee.name, PROFILE, ended=str(MachineLacks(error)))
+
+
+async def _measured(testee: Description, out: Path, seed: int, how: Measuring) -> Rounds:
+    """The rounds, against an exchange of its own."""
     done: list[Round] = []
     ended = ""
     async with mockex.serve(

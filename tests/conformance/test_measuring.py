@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from websockets.asyncio.client import connect
@@ -91,3 +94,13 @@ async def test_what_cannot_run_here_is_not_started(tmp_path: Path) -> None:
         [testee], {testee.name: "its build needs 'go'"}, tmp_path, 7, measuring.QUICK
     )
     assert (measured.rounds, measured.skipped) == ((), "its build needs 'go'")
+
+
+async def test_an_exchange_that_may_open_no_file_ends_the_rounds_of_its_testee(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lacks = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+    monkeypatch.setattr(mockex, "serve", Mock(side_effect=lacks))
+    (testee,) = find("incident-python-bug")
+    (measured,) = await measuring.measure_all([testee], {}, tmp_path, 7, measuring.QUICK)
+    assert measured.ended == "this machine: too many open files: raise `ulimit -n`"
