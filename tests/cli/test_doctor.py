@@ -304,7 +304,7 @@ def test_a_build_ends_with_the_command(world: World) -> None:
         deadline = time.monotonic() + 20
         while not (pid.exists() and pid.read_text().endswith("\n")):
             assert time.monotonic() < deadline
-            time.sleep(0.01)
+            time.sleep(0.01)  # nothing tells of a grandchild
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == ExitCode.INTERRUPTED
     assert not psutil.pid_exists(int(pid.read_text()))

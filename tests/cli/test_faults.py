@@ -76,7 +76,7 @@ class Client:
         before, limit = self.got, time.monotonic() + 30
         while self.got < before + 2:
             assert time.monotonic() < limit, "no events come"
-            time.sleep(0.02)
+            time.sleep(0.02)  # its thread counts, and tells nobody
 
 
 def serve(*flags: str) -> subprocess.Popen[str]:

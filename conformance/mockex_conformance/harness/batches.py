@@ -31,7 +31,7 @@ from mockex_conformance.harness.interrupts import Interrupts
 from mockex_conformance.harness.patience import Patience, bounded, limit_by_kernel
 from mockex_conformance.harness.plan import Plan
 from mockex_conformance.harness.probe import PROBE
-from mockex_conformance.harness.process import die_with_parent
+from mockex_conformance.harness.process import die_with_parent, forked
 from mockex_conformance.harness.scheduler import Event, last_words, unlived
 from mockex_conformance.harness.virtual import load_entry
 from mockex_conformance.harness.worker import Job, be_quiet, unsupported, verdict_of, work
@@ -162,7 +162,7 @@ def _finish(batch: _Batch, tell: Callable[[CaseVerdict], None]) -> None:
 
 def _fork(batch: _Batch) -> None:
     parent = os.getpid()
-    ours, theirs, pid = _forked()
+    ours, theirs, pid = forked()
     if pid:
         os.close(theirs)
         with suppress(OSError):  # it does so itself, too; whoever is first, it can be ended at once
@@ -181,17 +181,6 @@ def _fork(batch: _Batch) -> None:
             code = 0
     finally:
         os._exit(code)
-
-
-def _forked() -> tuple[int, int, int]:
-    """A child: both ends of a pipe, and its pid, 0 in the child itself."""
-    ours, theirs = os.pipe()
-    try:
-        return ours, theirs, os.fork()
-    except OSError:
-        os.close(ours)
-        os.close(theirs)
-        raise
 
 
 def _work_off(batch: _Batch, pipe: int) -> None:
@@ -240,7 +229,7 @@ def _import(testee: Description, patience: Patience) -> None:
 def _in_a_child(job: Job, patience: Patience) -> CaseVerdict:
     """One case in a process of its own."""
     try:
-        ours, theirs, pid = _forked()
+        ours, theirs, pid = forked()
     except OSError as error:
         if not MachineLacks.says(error):
             raise

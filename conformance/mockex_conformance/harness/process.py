@@ -54,6 +54,21 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
+def forked() -> tuple[int, int, int]:
+    """A child: both ends of a pipe, and its pid, 0 in the child itself.
+
+    Raises:
+        OSError: there is none to be had; nothing is left open.
+    """
+    ours, theirs = os.pipe()
+    try:
+        return ours, theirs, os.fork()
+    except OSError:
+        os.close(ours)
+        os.close(theirs)
+        raise
+
+
 def open_all_files() -> None:
     """Allow this process as many open files as the system lets it: what a testee leaks is open in
     its exchange as well, and is to be found before we have no more."""

@@ -28,7 +28,13 @@ from mockex_conformance.description import Description
 from mockex_conformance.harness.interrupts import AtOnce, Interrupts
 from mockex_conformance.harness.plan import Plan
 from mockex_conformance.harness.probe import PROBE, never_live
-from mockex_conformance.harness.process import adopt_orphans, die_with_parent, fill, open_all_files
+from mockex_conformance.harness.process import (
+    adopt_orphans,
+    die_with_parent,
+    fill,
+    forked,
+    open_all_files,
+)
 from mockex_conformance.harness.room import WINDOW_S, Room
 from mockex_conformance.harness.times import OVERTIME_S
 from mockex_conformance.harness.worker import Job, be_quiet, unsupported, verdict_of, work
@@ -251,13 +257,9 @@ class _Scheduler:
             with suppress(OSError, ValueError, AttributeError):
                 stream.flush()
         parent = os.getpid()
-        pipe: tuple[int, ...] = ()
         try:
-            ours, theirs = pipe = os.pipe()
-            pid = os.fork()
+            ours, theirs, pid = forked()
         except OSError:
-            for end in pipe:
-                os.close(end)
             if not self._workers:
                 raise
             return False

@@ -102,8 +102,9 @@ class Observer:
         for pid in linux.descendants(self._root.pid):
             with suppress(psutil.NoSuchProcess):
                 known = before.get(pid)
-                is_it = known is not None and known.is_running()  # and not another of its pid
-                self._known[pid] = known if known is not None and is_it else psutil.Process(pid)
+                if known is None or not known.is_running():  # or is another of the same pid
+                    known = psutil.Process(pid)
+                self._known[pid] = known
         return list(self._known.values())
 
     def _sockets(self, tree: list[psutil.Process]) -> Iterator[tuple[int, str, int, int]]:
