@@ -118,7 +118,8 @@ class Run(Protocol):
 
     async def until(self, met: Callable[[], bool], within_s: float, what: str) -> None:
         """Wait for what must happen: `met` is asked after each entry of the journal, `what` says
-        it in words. As much later as our own loop stood still. Raises NotLive."""
+        it in words. As much later as our own loop stood still, or the testee got no processor.
+        Raises NotLive."""
         ...
 
     async def start_others(self, n: int) -> None:
@@ -265,7 +266,9 @@ class Case:
     profiles: tuple[str, ...] = ("spot", "usdm")
     starts: bool = True  # the harness starts the testee and waits until it is live
     ends_dead: bool = False  # ends in a shutdown: nothing needs to be live at the end
-    least_scale: float = 0.0  # below it the market's own 100 ms would hide what is looked for
+    # Below it the market's own 100 ms would hide what is looked for; or nothing here waits for the
+    # testee's timers, and short ones only make much of a machine that is slow.
+    least_scale: float = 0.0
     settings: Callable[[Times], dict[str, object]] | None = None  # of the profile
     market: str = "steady"
     step_ms: int = 100  # of the market: shorter steps make a burst on the streams in real time

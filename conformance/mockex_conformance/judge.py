@@ -32,7 +32,8 @@ def judge(recording: Recording, case: Case) -> tuple[Verdict, list[Finding], str
     if not case.ends_dead:
         checks.append(LiveAtEnd())
     findings = [found for check in checks for found in check.judge(body)]
-    if ended == "not-live" and not findings:
+    excused = next((why for check in checks if (why := check.excused(body))), "")
+    if ended == "not-live" and not findings and not excused:
         findings = [
             Finding(
                 check="recovered",
@@ -51,7 +52,9 @@ def judge(recording: Recording, case: Case) -> tuple[Verdict, list[Finding], str
         "cut": "the recording has no outcome: the run was ended before",
         "found": "a check that was judged live found what judging the recording does not",
         "gone": reason,
-    }.get(ended, "") or next((why for check in checks if (why := check.unmet(body))), "")
+    }.get(ended, "") or excused
+    if not inconclusive:
+        inconclusive = next((why for check in checks if (why := check.unmet(body))), "")
     return (
         decide(findings, inconclusive=inconclusive),
         findings,

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from mockex.server.journal import AnyEntry, Entry, Faulted, Lagged, Noted
+from mockex.server.journal import AnyEntry, Entry, Faulted, Lagged, Launched, Noted, Sampled
 from mockex_conformance.wish import Wish
 
 E = TypeVar("E", bound=Entry)
@@ -46,12 +46,54 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     link: str = ""  # between testee and exchange: by whom it was made, and its terms
     wish: Wish | None = None  # what asks for it again
 
+    def patience_s(self, *limits: str) -> float:
+        """Seconds that the testee waits for us: the shortest of these limits that it has."""
+        return min(self.limits[name] for name in limits if name in self.limits) / 1000 * self.scale
+
+
+class Queueing:
+    """How long the testee was ready to run and got no processor, as far as it was sampled: told of
+    each entry. Of threads that wait at the same time one counts."""
+
+    _MOST = 3.0  # times what was awaited: one that keeps itself from running waits without end
+
+    def __init__(self) -> None:
+        self.total_s = 0.0
+        self._last: dict[int, tuple[float, float]] = {}  # by run: when, and how long until then
+
+    def apply(self, entry: AnyEntry) -> None:
+        """The next entry."""
+        match entry:
+            case Launched(run=run, t=t):
+                self._last[run] = t, 0.0
+            case Sampled(run=run, t=t, queued_s=queued_s):
+                before, was_s = self._last.get(run, (t, queued_s))
+                self.total_s += min(max(0.0, queued_s - was_s), t - before)
+                self._last[run] = t, queued_s
+            case _:
+                pass
+
+    @classmethod
+    def later_s(cls, within_s: float, queued_s: float) -> float:
+        """By how much what must happen within `within_s` may be later."""
+        return min(queued_s, cls._MOST * within_s)
+
 
 class Standstills:
-    """When our own loop stood still: made once for a recording, asked at each of its entries."""
+    """When our own loop stood still, and when the testee did: made once for a recording, asked at
+    each of its entries."""
 
     def __init__(self, entries: Iterable[AnyEntry]) -> None:
-        lags = [entry for entry in entries if isinstance(entry, Lagged)]
+        lags = list[Lagged]()
+        self._sampled_at, self._queued = [0.0], [0.0]
+        queueing = Queueing()
+        for entry in entries:
+            if isinstance(entry, Lagged):
+                lags.append(entry)
+            elif isinstance(entry, Launched | Sampled):
+                queueing.apply(entry)
+                self._sampled_at.append(entry.t)
+                self._queued.append(queueing.total_s)
         self._begins = [lag.t for lag in lags]
         self._ends = [lag.t + lag.late_s for lag in lags]
         self._sums = [0.0, *accumulate(lag.late_s for lag in lags)]
@@ -61,12 +103,29 @@ class Standstills:
         first, behind = bisect_left(self._ends, start), bisect_right(self._begins, end)
         return max(0.0, self._sums[behind] - self._sums[first])
 
+    def excuse(self, at: float, patience_s: float) -> bool:
+        """Whether somebody who waits `patience_s` for us may have broken off by `at` because we
+        stood still: for half of it or longer, within that time."""
+        return self.between(at - patience_s, at) >= patience_s / 2
+
+    def longest(self, start: float, end: float) -> float:
+        """The longest one in the window, one that began before it included."""
+        first, behind = bisect_left(self._ends, start), bisect_right(self._begins, end)
+        lags = zip(self._begins[first:behind], self._ends[first:behind], strict=True)
+        return max((ended - began for began, ended in lags), default=0.0)
+
     def overdue(self, since: float, until: float, now: float) -> bool:
         """Whether what was due by `until`, awaited from `since` on, is late at `now`.
 
         Every deadline of what must happen is later by so much as our own loop stood still
-        meanwhile: on a machine that starves us the testee starves too, at each step anew."""
-        return now > until and now > until + self.between(since, now)
+        meanwhile, and as the testee got no processor: it starves at each step anew."""
+        if now <= until:
+            return False
+        later_s = Queueing.later_s(until - since, self._queued_s(now) - self._queued_s(since))
+        return now > until + self.between(since, now) + later_s
+
+    def _queued_s(self, until: float) -> float:
+        return self._queued[bisect_right(self._sampled_at, until) - 1]
 
 
 @dataclass(frozen=True, slots=True)

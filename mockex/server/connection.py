@@ -2,7 +2,8 @@
 
 No task, queue, lock or timer of its own. Bytes in go to the handshake, then to `Incoming`; replies
 are effects, because a stall must be able to withhold them. Effects are performed here; nothing is
-decided here.
+decided here. What is written is journaled before: on a busy machine whoever reads it runs
+before we do, and would seem to have waited less than it has.
 
     accepted ── request ──> admitted ── 101 ──> open ── close frame ──> closing ──> ended
         └────────────────── refusal ─────────────────────────────────────────────────┘
@@ -157,7 +158,7 @@ class Connection(asyncio.Protocol):
     def pause_writing(self) -> None:
         # Never wait for one client: it gets nothing until it has drained, and then has a gap.
         self._journal.append(Slowed(t=self._now(), conn=self.number, full=True))
-        self._exchange.fanout.leave(self)
+        self._exchange.fanout.pause(self)
         self._slow_timer = self._after(SLOW_CONSUMER_S, self.reset)
 
     def resume_writing(self) -> None:
@@ -189,7 +190,6 @@ class Connection(asyncio.Protocol):
         if self.transport.is_closing() or self._ended_by is not None:
             return
         self._cancel_deadline()
-        self.transport.write(self._head(request))
         deflate = self._agreed(request)
         self._incoming = Incoming(deflate)
         self.form = Form(target.combined, target.micro, deflate is not None)
@@ -205,6 +205,7 @@ class Connection(asyncio.Protocol):
                 micro=target.micro,
             )
         )
+        self.write(self._head(request))
         self._session = self._exchange.new_session(target)
         self._perform(self._session.opened(self._exchange.now()))
         if request.rest:
@@ -220,17 +221,17 @@ class Connection(asyncio.Protocol):
         """Answer the handshake with something other than a 101, and close."""
         self._handshake = None
         self._cancel_deadline()
-        self.transport.write(answer(status, body, headers))
         reason = body.splitlines()[0][:200] if body else ""
         self._journal.append(
             Refused(t=self._now(), conn=self.number, target=target, status=status, reason=reason)
         )
+        self.write(answer(status, body, headers))
         self._finish()
 
     def write_head_half(self, request: UpgradeRequest) -> None:
         """Write the first half of the 101's headers, and no more."""
         head = self._head(request)
-        self.transport.write(head[: len(head) // 2])
+        self.write(head[: len(head) // 2])
 
     def answer_badly(self, request: UpgradeRequest, kind: BadUpgradeKind) -> None:
         """Write an answer that cannot be used. Whoever takes it for a 101 is not hung up on: it
@@ -344,13 +345,13 @@ class Connection(asyncio.Protocol):
             send()
 
     def _write_reply(self, text: str) -> None:
-        self._write_text(text)
         self._journal.append(Replied(t=self._now(), conn=self.number, text=text[:_JOURNAL_TEXT]))
+        self._write_text(text)
 
     def ping(self, payload: bytes) -> None:
         """Write a ping frame."""
-        self.write(frames.frame(frames.Opcode.PING, payload))
         self.pinged(payload)
+        self.write(frames.frame(frames.Opcode.PING, payload))
 
     def _subscribe(self, effect: Subscribe) -> None:
         fresh = [n for n in effect.streams if n not in effect.silent and n not in self.served]
@@ -430,10 +431,10 @@ class Connection(asyncio.Protocol):
 
     def _write_close(self, code: int | None, reason: str) -> None:
         self._send_no_more()
-        self.write(frames.close_frame(code, reason))
         self._journal.append(
             Closed(t=self._now(), conn=self.number, by="server", code=code, reason=reason)
         )
+        self.write(frames.close_frame(code, reason))
         if self._close_received:
             self._finish()
         else:
@@ -612,7 +613,7 @@ class Connection(asyncio.Protocol):
         return self._exchange.fanout.delivered(self, step, events, frame_of)
 
     def pinged(self, payload: bytes) -> None:
-        """Journal a ping that was written."""
+        """Journal a ping that is about to be written."""
         self._journal.append(Pinged(t=self._now(), conn=self.number, payload=payload.hex()))
 
     def _cut(self, event: Event, then: Literal["fin", "reset"], injection: Injection) -> None:

@@ -116,6 +116,7 @@ class Fanout:
         self._numbers = itertools.count(1)
         self._shared: dict[tuple[Form, frozenset[str]], _Audience] = {}
         self._of: dict[int, _Audience] = {}
+        self._paused: dict[int, frozenset[str]] = {}
         self._gated: dict[int, Member] = {}
         self._users: Counter[str] = Counter()
 
@@ -147,6 +148,16 @@ class Fanout:
 
     def leave(self, member: Member) -> None:
         """Take the connection out; harmless if it is in no audience."""
+        self.pause(member)
+        for name in sorted(self._paused.pop(member.number, ())):
+            self._users[name] -= 1
+            if not self._users[name]:
+                del self._users[name]
+                self._unwanted(name)
+
+    def pause(self, member: Member) -> None:
+        """Take the connection out until it joins again. Its streams go on: to make up for all that
+        they have missed, in one go, would take long after a long pause."""
         audience = self._of.pop(member.number, None)
         if audience is None:
             return
@@ -155,11 +166,7 @@ class Fanout:
         key = (audience.form, audience.streams)
         if not audience.members and self._shared.get(key) is audience:
             del self._shared[key]
-        for name in sorted(audience.streams):
-            self._users[name] -= 1
-            if not self._users[name]:
-                del self._users[name]
-                self._unwanted(name)
+        self._paused[member.number] = audience.streams
         self._journal.append(Left(t=self._now(), conn=member.number, audience=audience.number))
 
     def publish(self, step: int, events: list[Event]) -> None:

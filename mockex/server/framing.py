@@ -31,7 +31,7 @@ class Receiver(Protocol):
     def write(self, data: bytes) -> None: ...
 
     def pinged(self, payload: bytes) -> None:
-        """A ping with this payload was written: journal it."""
+        """Journal a ping with this payload, which is about to be written."""
         ...
 
 
@@ -77,12 +77,12 @@ class Fragmenting(Framing):
         for event in events[: self._left]:
             pings: list[bytes] = []
             data = to.delivered(step, [event], lambda e, form: self._cut(e, form, pings))  # noqa: B023 - called at once
+            for payload in pings:
+                to.pinged(payload)
             to.write(data)
             if not self._seen:
                 self._seen = True
                 self.injection.happened([to.number])
-            for payload in pings:
-                to.pinged(payload)
         whole, self._left = events[self._left :], max(0, self._left - len(events))
         if whole:
             to.write(to.delivered(step, whole))

@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 import mockex
 from mockex import faults, sim
+from mockex.server.connection import Connection
 from mockex.server.journal import Closed, Ended, HalfClosed, Refused, Subscribed, Upgraded
 from mockex.server.views import Heartbeats
 
@@ -301,3 +302,47 @@ def test_pongs_of_three_kinds_can_be_told_apart_in_the_journal() -> None:
         assert (beat.pings, beat.copied, beat.empty, beat.foreign) == (2, 2, 1, 1)
 
     running(body, ping_interval_s=None)
+
+
+# --- the journal -----------------------------------------------------------------------------
+
+
+def test_what_is_written_is_in_the_journal_before_it_leaves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    journaled: dict[str, str] = {}  # what was written first of each kind, the newest entry then
+
+    async def body(exchange: mockex.Exchange) -> None:
+        def write(connection: Connection, data: bytes) -> None:
+            newest = exchange.journal.entries[-1]
+            journaled.setdefault(kind_of(data), type(newest).__name__)
+            connection.transport.write(data)
+
+        monkeypatch.setattr(Connection, "write", write)
+        exchange.inject(faults.RefuseUpgrade(status=429, headers={"Retry-After": "5"}))
+        with pytest.raises(InvalidStatus):
+            await open_at(exchange, "/ws")
+        async with open_at(exchange, f"/ws/{DEPTH}", compression=None) as client:
+            await received(client)
+            await answer(client, method="LIST_SUBSCRIPTIONS", id=1)
+            exchange.inject(faults.Fragment(events=1, pings=1))
+            await received(client)
+            exchange.ping(exchange.open_connections()[0].number, b"now")
+            exchange.inject(faults.CloseWith(code=1001))
+            await until_closed(client)
+
+    running(body)
+    assert journaled == {
+        "a refusal": "Refused", "101": "Upgraded", "an event": "Delivered", "a reply": "Replied",
+        "a fragment": "Pinged", "a ping": "Pinged", "a close frame": "Closed",
+    }  # fmt: skip
+
+
+def kind_of(data: bytes) -> str:
+    """What bytes from the exchange are, by how they begin."""
+    if data.startswith(b"HTTP/1.1"):
+        return "101" if b" 101 " in data[:20] else "a refusal"
+    opcode, final = data[0] & 0x0F, data[0] & 0x80
+    if opcode == 1 and final:
+        return "a reply" if b'"result"' in data else "an event"
+    return {1: "a fragment", 8: "a close frame", 9: "a ping"}[opcode]

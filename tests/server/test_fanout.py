@@ -206,3 +206,25 @@ def test_a_stream_that_goes_on_is_not_given_up_in_between() -> None:
     member.served = frozenset()
     out.join(member)
     assert told == [f"+{A}", f"+{B}", f"-{A}", f"-{B}"]
+
+
+def test_a_member_that_pauses_gets_nothing_and_its_streams_go_on() -> None:
+    out, journal, told = fanout()
+    member = FakeMember(1, A, B)
+    out.join(member)
+    out.pause(member)
+    out.pause(member)
+    out.publish(1, [event(A, 1)])
+    assert not member.got
+    assert told == ["+" + A, "+" + B]
+    member.served = frozenset({A})  # it has unsubscribed meanwhile
+    out.join(member)
+    out.publish(2, [event(A, 2), event(B, 2)])
+    assert member.got == text_frame('{"t":2}')
+    out.pause(member)
+    out.leave(member)
+    out.leave(member)
+    assert told == ["+" + A, "+" + B, "-" + B, "-" + A]
+    assert [type(entry) for entry in journal.entries if not isinstance(entry, Delivered)] == [
+        Joined, Left, Joined, Left,
+    ]  # fmt: skip

@@ -118,7 +118,7 @@ class OneUpgradePerRound(Check, frozen=True, tag="one_upgrade_per_round"):
     def judge(self, recording: Recording) -> list[Finding]:
         """One finding for each round with a surplus."""
         standstills = Standstills(recording.entries)
-        patience_s = recording.terms.limits["handshake_timeout_ms"] / 1000 * recording.terms.scale
+        patience_s = recording.terms.patience_s("handshake_timeout_ms")
         findings: list[Finding] = []
         what = ""
         view = Connections()
@@ -131,7 +131,7 @@ class OneUpgradePerRound(Check, frozen=True, tag="one_upgrade_per_round"):
                     what, upgraded = entry.detail["what"], []
                     live = {c.number for c in view.live()}
                 case Upgraded(conn=conn, t=t):
-                    if standstills.between(t - patience_s, t) < patience_s / 2:
+                    if not standstills.excuse(t, patience_s):
                         upgraded.append(conn)
                 case Noted(name="round-over"):
                     lost = sum(not view.all[number].live for number in live)

@@ -133,7 +133,7 @@ class OnePerChange(Check, frozen=True, tag="one_per_change"):
         """One finding, at the first surplus, with all that came."""
         view = Connections()
         standstills = Standstills(recording.entries)
-        patience_s = recording.terms.limits["handshake_timeout_ms"] / 1000 * recording.terms.scale
+        patience_s = recording.terms.patience_s("handshake_timeout_ms")
         held = 0
         changes: list[str] = []
         upgraded: list[int] = []
@@ -145,7 +145,7 @@ class OnePerChange(Check, frozen=True, tag="one_per_change"):
                     held = held or len(view.live())
                     changes.append(entry.detail["what"])
                 case Upgraded(conn=conn, t=t) if changes:
-                    if standstills.between(t - patience_s, t) < patience_s / 2:
+                    if not standstills.excuse(t, patience_s):
                         upgraded.append(conn)
                     if len(upgraded) > held * len(changes):
                         surplus = surplus or entry

@@ -77,7 +77,7 @@ class Kept(Check, frozen=True, tag="kept"):
     def judge(self, recording: Recording) -> list[Finding]:
         """One finding at most."""
         keep: Noted | None = None
-        patience_s = recording.terms.limits["handshake_timeout_ms"] / 1000 * recording.terms.scale
+        patience_s = recording.terms.patience_s("handshake_timeout_ms")
         standstills = Standstills(recording.entries)
         dialled: dict[int, float] = {}
         for entry in recording.entries:

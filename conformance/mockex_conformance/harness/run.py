@@ -40,7 +40,9 @@ from mockex.server.journal import (
     Delivered,
     Faulted,
     Lagged,
+    Launched,
     Noted,
+    Sampled,
 )
 from mockex_conformance.case import (
     FoundAlready,
@@ -56,6 +58,7 @@ from mockex_conformance.harness.charge import Charge
 from mockex_conformance.harness.process import prepared
 from mockex_conformance.harness.times import Conditions, Times
 from mockex_conformance.observers.system import Ports
+from mockex_conformance.recording import Queueing
 
 LIVE_WITHIN_S = 15.0
 SEEN_WITHIN_S = 5.0
@@ -98,6 +101,7 @@ class CaseRun(Times):
         self._at_most: list[Check] = [NoStorm()]  # those that can tell at once
         self._found = False
         self._stood_still_s = 0.0  # our loop, since the case began
+        self._queueing = Queueing()
         self._longest_lag_s = 0.0  # since the testee was started
         self._pulse = asyncio.Event()
         self._seen_at: dict[int, float] = {}  # by fault, first
@@ -223,6 +227,8 @@ class CaseRun(Times):
             case Lagged(late_s=late_s):
                 self._stood_still_s += late_s
                 self._longest_lag_s = max(self._longest_lag_s, late_s)
+            case Launched() | Sampled():
+                self._queueing.apply(entry)
             case Attempted(t=t):
                 self._attempted_at = t
             case Faulted(phase="seen", fault=fault, t=t):
@@ -242,13 +248,18 @@ class CaseRun(Times):
             charge.check(connected=bool(self.exchange.connections.all))
 
     async def until(self, met: Callable[[], bool], within_s: float, what: str) -> None:
-        """Wait for what must happen: as long as was said, and as long as our loop stood still
-        meanwhile."""
-        began, stood_still_s = self._now(), self._stood_still_s
-        while self._now() < began + within_s + self._stood_still_s - stood_still_s:
-            until = began + within_s + self._stood_still_s - stood_still_s
+        """Wait for what must happen: as long as was said, and as our loop stood still or the testee
+        got no processor meanwhile."""
+        still_s, queued_s = self._stood_still_s, self._queueing.total_s
+        until = self._now() + within_s
+
+        def due() -> float:
+            later_s = Queueing.later_s(within_s, self._queueing.total_s - queued_s)
+            return until + self._stood_still_s - still_s + later_s
+
+        while self._now() < due():
             with suppress(TimeoutError):
-                async with asyncio.timeout_at(until):
+                async with asyncio.timeout_at(due()):
                     return await self._wait(met)
             await asyncio.sleep(BEAT_S)  # a lag is journaled by the beat that it delayed
         raise NotLive(what, within_s)

@@ -410,6 +410,9 @@ def _be_a_worker(job: Job, ours: int, theirs: int, parent: int) -> None:
         die_with_parent()
         if os.getppid() != parent:
             return  # it died before we had asked to die with it
+        # Where the kernel shares the processors out by session, one for all our exchanges would get
+        # as little as the one of each testee.
+        os.setsid()
         adopt_orphans()
         open_all_files()
         be_quiet(job)

@@ -39,6 +39,7 @@ def _our_pings_alone(times: Times) -> dict[str, object]:
     settings=_our_pings_alone,
     link="wanted",
     step_ms=20,
+    least_scale=1.0,
     least_bytes_per_s=4_000_000,  # for the large event
     takes_s=15,
 )

@@ -10,6 +10,7 @@ from mockex_conformance.checks import Recovered, SubscriptionsEqual
     "SUB-01",
     starts=False,
     ends_dead=True,
+    least_scale=1.0,
     settings=lambda _: {"incoming_per_s": None},
 )
 async def all_streams_live(run: Run) -> None:

@@ -18,7 +18,13 @@ _LIVE, _SILENT = 12, 1_088
 _WITHIN_S = 60.0
 
 
-@case("subscription/more-than-1024", "SUB-08", severity=Severity.SHOULD, starts=False)
+@case(
+    "subscription/more-than-1024",
+    "SUB-08",
+    severity=Severity.SHOULD,
+    starts=False,
+    least_scale=1.0,
+)
 async def more_than_1024(run: Run) -> None:
     """More streams than a connection carries are spread, not refused and not lost.
 
