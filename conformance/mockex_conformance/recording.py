@@ -7,6 +7,7 @@ it a case's: `Noted("case")`, directly after `Opened`, says what was run and on 
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -48,7 +49,8 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
 
     def patience_s(self, *limits: str) -> float:
         """Seconds that the testee waits for us: the shortest of these limits that it has."""
-        return min(self.limits[name] for name in limits if name in self.limits) / 1000 * self.scale
+        held = (self.limits[name] for name in limits if name in self.limits)
+        return min(held, default=math.inf) / 1000 * self.scale
 
 
 class Queueing:
