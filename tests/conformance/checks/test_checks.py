@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -30,6 +31,7 @@ from mockex.server.journal import (
     Received,
     Refused,
     Said,
+    Sampled,
     Signalled,
     Subscribed,
     Upgraded,
@@ -66,7 +68,7 @@ class Tape:
     """Writes a recording, one line of happening at a time. Times in seconds from 0."""
 
     def __init__(self, *, scale: float = 1.0) -> None:
-        limits = {"close_ms": 2000.0, "handshake_timeout_ms": 1000.0}
+        limits = {"close_ms": 2000.0, "handshake_timeout_ms": 1000.0, "stall_detect_ms": 2000.0}
         opened = made(scale=scale, streams=[S], limits=limits)
         self.terms, self.entries = opened.terms, opened.entries
         self.faults = 0
@@ -475,13 +477,74 @@ def test_what_must_happen_may_be_late_by_all_the_time_that_our_loop_stood_still(
         return tape.connect(4.5, 2).event(4.6, 2).note(5.0, "recovered")
 
     assert late().found(Recovered())
-    assert late(1.0).found(Recovered())  # the longest alone is not enough
+    assert late(0.9).found(Recovered())  # the longest alone is not enough
     assert late(0.9, 0.9).found(Recovered()) == []
 
     recording = late(0.5, 0.75).recording
     standstills = Standstills(recording.entries)
     assert (recording.lag_s(0, 9), standstills.between(0, 9)) == (0.75, 1.25)
     assert standstills.between(0, 0.5) == 0
+
+
+def test_what_must_happen_may_be_late_by_all_the_time_that_the_testee_got_no_processor() -> None:
+    def late(event_at: float, *queued_s: float) -> list[Finding]:
+        tape = Tape().add(Launched(t=0.0, run=1, pid=2, command=[], streams=[S], mode="raw"))
+        tape.connect(0.5, 1).event(0.6, 1).add(sampled(1.0, 0.4)).fault(1.0, "Reset", 1)
+        tape.note(1.0, "awaiting-recovery", since=1.0, within_s=1.0, limit_ms=800)
+        for number, waited_s in enumerate(queued_s):
+            tape.add(sampled(2.0 + number, waited_s))
+        tape.connect(event_at, 2).event(event_at, 2)
+        return tape.note(event_at, "recovered").found(Recovered())
+
+    assert late(2.2)
+    assert late(2.2, 0.5)  # what it waited for before does not count
+    assert late(2.2, 0.7) == []
+    assert late(3.2, 4.9)  # of threads that wait side by side one counts: here 1 s
+    assert late(3.2, 4.9, 4.9 + 0.3) == []
+    assert late(4.9, 1.4, 2.4, 3.4) == []
+    assert late(5.1, 1.4, 2.4, 3.4, 4.4)  # no more than three times as long again
+
+
+def sampled(t: float, queued_s: float) -> Sampled:
+    return Sampled(t=t, run=1, processes=1, sockets={}, queued_s=queued_s)
+
+
+def recovers_late(late_s: float) -> Tape:
+    tape = recovering(None)
+    tape.entries.insert(-1, Lagged(t=2.1, late_s=late_s))
+    return tape.connect(89, 3).event(89, 3)
+
+
+def is_dead_at_end(late_s: float) -> Tape:
+    tape = Tape().connect(1, 1).fault(1.5, "Reset", 1).add(Lagged(t=1.6, late_s=late_s))
+    return tape.note(3, "end")
+
+
+def is_restless(late_s: float) -> Tape:
+    tape = Tape().connect(1, 1).event(1, 1).note(2, "quiet", window_s=9.0)
+    return tape.add(Lagged(t=2.5, late_s=late_s)).connect(5, 2).note(6, "end")
+
+
+@pytest.mark.parametrize(
+    ("check", "recorded", "least_s"),
+    [
+        (Recovered(), recovers_late, 1.0),  # as long as a handshake may take
+        (LiveAtEnd(), is_dead_at_end, 0.5),  # half of it, within the last second
+        (Stays(), is_restless, 1.0),  # half of what it takes for silence
+    ],
+)
+def test_what_our_standing_still_may_have_caused_is_inconclusive(
+    check: Check, recorded: Callable[[float], Tape], least_s: float
+) -> None:
+    short = recorded(least_s - 0.01)
+    verdict, findings, reason = judge(outcome(short, "finished", check), CASE)
+    assert (verdict, reason) == (Verdict.FAIL, "")
+    assert {found.check for found in findings} == {check.__struct_config__.tag}
+    for ended in ("finished", "not-live"):
+        long = recorded(1.4)
+        verdict, findings, reason = judge(outcome(long, ended, check, reason="live"), CASE)
+        assert (verdict, findings) == (Verdict.INCONCLUSIVE, [])
+        assert "; but our own exchange had stood still for 1.4 s: run it again with" in reason
 
 
 def test_our_lag_and_the_end_of_the_connection_are_no_fault_of_the_testee() -> None:

@@ -11,7 +11,17 @@ import pytest
 import mockex
 from mockex import sim
 from mockex.faults import HangUpgrade, LifetimeCut, Reset, ServerShutdown
-from mockex.server.journal import AnyEntry, Attempted, Closed, Lagged, Noted, Subscribed, Upgraded
+from mockex.server.journal import (
+    AnyEntry,
+    Attempted,
+    Closed,
+    Lagged,
+    Launched,
+    Noted,
+    Sampled,
+    Subscribed,
+    Upgraded,
+)
 from mockex_conformance.case import NotLive, Unseen
 from mockex_conformance.description import Description
 from mockex_conformance.harness.run import CaseRun
@@ -39,6 +49,16 @@ def lag(run: CaseRun, after_s: float, late_s: float) -> None:
 
     def said() -> None:
         run.journal.append(Lagged(t=run.exchange.loop_time() - late_s, late_s=late_s))
+
+    asyncio.get_running_loop().call_later(after_s, said)
+
+
+def sampled(run: CaseRun, after_s: float, queued_s: float) -> None:
+    """The testee is looked at, and has waited so long for a processor so far."""
+
+    def said() -> None:
+        t = run.exchange.loop_time()
+        run.journal.append(Sampled(t=t, run=1, processes=1, sockets={}, queued_s=queued_s))
 
     asyncio.get_running_loop().call_later(after_s, said)
 
@@ -80,6 +100,20 @@ def test_and_for_all_the_time_that_our_own_loop_stood_still_meanwhile() -> None:
         for after_s in (1.0, 2.0, 5.0):
             lag(run, after_s, 1.0)
         assert await _gives_up_after(run, 5.0) == pytest.approx(8.5, abs=0.1)
+
+    in_a_case(body)
+
+
+def test_and_for_all_the_time_that_the_testee_got_no_processor_meanwhile() -> None:
+    async def body(run: CaseRun) -> None:
+        began = run.exchange.loop_time()
+        run.journal.append(
+            Launched(t=began, run=1, pid=1, command=["x"], streams=[], mode="combined")
+        )
+        for after_s, queued_s in ((0.5, 0.5), (2.0, 1.5), (3.0, 2.0), (7.0, 2.25)):
+            sampled(run, after_s, queued_s)
+        await asyncio.sleep(1.0)  # what it waited for before does not count
+        assert await _gives_up_after(run, 5.0) == pytest.approx(7.25, abs=0.1)
 
     in_a_case(body)
 
