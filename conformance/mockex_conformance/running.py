@@ -16,7 +16,8 @@ from mockex_conformance.harness import batches, scheduler
 from mockex_conformance.harness.ground import Ground
 from mockex_conformance.harness.interrupts import AtOnce
 from mockex_conformance.harness.plan import Plan
-from mockex_conformance.harness.scheduler import Building, Event, Started, Stopping
+from mockex_conformance.harness.probe import PROBE
+from mockex_conformance.harness.scheduler import Again, Building, Event, Started, Stopping
 from mockex_conformance.planning import plan_of
 from mockex_conformance.report.html import write_page
 from mockex_conformance.report.junit import write_junit
@@ -163,6 +164,9 @@ class _Sitting:
                     progress.say(f"Interrupted: ending {cases}; once more ends at once")
                 elif isinstance(event, Building):
                     progress.say(f"Building {event.testee}: {shlex.join(event.command)}")
+                elif isinstance(event, Again):
+                    number = self._numbers.get(event.case, PROBE.number)
+                    progress.say(f"The machine was too busy: once more {_what(event, number)}")
                 else:
                     progress.started(_what(event, self._numbers[event.case]))
 
@@ -210,7 +214,7 @@ def _own_processor_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _what(event: Started | CaseVerdict, number: str) -> str:
+def _what(event: Started | Again | CaseVerdict, number: str) -> str:
     return f"{number} {event.testee} {event.profile}"
 
 

@@ -1,5 +1,5 @@
 """The parent of a run: forks a worker for each case, waiting cases side by side, `alone` ones after
-them.
+them. A case that could not be judged while our own exchange stood still is one of those, once more.
 
 It has neither threads nor an event loop, so forking is safe, and everything is imported before the
 first fork, so a worker starts at once. Workers die with it; what a testee leaves behind comes to
@@ -8,6 +8,7 @@ it, because it is a subreaper, and is ended.
 
 from __future__ import annotations
 
+import math
 import os
 import resource
 import selectors
@@ -38,6 +39,7 @@ from mockex_conformance.harness.process import (
 from mockex_conformance.harness.room import WINDOW_S, Room
 from mockex_conformance.harness.times import OVERTIME_S
 from mockex_conformance.harness.worker import Job, be_quiet, unsupported, verdict_of, work
+from mockex_conformance.recording import Recording, Standstills
 from mockex_conformance.verdict import CaseVerdict, Verdict
 
 _GRACE_S = OVERTIME_S + 30.0  # beyond the case limit: the worker ends a case before, if it can
@@ -65,6 +67,16 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
+class Again:
+    """What stood still while this case could not be judged was our own exchange, for want of a
+    processor: it is run once more, by itself."""
+
+    testee: str
+    case: str
+    profile: str
+
+
+@dataclass(frozen=True, slots=True)
 class Stopping:
     """The run was interrupted: so many cases are being ended."""
 
@@ -76,6 +88,7 @@ class _Done(msgspec.Struct):
 
     verdict: CaseVerdict
     processor_s: float  # of its own, without the testee's
+    stood_still: bool  # long enough for a testee to break off
 
 
 @dataclass(slots=True)
@@ -95,7 +108,7 @@ class _Group:
     jobs: list[Job] = field(default_factory=list)
 
 
-Event = Building | Started | Stopping | CaseVerdict
+Event = Building | Started | Again | Stopping | CaseVerdict
 
 
 def run(
@@ -295,9 +308,10 @@ class _Scheduler:
         _, status = os.waitpid(worker.pid, 0)
         self._sweep()
         words = last_words(self._plan.out / worker.job.worker_log)
+        stood_still = False
         try:
             done = msgspec.json.decode(worker.data, type=_Done)
-            verdict = done.verdict
+            verdict, stood_still = done.verdict, done.stood_still
             self._tell_processor(done.processor_s)
         except msgspec.DecodeError:
             code = os.waitstatus_to_exitcode(status)
@@ -309,10 +323,21 @@ class _Scheduler:
             verdict = verdict_of(
                 worker.job, Verdict.ERROR, reason=f"mockex: {why}", journal=str(worker.job.journal)
             )
+        if stood_still and verdict.verdict is Verdict.INCONCLUSIVE and self._once_more(worker.job):
+            return
         if worker.job.case is PROBE:
             self._probed(worker.job, verdict)
         else:
             self._done(verdict)
+
+    def _once_more(self, job: Job) -> bool:
+        """Have it run by itself, if it was not before."""
+        if job.again:
+            return False
+        self._alone.append(replace(job, again=True))
+        (self._plan.out / job.stderr).unlink(missing_ok=True)
+        self._tell(Again(job.testee.name, job.case.id, job.profile))
+        return True
 
     def _probed(self, probe: Job, verdict: CaseVerdict) -> None:
         """Let the cases of this testee begin, or give them the verdict of the probe."""
@@ -418,9 +443,18 @@ def _be_a_worker(job: Job, ours: int, theirs: int, parent: int) -> None:
         be_quiet(job)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        verdict = work(job)
+        stood_still = False
+
+        def look(recording: Recording) -> None:
+            nonlocal stood_still
+            patience_s = recording.terms.patience_s("handshake_timeout_ms")
+            longest_s = Standstills(recording.entries).longest(-math.inf, math.inf)
+            stood_still = longest_s >= patience_s / 2
+
+        verdict = work(job, look)
         used = resource.getrusage(resource.RUSAGE_SELF)
-        data = msgspec.json.encode(_Done(verdict, used.ru_utime + used.ru_stime))
+        done = _Done(verdict, used.ru_utime + used.ru_stime, stood_still)
+        data = msgspec.json.encode(done)
         while data:
             data = data[os.write(theirs, data) :]
         code = 0

@@ -85,6 +85,7 @@ class Job:
     out: Path
     turn: int = 1
     keep: bool = True  # write recording and stderr into the run's folder
+    again: bool = False  # the first time it could not be judged: the machine was too busy
 
     @property
     def stem(self) -> str:
@@ -323,6 +324,8 @@ async def _work(job: Job, look: Callable[[Recording], None] | None) -> CaseVerdi
             least_scale=job.case.least_scale,
             no_link=no_link,
         )
+        if job.again:
+            run.notes.append("judged the second time: at the first the machine was too busy")
         terms = _terms(job, run, streams)
         exchange.journal.append(
             Noted(t=loop.time(), name="case", detail=msgspec.to_builtins(terms))

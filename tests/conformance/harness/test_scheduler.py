@@ -20,14 +20,15 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from mockex.server.journal import Journal
-from mockex_conformance.case import Case, Run
+from mockex.server.journal import Journal, Lagged
+from mockex_conformance.case import Case, NotLive, Run, Unseen
 from mockex_conformance.description import Description, Limits
 from mockex_conformance.harness import process, scheduler, times
 from mockex_conformance.harness import run as run_module
 from mockex_conformance.harness.plan import Plan
+from mockex_conformance.harness.probe import PROBE
 from mockex_conformance.harness.room import WINDOW_S, Room
-from mockex_conformance.harness.scheduler import Event, Started, run
+from mockex_conformance.harness.scheduler import Again, Event, Started, run
 from mockex_conformance.observers.system import Observer
 from mockex_conformance.recording import read_entries
 from mockex_conformance.rejudging import read_recording
@@ -497,6 +498,79 @@ def test_a_profile_that_is_not_declared_is_unsupported_and_starts_nothing(tmp_pa
     assert verdicts[0].verdict is Verdict.UNSUPPORTED
     assert verdicts[0].reason == "declare 'spot' under `profiles`"
     assert not (what.out / "journal").exists()
+
+
+def stand_still(run: Run, seconds: float) -> None:
+    """Our own loop does not run, as on a machine where others do."""
+    run.journal.append(Lagged(t=run.exchange.loop_time() - seconds, late_s=seconds))
+
+
+@pytest.mark.parametrize("second", [Verdict.PASS, Verdict.INCONCLUSIVE])
+def test_what_could_not_be_judged_while_we_stood_still_is_run_once_more_by_itself(
+    tmp_path: Path, second: Verdict
+) -> None:
+    order = tmp_path / "order"
+    order.touch()
+
+    async def starved(run: Run) -> None:
+        with order.open("a") as file:
+            file.write("starved ")
+        stand_still(run, 5.0)
+        if second is Verdict.INCONCLUSIVE or order.read_text().count("starved") == 1:
+            raise Unseen("the fault was not seen")
+
+    async def waits(run: Run) -> None:
+        await run.until(lambda: "starved" in order.read_text(), 5, "the other")
+        await run.sleep(1.0)
+        with order.open("a") as file:
+            file.write("other ")
+
+    what = plan(tmp_path, case(starved), case(waits, 2))
+    verdicts, events = judged(what)
+    by_number = {verdict.number: verdict for verdict in verdicts}
+    assert by_number["CONN-01"].verdict is second
+    assert by_number["CONN-01"].notes == [
+        "judged the second time: at the first the machine was too busy"
+    ]
+    assert by_number["CONN-02"].verdict is Verdict.PASS
+    assert order.read_text() == "starved other starved "
+    assert [event for event in events if isinstance(event, Again)] == [
+        Again("client", "test/case-1", "usdm")
+    ]
+    recording = read_recording(what.out / by_number["CONN-01"].journal)
+    assert recording.outcome["notes"] == by_number["CONN-01"].notes
+
+
+@pytest.mark.parametrize(
+    ("seconds", "verdict"), [(4.0, Verdict.INCONCLUSIVE), (9.0, Verdict.FAIL), (9.0, Verdict.PASS)]
+)
+def test_and_nothing_else_is_run_again(tmp_path: Path, seconds: float, verdict: Verdict) -> None:
+    async def body(run: Run) -> None:
+        stand_still(run, seconds)
+        if verdict is Verdict.INCONCLUSIVE:
+            raise Unseen("the fault was not seen")
+        if verdict is Verdict.FAIL:
+            raise NotLive("an answer", 1.0)
+
+    ((judged_so,), events) = judged(plan(tmp_path, case(body)))
+    assert judged_so.verdict is verdict
+    assert not any(isinstance(event, Again) for event in events)
+    assert (tmp_path / "starts").read_text() == "xx"  # the probe's, and this one
+
+
+def test_a_probe_that_could_not_be_judged_is_run_again_before_the_cases(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def starved(run: Run) -> None:
+        await run.until_live()
+        stand_still(run, 5.0)
+        if (tmp_path / "starts").read_text() == "x":
+            raise Unseen("the fault was not seen")
+
+    monkeypatch.setattr(scheduler, "PROBE", replace(PROBE, body=starved))
+    ((verdict,), events) = judged(plan(tmp_path, case(nothing)))
+    assert verdict.verdict is Verdict.PASS
+    assert [type(event) for event in events] == [Again, Started, CaseVerdict]
 
 
 def test_what_a_testee_left_behind_is_ended_while_others_run(tmp_path: Path) -> None:
