@@ -184,7 +184,7 @@ def test(binaries: Path, pythons: dict[str, Path]) -> int:
         say(f"Python {wanted} is not on this machine: py{wanted.replace('.', '')} is skipped")
     others = [wanted for wanted in PYTHONS if wanted in pythons and wanted != DEFAULT]
     names = ["lint", "types", "cov", *(f"py{v.replace('.', '')}" for v in others)]
-    names.append(f"py{DEFAULT.replace('.', '')}-full")
+    names.append(f"py{DEFAULT.replace('.', '')}-rest")
     codes = {name: run_tox(binaries, name, env) for name in names}
     for name, code in codes.items():
         say(f"{name}: {'ok' if code == 0 else f'FAILED with {code}'}")

@@ -3,9 +3,44 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 
 import httpcore2  # noqa: F401 - see below
+import pytest
 from hypothesis import HealthCheck, settings
+
+# What tests the pure packages, of which pyproject.toml names the files.
+PURE = (
+    "adapter/test_backoff.py",
+    "adapter/test_book.py",
+    "adapter/test_exchange.py",
+    "adapter/test_lifecycle.py",
+    "adapter/test_pacing.py",
+    "adapter/test_sync.py",
+    "conformance/checks",
+    "conformance/test_rejudging.py",
+    "faults/test_catalogue.py",
+    "faults/test_positions.py",
+    "faults/test_script.py",
+    "market",
+    "rest",
+    "server",
+    "session",
+    "streams",
+    "test_clock.py",
+    "test_profile.py",
+    "test_values.py",
+)
+
+
+@pytest.hookimpl(tryfirst=True)  # before anything is selected by its marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark it."""
+    paths = {Path(__file__).parent / part for part in PURE}
+    for item in items:
+        if paths & {item.path, *item.path.parents}:
+            item.add_marker("pure")
+
 
 # A shell without job control starts what is in its background with SIGINT ignored, and so would be
 # every program that a test starts and interrupts.
