@@ -61,7 +61,12 @@ def talked(command: list[str], typed: str) -> tuple[list[str], int]:
     """What is shown when `typed` comes from a pipe, and the exit code."""
     done = subprocess.run(command, input=typed, capture_output=True, text=True, timeout=60)
     assert "Traceback" not in done.stderr, done.stderr
-    return done.stdout.splitlines(), done.returncode
+    return of_the_testee(done.stdout), done.returncode
+
+
+def of_the_testee(shown: str) -> list[str]:
+    """The lines, but for those about the exchange itself: it stands still on a busy machine."""
+    return [line for line in shown.splitlines() if "itself stood still for" not in line]
 
 
 def answered(command: list[str], typed: str) -> tuple[list[str], str, int]:
@@ -71,7 +76,7 @@ def answered(command: list[str], typed: str) -> tuple[list[str], str, int]:
         assert trying.stdout is not None
         first = trying.stdout.readline()
         rest, err = trying.communicate(typed, timeout=60)
-    return [first.rstrip("\n"), *rest.splitlines()], err, trying.returncode
+    return of_the_testee(first + rest), err, trying.returncode
 
 
 def test_both_directions_are_shown_and_a_request_waits_for_the_answer_before(
@@ -197,7 +202,8 @@ def test_a_reader_that_goes_away_ends_what_is_shown_and_nothing_else(
         f"{command} | head -1", shell=True, input="close\nclose\n",
         capture_output=True, text=True, timeout=60,
     )  # fmt: skip
-    assert json.loads(done.stdout)["kind"] == "said"
+    (line,) = done.stdout.splitlines()
+    assert json.loads(line)["kind"] in ("said", "happened")  # the latter on a busy machine
     assert "Traceback" not in done.stderr
     assert "rror" not in done.stderr
 
