@@ -255,7 +255,8 @@ class _Scheduler:
             return self._alone[0]
         if len(beside) > 1 or not beside[0].alone or self._plan.side_by_side == 1:
             return None
-        other = next((job for job in self._alone if job.case is not beside[0]), None)
+        others = (job for job in self._alone if not job.again)
+        other = next((job for job in others if job.case is not beside[0]), None)
         return other if other and self._room.for_one_more(monotonic_s(), WINDOW_S) else None
 
     # --- workers ---

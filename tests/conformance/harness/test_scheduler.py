@@ -500,6 +500,16 @@ def test_a_profile_that_is_not_declared_is_unsupported_and_starts_nothing(tmp_pa
     assert not (what.out / "journal").exists()
 
 
+def test_each_case_is_a_session_of_its_own(tmp_path: Path) -> None:
+    async def own(run: Run) -> None:
+        (tmp_path / "sessions").write_text(f"{os.getsid(0)} {os.getpid()}")
+
+    judged(plan(tmp_path, case(own)))
+    session, pid = (tmp_path / "sessions").read_text().split()
+    assert session == pid
+    assert int(session) != os.getsid(0)
+
+
 def stand_still(run: Run, seconds: float) -> None:
     """Our own loop does not run, as on a machine where others do."""
     run.journal.append(Lagged(t=run.exchange.loop_time() - seconds, late_s=seconds))
