@@ -7,7 +7,7 @@ import msgspec
 from mockex.server.journal import AnyEntry, Noted
 from mockex_conformance.case import Case
 from mockex_conformance.checks import Alive, AnyCheck, LiveAtEnd, NoStorm, Recovered
-from mockex_conformance.recording import Recording
+from mockex_conformance.recording import Recording, Standstills
 from mockex_conformance.verdict import Finding, Verdict, decide
 
 
@@ -31,8 +31,7 @@ def judge(recording: Recording, case: Case) -> tuple[Verdict, list[Finding], str
     ]
     if not case.ends_dead:
         checks.append(LiveAtEnd())
-    findings = [found for check in checks for found in check.judge(body)]
-    excused = next((why for check in checks if (why := check.excused(body))), "")
+    findings, excused = _weighed(checks, body)
     if ended == "not-live" and not findings and not excused:
         findings = [
             Finding(
@@ -60,6 +59,23 @@ def judge(recording: Recording, case: Case) -> tuple[Verdict, list[Finding], str
         findings,
         inconclusive if not findings else "",
     )
+
+
+def _weighed(checks: list[AnyCheck], body: Recording) -> tuple[list[Finding], str]:
+    """What was found and counts, and the first that does not because our own exchange stood still,
+    in words."""
+    findings, excused, standstills = list[Finding](), "", Standstills(body.entries)
+    for check in checks:
+        for found in check.judge(body):
+            still_s = check.excused(body, found, standstills)
+            if not still_s:
+                findings.append(found)
+            elif not excused:
+                excused = (
+                    f"{found.message}; but our own exchange had stood still for {still_s:.1f} s: "
+                    "run it again with fewer `--jobs`, or on a machine that has less to do"
+                )
+    return findings, excused
 
 
 def _until_body_over(entries: list[AnyEntry]) -> list[AnyEntry]:

@@ -16,7 +16,7 @@ from mockex.server.journal import (
     Upgraded,
 )
 from mockex.server.views import Connections, Deliveries
-from mockex_conformance.checks.base import Check, Excusing, finding
+from mockex_conformance.checks.base import Check, finding
 from mockex_conformance.checks.clues import clue
 from mockex_conformance.recording import Recording, Standstills
 from mockex_conformance.verdict import Finding
@@ -62,7 +62,7 @@ def _lacking(stream: str, k: int, counts: Counter[int], ports: list[int]) -> lis
     ]
 
 
-class Recovered(Excusing, frozen=True, tag="recovered"):
+class Recovered(Check, frozen=True, tag="recovered"):
     """Some wanted stream was not live, or not recovered, in time.
 
     Judges every landmark `awaiting-live` and `awaiting-recovery`: `since`, `within_s`. With
@@ -72,7 +72,15 @@ class Recovered(Excusing, frozen=True, tag="recovered"):
     to be given up then, and attempts are not to be had without end.
     """
 
-    def weigh(self, recording: Recording) -> list[tuple[Finding, float]]:
+    def excused(self, recording: Recording, found: Finding, standstills: Standstills) -> float:
+        """See the class."""
+        at = recording.began + found.at_s
+        waits = [*recording.noted("awaiting-live"), *recording.noted("awaiting-recovery")]
+        since = max((wait.detail["since"] for wait in waits if wait.t <= at), default=at)
+        still_s = standstills.longest(since, at)
+        return still_s if still_s >= recording.terms.patience_s("handshake_timeout_ms") else 0.0
+
+    def judge(self, recording: Recording) -> list[Finding]:
         """One finding for the first landmark that was not met in time."""
         waiting: Noted | None = None
         streams = recording.terms.streams
@@ -85,15 +93,13 @@ class Recovered(Excusing, frozen=True, tag="recovered"):
                     streams = behind = entry.detail.get("streams", streams)
                     ports = entry.detail.get("ports", ports)
                 elif entry.name == "no-attempt":
-                    return [(self._no_attempt(recording, entry), 0.0)]
+                    return [self._no_attempt(recording, entry)]
             if waiting is None:
                 continue
             since, within_s = waiting.detail["since"], waiting.detail["within_s"]
             until = since + within_s
             if standstills.overdue(since, until, entry.t):
-                still_s = standstills.longest(since, until)
-                excused = still_s >= recording.terms.patience_s("handshake_timeout_ms")
-                return [(self._late(recording, waiting, behind), still_s if excused else 0.0)]
+                return [self._late(recording, waiting, behind)]
             k = recording.terms.k
             fresh_since = EVENTLESS if waiting.detail.get("eventless") else since
             behind = list(missing(streams, k, fresh_since, connections, deliveries, ports))
@@ -128,13 +134,14 @@ class Recovered(Excusing, frozen=True, tag="recovered"):
         )
 
 
-class LiveAtEnd(Excusing, frozen=True, tag="live_at_end"):
-    """At the landmark `end` a stream was not delivered on K connections. Excused if we stood still
-    shortly before: what was sent to us meanwhile came at once, which a limit is there to refuse."""
+class LiveAtEnd(Check, frozen=True, tag="live_at_end"):
+    """At the landmark `end` a stream was not delivered on K connections."""
 
-    def weigh(self, recording: Recording) -> list[tuple[Finding, float]]:
+    # What was sent to us while we stood still comes at once, which a limit is there to refuse.
+    gives_up_after = ("handshake_timeout_ms", "ack_timeout_ms")
+
+    def judge(self, recording: Recording) -> list[Finding]:
         """One finding at most."""
-        patience_s = recording.terms.patience_s("handshake_timeout_ms", "ack_timeout_ms")
         streams, ports = recording.terms.streams, [0]
         for entry, connections, _ in states(recording.entries):
             if not isinstance(entry, Noted):
@@ -154,30 +161,18 @@ class LiveAtEnd(Excusing, frozen=True, tag="live_at_end"):
                 ]
                 if dead:
                     message = f"{', '.join(dead[:3])} not delivered at the end of the case"
-                    found = finding(self, recording, message, entry.t)
-                    standstills = Standstills(recording.entries)
-                    excused = standstills.excuse(entry.t, patience_s)
-                    still_s = standstills.between(entry.t - patience_s, entry.t)
-                    return [(found, still_s if excused else 0.0)]
+                    return [finding(self, recording, message, entry.t)]
         return []
 
 
-class Stays(Excusing, frozen=True, tag="stays"):
+class Stays(Check, frozen=True, tag="stays"):
     """An attempt, or a loss caused by the testee, within a landmark `quiet` (`window_s`). What
-    answers an end by the exchange causes none. Excused if we stood still shortly before, which
-    whoever watches over his connection takes for its end."""
+    answers an end by the exchange causes none."""
 
-    def weigh(self, recording: Recording) -> list[tuple[Finding, float]]:
+    gives_up_after = ("stall_detect_ms", "data_silence_ms")
+
+    def judge(self, recording: Recording) -> list[Finding]:
         """One finding for the first unrest."""
-        found = self._first(recording)
-        if found is None:
-            return []
-        standstills, at = Standstills(recording.entries), recording.began + found.at_s
-        patience_s = recording.terms.patience_s("stall_detect_ms", "data_silence_ms")
-        excused = standstills.excuse(at, patience_s)
-        return [(found, standstills.between(at - patience_s, at) if excused else 0.0)]
-
-    def _first(self, recording: Recording) -> Finding | None:
         until = -1.0
         over: set[int] = set()
         for entry in recording.entries:
@@ -188,22 +183,22 @@ class Stays(Excusing, frozen=True, tag="stays"):
                     until = entry.t + entry.detail["window_s"]
                 case Attempted(conn=conn) if entry.t <= until:
                     message = f"a new connection (c{conn}) although nothing was lost"
-                    return finding(self, recording, message, entry.t)
+                    return [finding(self, recording, message, entry.t)]
                 case Closed(conn=conn, by="client") | HalfClosed(conn=conn, by="client"):
                     if entry.t <= until and conn not in over:
                         message = (
                             f"the testee ended c{conn}{_in_its_words(entry)} although nothing was "
                             "wrong with it"
                         )
-                        return finding(self, recording, message, entry.t)
+                        return [finding(self, recording, message, entry.t)]
                 case Ended(conn=conn, by="client", how="rst") if (
                     entry.t <= until and conn not in over
                 ):
                     message = f"the testee reset c{conn} although nothing was wrong with it"
-                    return finding(self, recording, message, entry.t)
+                    return [finding(self, recording, message, entry.t)]
                 case _:
                     pass
-        return None
+        return []
 
 
 def _in_its_words(entry: Closed | HalfClosed) -> str:
@@ -323,6 +318,7 @@ class FewConnections(Check, frozen=True, tag="few_connections"):
     all streams flowed again."""
 
     most: int = 3
+    gives_up_after = ("handshake_timeout_ms",)
 
     def judge(self, recording: Recording) -> list[Finding]:
         """One finding for the first connection too many."""

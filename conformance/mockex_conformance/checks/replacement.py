@@ -85,6 +85,8 @@ class OthersUntouched(Check, frozen=True, tag="others_untouched"):
     """After a fault the testee closed, or subscribed anew, a connection that the fault had not hit
     and that was live when it was injected."""
 
+    gives_up_after = ("stall_detect_ms", "data_silence_ms", "ack_timeout_ms")
+
     def judge(self, recording: Recording) -> list[Finding]:
         """One finding for the first connection that was touched."""
         view = Connections()

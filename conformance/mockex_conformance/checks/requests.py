@@ -167,6 +167,8 @@ class NamedOnce(Check, frozen=True, tag="named_once"):
     Counts names in URLs and in SUBSCRIBE requests; both on the same connection are one.
     """
 
+    gives_up_after = ("ack_timeout_ms",)
+
     def judge(self, recording: Recording) -> list[Finding]:
         """One finding for names that came too often, one for those that came back."""
         counting = False

@@ -56,6 +56,7 @@ class Undisturbed(Check, frozen=True, tag="undisturbed"):
     streams more than `times` x K times, by ending its connection or by unsubscribing it."""
 
     times: int = 1
+    gives_up_after = ("stall_detect_ms", "data_silence_ms")
 
     def judge(self, recording: Recording) -> list[Finding]:
         """One finding for the first that is disturbed too often."""

@@ -23,6 +23,8 @@ class SubscriptionsEqual(Check, frozen=True, tag="subscriptions_equal"):
     """At a landmark `subscriptions` (`streams`) a stream was missing, surplus or doubled, over all
     live connections."""
 
+    gives_up_after = ("handshake_timeout_ms", "ack_timeout_ms")
+
     def judge(self, recording: Recording) -> list[Finding]:
         """One finding for each landmark that differs, at most three."""
         view = Connections()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -40,6 +40,7 @@ from mockex.server.views import Connections
 from mockex_conformance.case import Case, Run
 from mockex_conformance.checks import (
     Alive,
+    AnyCheck,
     AttemptRate,
     DeliveriesAtMost,
     LiveAtEnd,
@@ -55,6 +56,7 @@ from mockex_conformance.checks import (
     TrafficFlat,
 )
 from mockex_conformance.checks.base import Check
+from mockex_conformance.description import Limits
 from mockex_conformance.judge import judge
 from mockex_conformance.recording import Recording, Standstills
 from mockex_conformance.verdict import Finding, Level, Severity, Verdict
@@ -545,6 +547,26 @@ def test_what_our_standing_still_may_have_caused_is_inconclusive(
         verdict, findings, reason = judge(outcome(long, ended, check, reason="live"), CASE)
         assert (verdict, findings) == (Verdict.INCONCLUSIVE, [])
         assert "; but our own exchange had stood still for 1.4 s: run it again with" in reason
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind in get_args(AnyCheck) if kind.gives_up_after], ids=lambda k: k.__name__
+)
+def test_who_gives_up_on_us_does_so_after_the_shortest_of_its_limits(kind: type[Check]) -> None:
+    assert {*kind.gives_up_after} <= {*Limits.__struct_fields__}
+    check: Check = msgspec.convert({"check": kind.__struct_config__.tag}, AnyCheck)
+    assert "gives_up_after" not in msgspec.to_builtins(check)
+    limits = dict.fromkeys(kind.gives_up_after, 9000.0) | {kind.gives_up_after[-1]: 4000.0}
+    found = Finding(check="x", message="it broke off", at_s=10.0)
+
+    def excused_by(lag: Lagged) -> float:
+        recording = made(lag, limits=limits, scale=0.5)
+        return check.excused(recording, found, Standstills(recording.entries))
+
+    assert excused_by(Lagged(t=8.5, late_s=1.0)) == 1.0
+    assert excused_by(Lagged(t=8.5, late_s=0.9)) == 0
+    assert excused_by(Lagged(t=4.0, late_s=3.9)) == 0  # it had the time to see us again
+    assert excused_by(Lagged(t=10.1, late_s=5.0)) == 0
 
 
 def test_our_lag_and_the_end_of_the_connection_are_no_fault_of_the_testee() -> None:
