@@ -166,7 +166,7 @@ class _Sitting:
                     progress.say(f"Building {event.testee}: {shlex.join(event.command)}")
                 elif isinstance(event, Again):
                     number = self._numbers.get(event.case, PROBE.number)
-                    progress.say(f"The machine was too busy: once more {_what(event, number)}")
+                    progress.put_back(_what(event, number))
                 else:
                     progress.started(_what(event, self._numbers[event.case]))
 

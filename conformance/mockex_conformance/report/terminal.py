@@ -119,6 +119,11 @@ class Progress:
             self._console.print(line)
         self._draw()
 
+    def put_back(self, what: str) -> None:
+        """A case could not be judged, and is to be run once more."""
+        self._running.pop(what, None)
+        self.say(f"{what}: the machine was too busy; once more, at the end")
+
     def say(self, message: str) -> None:
         """Print a line among the progress."""
         self._console.print(Text(message))

@@ -149,6 +149,19 @@ def test_progress_into_a_file_is_plain_lines(make_verdict: MakeVerdict) -> None:
     ]
 
 
+def test_a_case_that_is_put_back_is_said_and_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    tty = Terminal()
+    with terminal.Progress(2, tty.stream) as progress:
+        progress.started("CONN-01 orderly usdm")
+        progress.put_back("CONN-01 orderly usdm")
+        progress.started("CONN-02 orderly usdm")
+    output = tty.read()
+    assert "CONN-01 orderly usdm: the machine was too busy; once more, at the end" in output
+    assert "running: CONN-02 orderly usdm" in output
+    assert "CONN-01 orderly usdm, CONN-02" not in output
+
+
 class Terminal:
     """A pseudo-terminal as a text stream."""
 
