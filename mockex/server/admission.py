@@ -20,8 +20,8 @@ from mockex.faults.model import (
     RefuseUpgrade,
     SlowUpgrade,
 )
-from mockex.server.gate import Injection, Unwatched
 from mockex.server.handshake import UpgradeRequest
+from mockex.server.injection import Injection, Unwatched
 from mockex.session.decisions import Attempt
 from mockex.session.effects import CloseCode
 from mockex.session.limits import Attempts

@@ -20,9 +20,8 @@ from mockex.errors import FaultError
 from mockex.faults.model import BadUpgradeKind
 from mockex.server import frames
 from mockex.server.extensions import Deflate
-from mockex.server.fanout import event_frame
 from mockex.server.framing import FrameOf
-from mockex.server.gate import Gate, Held, Injection
+from mockex.server.gate import Gate
 from mockex.server.handshake import (
     BadRequest,
     Handshake,
@@ -32,6 +31,7 @@ from mockex.server.handshake import (
     unusable,
 )
 from mockex.server.incoming import Binary, Broken, CloseFrame, Incoming, Ping, Pong, Text
+from mockex.server.injection import Injection
 from mockex.server.journal import (
     Attempted,
     Closed,
@@ -51,7 +51,6 @@ from mockex.server.timers import Timer
 from mockex.session.core import Session
 from mockex.session.effects import (
     Close,
-    CloseCode,
     Drop,
     Effect,
     SendNotice,
@@ -422,6 +421,11 @@ class Connection(asyncio.Protocol):
             and not self._close_received
         )
 
+    @property
+    def over(self) -> bool:
+        """A FIN or a RST of either side: nothing comes after it."""
+        return self._ended_by is not None
+
     def close(self, code: int | None, reason: str = "") -> None:
         """Write a close frame and end the connection: once the client has answered, or late."""
         if self._closing or self._ended_by is not None:
@@ -509,7 +513,7 @@ class Connection(asyncio.Protocol):
     def gated(self) -> Gate:
         """The gate of this connection, put up if there is none."""
         if self.gate is None:
-            self.gate = Gate(self.number)
+            self.gate = Gate(self)
             if self.live:
                 self._join()
         return self.gate
@@ -534,79 +538,28 @@ class Connection(asyncio.Protocol):
         """End all stalls; send the backlog or lose it, then one ping."""
         if self.gate is None:
             return
-        framing, gathered = self.gate.framing, list[Held]()
-        if framing is not None:
-            gathered = self.gate.withdraw(framing.injection)
-            framing.injection.let_go()
-        backlog = self.gate.resume(injection)
-        if deliver:
-            for held in (*gathered, *backlog):
-                self._send_held(held)
+        self.gate.resume(injection, deliver=deliver)
         if self._session is not None and self.live:
             self._perform(self._session.resume(self._exchange.now()))
         self._drop_gate()
 
     def withdraw(self, injection: Injection) -> None:
-        """Nothing more of a fault that waits for events here; those that wait with it are sent.
-        Stalls go on."""
-        if self.gate is None:
-            return
-        self._offer(self.gate, self.gate.withdraw(injection))
-        injection.let_go()
-        self._drop_gate()
+        """Nothing more of a fault that waits for events here."""
+        if self.gate is not None:
+            self.gate.withdraw(injection)
+            self._drop_gate()
 
     def end_stall(self, injection: Injection) -> None:
-        """End one stall alone: what no other withholds is sent."""
-        if self.gate is None or not self.live:
-            return
-        self.gate.end_stall(injection)
-        self._offer(self.gate, [])
-        self._drop_gate()
-
-    def _offer(self, gate: Gate, first: list[Held]) -> None:
-        """Send `first` and the backlog, but for what is withheld."""
-        for held in (*first, *gate.take_backlog()):
-            if held.send is not None:
-                self._control(held.send)
-            elif passed := gate.split(held.step, held.events):
-                self._send_held(Held(step=held.step, events=passed))
-
-    def _send_held(self, held: Held) -> None:
-        if self._ended_by is not None:
-            return  # nothing comes after a FIN
-        if held.send is not None:
-            held.send()
-        else:
-            self.write(self.delivered(held.step, held.events))
-            if self.gate is not None:
-                self.gate.written()
+        """End one stall alone."""
+        if self.gate is not None and self.live:
+            self.gate.end_stall(injection)
+            self._drop_gate()
 
     def deliver_gated(self, step: int, events: list[Event]) -> None:
         """Events of one step, past the gate."""
-        gate = self.gate
-        assert gate is not None
-        passed = gate.split(step, events)
-        if not passed:
-            return
-        cut = gate.take_cut()
-        if cut is not None:
-            self._cut(passed[0], *cut)
-            return
-        allowed, last = gate.take_quota(len(passed))
-        if allowed:
-            self._write_events(gate, step, passed[:allowed])
-            gate.written()
-        if last is not None:
-            self.close(CloseCode.GOING_AWAY)
-            last.happened([self.number])
-            last.let_go()
+        assert self.gate is not None
+        self.gate.deliver(step, events)
         self._drop_gate()
-
-    def _write_events(self, gate: Gate, step: int, events: list[Event]) -> None:
-        if gate.framing is None:
-            self.write(self.delivered(step, events))
-        elif gate.framing.write(self, step, events):
-            gate.framing = None
 
     def delivered(self, step: int, events: list[Event], frame_of: FrameOf | None = None) -> bytes:
         """The bytes of events that passed the gate; journaled."""
@@ -615,22 +568,6 @@ class Connection(asyncio.Protocol):
     def pinged(self, payload: bytes) -> None:
         """Journal a ping that is about to be written."""
         self._journal.append(Pinged(t=self._now(), conn=self.number, payload=payload.hex()))
-
-    def _cut(self, event: Event, then: Literal["fin", "reset"], injection: Injection) -> None:
-        data = event_frame(event, self.form)
-        self.write(data[: len(data) // 2])
-        if then == "fin":
-            try:
-                if self.fin():
-                    injection.happened([self.number])
-            except FaultError as error:
-                injection.failed(str(error))
-                self.reset()
-        else:
-            # The half must leave our buffer before the RST drops it: it is small and the socket
-            # was writable, so the transport has handed it to the kernel already.
-            self.when_ended(lambda: injection.happened([self.number]))
-            self.reset()
 
     def _drop_gate(self) -> None:
         if self.gate is not None and self.gate.open:

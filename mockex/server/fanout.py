@@ -11,12 +11,14 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from mockex.server.frames import data_frame, text_frame
-from mockex.server.gate import Gate
 from mockex.server.journal import Batch, Delivered, Joined, Journal, Left
 from mockex.streams.envelope import Event, Form, combined, spell
+
+if TYPE_CHECKING:
+    from mockex.server.gate import Gate
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from mockex.faults.model import Enlarge, Fragment, Gather
 from mockex.server.frames import Opcode, fragments, frame
-from mockex.server.gate import Injection
+from mockex.server.injection import Injection
 from mockex.streams.envelope import Event, Form, spell
 
 FrameOf = Callable[[Event, Form], bytes]

@@ -1,49 +1,50 @@
 """The gate: what stands between the exchange and one faulted connection.
 
 A connection without faults has none, so the fast path has no `if` for faults. A gate withholds,
-cuts or counts; it is taken away when nothing of that is left to do.
+cuts or counts what the connection would send, and sends the rest; it is taken away when nothing of
+that is left to do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, Protocol
 
-from mockex.streams.envelope import Event
-
-if TYPE_CHECKING:
-    from mockex.server.framing import Framing
-
-
-class Injection:
-    """A fault on its way: what the gate and the connections report to."""
-
-    def happened(self, conns: Sequence[int], detail: str = "") -> None:
-        """The fault happened, to these connections."""
-        raise NotImplementedError
-
-    def failed(self, why: str) -> None:
-        """The fault could not be done when its time had come."""
-        raise NotImplementedError
-
-    def let_go(self, why: str = "") -> None:
-        """Whoever held something of the fault does so no more: because it was told to, or else
-        `why`, which is the reason if the fault never happened."""
-        raise NotImplementedError
+from mockex.errors import FaultError
+from mockex.server.fanout import event_frame
+from mockex.server.framing import Framing, Receiver
+from mockex.server.injection import Injection
+from mockex.session.effects import CloseCode
+from mockex.streams.envelope import Event, Form
 
 
-class Unwatched(Injection):
-    """What is part of something else: nobody waits to see it."""
+class Gated(Receiver, Protocol):
+    """What a gate needs of its connection."""
 
-    def happened(self, conns: Sequence[int], detail: str = "") -> None:
-        """Nobody is told."""
+    form: Form
 
-    def failed(self, why: str) -> None:
-        """Nobody is told."""
+    @property
+    def over(self) -> bool:
+        """Nothing can be written any more: there was a FIN or a RST."""
+        ...
 
-    def let_go(self, why: str = "") -> None:
-        """Nobody is told."""
+    def close(self, code: int) -> None:
+        """Write a close frame and end the connection."""
+        ...
+
+    def fin(self) -> bool:
+        """FIN without a close frame; False if the client has ended it already. Raises FaultError:
+        it cannot be done."""
+        ...
+
+    def reset(self) -> None:
+        """RST."""
+        ...
+
+    def when_ended(self, told: Callable[[], None]) -> None:
+        """Call `told` when the TCP connection is over."""
+        ...
 
 
 @dataclass(slots=True)
@@ -58,15 +59,15 @@ class Held:
 class Gate:
     """The faults that are on for one connection, and what they withhold."""
 
-    def __init__(self, conn: int) -> None:
-        self._conn = conn
+    def __init__(self, connection: Gated) -> None:
+        self._to = connection
         self._stalls: dict[str, Injection] = {}  # scope, or stream name after a colon
         self._unseen: set[str] = set()
         self._cut: tuple[Literal["fin", "reset"], Injection] | None = None
         self._quota: tuple[int, Injection] | None = None
         self._resumed: Injection | None = None
         self.framing: Framing | None = None  # of the events that pass
-        self.backlog: list[Held] = []
+        self._backlog: list[Held] = []
 
     # --- setting ---
 
@@ -87,27 +88,36 @@ class Gate:
         """Let `events` events pass and then close."""
         self._quota = (events, injection)
 
-    def resume(self, injection: Injection) -> list[Held]:
-        """End all stalls; returns the backlog, in order."""
-        held = self.take_backlog()
+    # --- ending ---
+
+    def resume(self, injection: Injection, *, deliver: bool) -> None:
+        """End all stalls; send the backlog or lose it."""
+        gathered = list[Held]()
+        if (framing := self.framing) is not None:
+            gathered = self._withdrawn(framing.injection)
+            framing.injection.let_go()
+        backlog = self._take_backlog()
         replaced, self._resumed = self._resumed, injection
         self._end_stalls("")
         self._let_go([replaced], "another resume took its place")
-        return held
+        if deliver:
+            for held in (*gathered, *backlog):
+                self._send(held)
 
     def end_stall(self, injection: Injection) -> None:
-        """End the stall of `injection` alone. What is in the backlog stays there."""
+        """End the stall of `injection` alone: what no other withholds is sent."""
         for scope in [s for s, i in self._stalls.items() if i is injection]:
             del self._stalls[scope]
             self._unseen.discard(scope)
+        self._offer([])
 
-    def take_backlog(self) -> list[Held]:
-        """What was withheld, in order; it is the caller's now."""
-        held, self.backlog = self.backlog, []
-        return held
+    def withdraw(self, injection: Injection) -> None:
+        """Nothing more of a fault that waits for events; those that wait with it are sent.
+        Stalls go on."""
+        self._offer(self._withdrawn(injection))
+        injection.let_go()
 
-    def withdraw(self, injection: Injection) -> list[Held]:
-        """Nothing more of a fault that waits for events; those that wait with it."""
+    def _withdrawn(self, injection: Injection) -> list[Held]:
         framing = self.framing
         if self._cut is not None and self._cut[1] is injection:
             self._cut = None
@@ -158,15 +168,35 @@ class Gate:
             found.append(self._resumed)
         return found
 
+    # --- passing ---
+
     def hold_control(self, send: Callable[[], None]) -> bool:
         """Whether this control frame is withheld; it is then in the backlog."""
         if not self.total:
             return False
-        self.backlog.append(Held(send=send))
+        self._backlog.append(Held(send=send))
         self._withheld("total")
         return True
 
-    def split(self, step: int, events: list[Event]) -> list[Event]:
+    def deliver(self, step: int, events: list[Event]) -> None:
+        """Send events of one step, as far as they pass."""
+        passed = self._split(step, events)
+        if not passed:
+            return
+        if self._cut is not None:
+            (then, injection), self._cut = self._cut, None
+            self._write_half(passed[0], then, injection)
+            return
+        allowed, last = self._take_quota(len(passed))
+        if allowed:
+            self._write(step, passed[:allowed])
+            self._written()
+        if last is not None:
+            self._to.close(CloseCode.GOING_AWAY)
+            last.happened([self._to.number])
+            last.let_go()
+
+    def _split(self, step: int, events: list[Event]) -> list[Event]:
         """Those of `events` that pass; the others are in the backlog."""
         passed: list[Event] = []
         held: list[Event] = []
@@ -178,15 +208,10 @@ class Gate:
                 held.append(event)
                 self._withheld(scope)
         if held:
-            self.backlog.append(Held(step=step, events=held))
+            self._backlog.append(Held(step=step, events=held))
         return passed
 
-    def take_cut(self) -> tuple[Literal["fin", "reset"], Injection] | None:
-        """The cut that the next event meets; only once."""
-        cut, self._cut = self._cut, None
-        return cut
-
-    def take_quota(self, offered: int) -> tuple[int, Injection | None]:
+    def _take_quota(self, offered: int) -> tuple[int, Injection | None]:
         """How many of `offered` events may pass, and the injection if those are the last ones."""
         if self._quota is None:
             return offered, None
@@ -197,15 +222,63 @@ class Gate:
         self._quota = None
         return left, injection
 
-    def written(self) -> None:
+    def _write(self, step: int, events: list[Event]) -> None:
+        if self.framing is None:
+            self._to.write(self._to.delivered(step, events))
+        elif self.framing.write(self._to, step, events):
+            self.framing = None
+
+    def _write_half(
+        self, event: Event, then: Literal["fin", "reset"], injection: Injection
+    ) -> None:
+        """Half of its frame, and the end of the connection."""
+        to, data = self._to, event_frame(event, self._to.form)
+        to.write(data[: len(data) // 2])
+        if then == "fin":
+            try:
+                if to.fin():
+                    injection.happened([to.number])
+            except FaultError as error:
+                injection.failed(str(error))
+                to.reset()
+        else:
+            # The half must leave our buffer before the RST drops it: it is small and the socket
+            # was writable, so the transport has handed it to the kernel already.
+            to.when_ended(lambda: injection.happened([to.number]))
+            to.reset()
+
+    def _written(self) -> None:
         """An event went out: a resume is seen with it."""
         if self._resumed is not None:
             injection, self._resumed = self._resumed, None
-            injection.happened([self._conn])
+            injection.happened([self._to.number])
+
+    def _offer(self, first: list[Held]) -> None:
+        """Send `first` and the backlog, but for what is withheld."""
+        for held in (*first, *self._take_backlog()):
+            if held.send is not None:
+                if not self.hold_control(held.send):
+                    held.send()
+            elif passed := self._split(held.step, held.events):
+                self._send(Held(step=held.step, events=passed))
+
+    def _take_backlog(self) -> list[Held]:
+        """What was withheld, in order."""
+        held, self._backlog = self._backlog, []
+        return held
+
+    def _send(self, held: Held) -> None:
+        if self._to.over:
+            return
+        if held.send is not None:
+            held.send()
+        else:
+            self._to.write(self._to.delivered(held.step, held.events))
+            self._written()
 
     @property
     def _gone(self) -> str:
-        return f"its connection, c{self._conn}, ended first"
+        return f"its connection, c{self._to.number}, ended first"
 
     def _end_stalls(self, why: str) -> None:
         stalls = list(dict.fromkeys(self._stalls.values()))
@@ -222,4 +295,4 @@ class Gate:
     def _withheld(self, scope: str) -> None:
         if scope in self._unseen:
             self._unseen.discard(scope)
-            self._stalls[scope].happened([self._conn])
+            self._stalls[scope].happened([self._to.number])

@@ -45,7 +45,7 @@ from mockex.server.admission import Rule
 from mockex.server.bursts import Bursts
 from mockex.server.counting import count_events
 from mockex.server.framing import framing_of
-from mockex.server.gate import Injection, Unwatched
+from mockex.server.injection import Injection, Unwatched
 from mockex.server.journal import AnyEntry, Faulted
 from mockex.session.effects import CloseCode
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from mockex.faults.model import AckError, Fault, WithholdAck
 from mockex.profile import Profile
 from mockex.server.admission import Rule
-from mockex.server.gate import Injection
+from mockex.server.injection import Injection
 from mockex.session.core import Session
 from mockex.session.effects import Effect, SendText
 from mockex.session.requests import Method, Request, error, read_request

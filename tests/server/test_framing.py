@@ -14,7 +14,7 @@ from websockets.uri import parse_uri
 from mockex.faults import Enlarge, Fragment, Gather
 from mockex.server.fanout import event_frame
 from mockex.server.framing import FrameOf, enlarged, framing_of
-from mockex.server.gate import Gate, Injection
+from mockex.server.injection import Injection
 from mockex.streams.envelope import Event, Form, combined
 
 A, ARRAY = "a@trade", "!miniTicker@arr"
@@ -183,9 +183,3 @@ def test_an_enlarged_array_is_as_large_as_fits_and_never_smaller_than_it_was(siz
 
 def test_an_empty_array_cannot_be_enlarged() -> None:
     assert enlarged("[]", 100) is None
-
-
-def test_a_gate_with_a_framing_is_not_open() -> None:
-    gate = Gate(1)
-    gate.framing = framing_of(Gather(events=2), Told())
-    assert not gate.open
