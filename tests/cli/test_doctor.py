@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -48,11 +50,10 @@ def finds(monkeypatch: pytest.MonkeyPatch, *answers: Answer) -> None:
 
 def told_of(name: str, *flags: str) -> dict[str, Any]:
     """What is known of one thing on this machine."""
-    with pytest.MonkeyPatch.context() as patch:
-        lines: list[str] = []
-        patch.setattr(cli, "say", lines.append)
+    out = io.StringIO()
+    with redirect_stdout(out):  # `say` in another's place would stay in modules imported meanwhile
         cli.run(["doctor", "--json", *flags])
-    answers: list[dict[str, Any]] = json.loads(lines[0])["answers"]
+    answers: list[dict[str, Any]] = json.loads(out.getvalue())["answers"]
     return next(answer for answer in answers if answer["name"] == name)
 
 
