@@ -37,13 +37,15 @@ _LOOK_AGAIN_S = 0.005
 _QUIT_WITHIN_S = 2.0
 
 Until = Callable[[Callable[[], bool], float, str], Awaitable[None]]
+Due = Callable[[float], Callable[[], float]]
 
 
 class Charge:
     """A process of a testee that the suite has in its charge, from its start to its end.
 
-    `number` counts the starts of a case. `until` waits for a condition, raising NotLive; `wake` is
-    called when something has changed that somebody may wait for.
+    `number` counts the starts of a case. `until` waits for a condition, raising NotLive; `due`
+    makes of seconds what says, each time anew, when they are over; `wake` is called when something
+    has changed that somebody may wait for.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Charge:
         journal: Journal,
         *,
         until: Until,
+        due: Due,
         wake: Callable[[], None],
     ) -> None:
         self.number = number
@@ -63,6 +66,7 @@ class Charge:
         self._testee = testee
         self._journal = journal
         self._until = until
+        self._due = due
         self._wake = wake
         self._process: Testee
         self._ending = False
@@ -299,15 +303,16 @@ class Charge:
 
     async def terminate(self, within_s: float) -> int | None:
         """SIGTERM to the group; the exit code, None if it had to be killed."""
-        process = self._process
+        process, due = self._process, self._due(within_s)
         self._ending = True
-        until = self._loop.time() + within_s
         if process.code is None:
             self._signalled("SIGTERM")
             process.signal(signal.SIGTERM)
-        code = await process.wait(within_s)
+        while process.code is None and (left_s := due() - self._loop.time()) > 0:
+            await process.wait(left_s)
+        code = process.code
         # A wrapper ends at once, what it wraps has the same time to end as if it had none.
-        left = await process.wait_for_rest(max(0.0, until - self._loop.time()))
+        left = await process.wait_for_rest(max(0.0, due() - self._loop.time()))
         if code is None:
             self._signalled("SIGKILL")
         await self._put_away(left)

@@ -178,7 +178,14 @@ class CaseRun(Times):
             frozenset({self.exchange.rest_port}),
         )
         number = len(self._charges) + 1
-        charge = Charge(number, self.testee, self.journal, until=self.until, wake=self._pulse.set)
+        charge = Charge(
+            number,
+            self.testee,
+            self.journal,
+            until=self.until,
+            due=self._due,
+            wake=self._pulse.set,
+        )
         self._charges.append(charge)
         self._longest_lag_s = 0.0
         await charge.launch(
@@ -250,6 +257,16 @@ class CaseRun(Times):
     async def until(self, met: Callable[[], bool], within_s: float, what: str) -> None:
         """Wait for what must happen: as long as was said, and as our loop stood still or the testee
         got no processor meanwhile."""
+        due = self._due(within_s)
+        while self._now() < due():
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(due()):
+                    return await self._wait(met)
+            await asyncio.sleep(BEAT_S)  # a lag is journaled by the beat that it delayed
+        raise NotLive(what, within_s)
+
+    def _due(self, within_s: float) -> Callable[[], float]:
+        """When what must happen within so long, from now, is late: as far as is known by then."""
         still_s, queued_s = self._stood_still_s, self._queueing.total_s
         until = self._now() + within_s
 
@@ -257,12 +274,7 @@ class CaseRun(Times):
             later_s = Queueing.later_s(within_s, self._queueing.total_s - queued_s)
             return until + self._stood_still_s - still_s + later_s
 
-        while self._now() < due():
-            with suppress(TimeoutError):
-                async with asyncio.timeout_at(due()):
-                    return await self._wait(met)
-            await asyncio.sleep(BEAT_S)  # a lag is journaled by the beat that it delayed
-        raise NotLive(what, within_s)
+        return due
 
     async def _wait(self, met: Callable[[], bool]) -> None:
         while True:

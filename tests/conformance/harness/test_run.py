@@ -19,11 +19,13 @@ from mockex.server.journal import (
     Launched,
     Noted,
     Sampled,
+    Signalled,
     Subscribed,
     Upgraded,
 )
 from mockex_conformance.case import NotLive, Unseen
 from mockex_conformance.description import Description
+from mockex_conformance.harness.charge import Charge
 from mockex_conformance.harness.run import CaseRun
 from mockex_conformance.harness.times import Conditions
 
@@ -114,6 +116,55 @@ def test_and_for_all_the_time_that_the_testee_got_no_processor_meanwhile() -> No
             sampled(run, after_s, queued_s)
         await asyncio.sleep(1.0)  # what it waited for before does not count
         assert await _gives_up_after(run, 5.0) == pytest.approx(7.25, abs=0.1)
+
+    in_a_case(body)
+
+
+class Ending:
+    """A process that ends so long after its SIGTERM."""
+
+    def __init__(self, after_s: float) -> None:
+        self.code: int | None = None
+        self._after_s = after_s
+
+    def signal(self, number: int) -> None:
+        loop = asyncio.get_running_loop()
+        self._end = loop.call_later(self._after_s, setattr, self, "code", 0)
+
+    async def wait(self, within_s: float) -> int | None:
+        await asyncio.sleep(within_s)
+        return self.code
+
+    async def wait_for_rest(self, within_s: float) -> list[str]:
+        return []
+
+    def leaked(self) -> list[str]:
+        return []
+
+    def last_words(self) -> str:
+        return ""
+
+    async def kill(self) -> None:
+        self._end.cancel()
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("queued_s", "code"), [(0.0, None), (0.3, None), (1.0, 0)])
+def test_an_end_is_waited_for_by_so_much_longer_as_it_got_no_processor(
+    queued_s: float, code: int | None
+) -> None:
+    async def body(run: CaseRun) -> None:
+        nobody = Description(name="nobody", command=["true"])
+        charge = Charge(1, nobody, run.journal, until=run.until, due=run._due, wake=lambda: None)
+        charge._process, charge.over = Ending(2.5), False  # type: ignore[assignment]
+        sampled(run, 0.0, 0.0)
+        await asyncio.sleep(0.1)
+        sampled(run, 1.5, queued_s)
+        assert await charge.terminate(2.0) == code
+        signals = [entry.signal for entry in run.journal.of(Signalled)]
+        assert signals == ["SIGTERM"] + ["SIGKILL"] * (code is None)
 
     in_a_case(body)
 
