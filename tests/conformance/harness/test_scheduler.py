@@ -530,8 +530,10 @@ def test_what_could_not_be_judged_while_we_stood_still_is_run_once_more_by_itsel
             raise Unseen("the fault was not seen")
 
     async def waits(run: Run) -> None:
-        await run.until(lambda: "starved" in order.read_text(), 5, "the other")
-        await run.sleep(1.0)
+        starveds = tmp_path / "out" / "journal" / "client-usdm-CONN-01.jsonl"
+        await run.until(
+            lambda: starveds.exists() and '"name":"outcome"' in starveds.read_text(), 9, "the other"
+        )
         with order.open("a") as file:
             file.write("other ")
 
