@@ -1,9 +1,16 @@
 from __future__ import annotations
 
+from contextlib import suppress
+
 from mockex.faults import LifetimeCut
-from mockex_conformance.case import Run, Unseen, case
+from mockex_conformance.case import NotLive, Run, Unseen, case
 from mockex_conformance.cases.losses import settled
-from mockex_conformance.cases.rollover.moving import at_most_one_more, holders, lifetime_s
+from mockex_conformance.cases.rollover.moving import (
+    at_most_one_more,
+    holders,
+    lifetime_s,
+    overlap_s,
+)
 from mockex_conformance.checks import DeliveriesAtMost, Recovered, SubscriptionsEqual
 
 _LIFETIMES = 3
@@ -56,4 +63,13 @@ async def lifetime_cut(run: Run) -> None:
 async def _back(run: Run, after: str) -> None:
     await run.until_recovered()
     await settled(run)
+    with suppress(NotLive):  # it may be in the middle of a renewal of its own
+        await run.until(
+            lambda: not _overlaps(run), overlap_s(run), "one connection in place of two"
+        )
     run.note("subscriptions", streams=run.streams, after=after)
+
+
+def _overlaps(run: Run) -> bool:
+    delivering = run.exchange.connections.delivering
+    return run.testee.renews and any(len(delivering(s)) > run.k for s in run.streams)
