@@ -8,7 +8,6 @@ it, because it is a subreaper, and is ended.
 
 from __future__ import annotations
 
-import math
 import os
 import resource
 import selectors
@@ -25,6 +24,7 @@ import msgspec
 import psutil
 
 from mockex.clock import monotonic_s
+from mockex.server.journal import Behind, Lagged
 from mockex_conformance.description import Description
 from mockex_conformance.harness.interrupts import AtOnce, Interrupts
 from mockex_conformance.harness.plan import Plan
@@ -39,7 +39,7 @@ from mockex_conformance.harness.process import (
 from mockex_conformance.harness.room import WINDOW_S, Room
 from mockex_conformance.harness.times import OVERTIME_S
 from mockex_conformance.harness.worker import Job, be_quiet, unsupported, verdict_of, work
-from mockex_conformance.recording import Recording, Standstills
+from mockex_conformance.recording import Recording
 from mockex_conformance.verdict import CaseVerdict, Verdict
 
 _GRACE_S = OVERTIME_S + 30.0  # beyond the case limit: the worker ends a case before, if it can
@@ -88,7 +88,7 @@ class _Done(msgspec.Struct):
 
     verdict: CaseVerdict
     processor_s: float  # of its own, without the testee's
-    stood_still: bool  # long enough for a testee to break off
+    stood_still: bool  # or was behind, long enough for a testee to break off
 
 
 @dataclass(slots=True)
@@ -448,9 +448,9 @@ def _be_a_worker(job: Job, ours: int, theirs: int, parent: int) -> None:
 
         def look(recording: Recording) -> None:
             nonlocal stood_still
+            lates = (e.late_s for e in recording.entries if isinstance(e, Lagged | Behind))
             patience_s = recording.terms.patience_s("handshake_timeout_ms")
-            longest_s = Standstills(recording.entries).longest(-math.inf, math.inf)
-            stood_still = longest_s >= patience_s / 2
+            stood_still = max(lates, default=0.0) >= patience_s / 2
 
         verdict = work(job, look)
         used = resource.getrusage(resource.RUSAGE_SELF)

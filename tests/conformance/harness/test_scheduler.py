@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from mockex.server.journal import Journal, Lagged
+from mockex.server.journal import Behind, Journal, Lagged
 from mockex_conformance.case import Case, NotLive, Run, Unseen
 from mockex_conformance.description import Description, Limits
 from mockex_conformance.harness import process, scheduler, times
@@ -515,9 +515,18 @@ def stand_still(run: Run, seconds: float) -> None:
     run.journal.append(Lagged(t=run.exchange.loop_time() - seconds, late_s=seconds))
 
 
-@pytest.mark.parametrize("second", [Verdict.PASS, Verdict.INCONCLUSIVE])
+def fall_behind(run: Run, seconds: float) -> None:
+    """It runs, and does not keep up."""
+    due = run.exchange.loop_time() - seconds
+    run.journal.append(Behind(t=due, late_s=seconds, exchange_s=seconds))
+
+
+@pytest.mark.parametrize(
+    ("second", "starve"),
+    [(Verdict.PASS, stand_still), (Verdict.PASS, fall_behind), (Verdict.INCONCLUSIVE, stand_still)],
+)
 def test_what_could_not_be_judged_while_we_stood_still_is_run_once_more_by_itself(
-    tmp_path: Path, second: Verdict
+    tmp_path: Path, second: Verdict, starve: Callable[[Run, float], None]
 ) -> None:
     order = tmp_path / "order"
     order.touch()
@@ -525,7 +534,7 @@ def test_what_could_not_be_judged_while_we_stood_still_is_run_once_more_by_itsel
     async def starved(run: Run) -> None:
         with order.open("a") as file:
             file.write("starved ")
-        stand_still(run, 5.0)
+        starve(run, 5.0)
         if second is Verdict.INCONCLUSIVE or order.read_text().count("starved") == 1:
             raise Unseen("the fault was not seen")
 
