@@ -74,7 +74,8 @@ def answered(command: list[str], typed: str) -> tuple[list[str], str, int]:
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as trying:
         assert trying.stdout is not None
-        first = trying.stdout.readline()
+        while not of_the_testee(first := trying.stdout.readline()) and first:
+            pass
         rest, err = trying.communicate(typed, timeout=60)
     return of_the_testee(first + rest), err, trying.returncode
 
