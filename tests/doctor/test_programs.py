@@ -22,7 +22,7 @@ POLICY = """golang-go:
   Candidate: 2:1.19~1
   Version table:
      2:1.19~1 500
-        500 http://deb.debian.org/debian bookworm/main amd64 Packages
+        500 http://mirror.example/debian bookworm/main amd64 Packages
 rustc:
   Installed: (none)
   Candidate: (none)

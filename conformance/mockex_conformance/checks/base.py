@@ -35,8 +35,9 @@ class Check(msgspec.Struct, frozen=True, kw_only=True, tag_field="check", omit_d
         has found; else 0. Without another finding the case is then INCONCLUSIVE."""
         patience_s = recording.terms.patience_s(*self.gives_up_after)
         at = recording.began + found.at_s
-        still_s = standstills.between(at - patience_s, at)
-        return still_s if still_s >= patience_s / 2 else 0.0
+        if not standstills.excuse(at, patience_s):
+            return 0.0
+        return standstills.between(at - patience_s, at)
 
     def unmet(self, recording: Recording) -> str:
         """Why the recording cannot be judged: what the check looks at never came about. Empty if it
