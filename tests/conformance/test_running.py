@@ -159,7 +159,7 @@ def test_the_smoke_cases_exist_and_start_every_level(
     assert "give either it or --case" in capsys.readouterr().err
 
 
-@pytest.mark.suite
+@pytest.mark.long
 def test_every_recording_of_a_run_gives_its_line_of_the_record_again_byte_for_byte(
     tmp_path: Path,
 ) -> None:

@@ -142,7 +142,7 @@ def test_a_description_whose_program_is_not_there_says_so(
     assert "cannot start './mine' in" in capsys.readouterr().err
 
 
-@pytest.mark.suite
+@pytest.mark.long
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_what_is_written_passes_a_smoke_test_unchanged(language: str, tmp_path: Path) -> None:

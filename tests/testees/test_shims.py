@@ -52,7 +52,7 @@ def test_a_shim_declares_the_level_that_its_language_reaches(language: str) -> N
     assert testee.profiles == ["spot", "usdm"]
 
 
-@pytest.mark.suite
+@pytest.mark.long
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_shim_holds_one_delivery_and_all_its_streams(language: str, tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_a_shim_holds_one_delivery_and_all_its_streams(language: str, tmp_path: 
     }
 
 
-@pytest.mark.suite
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_the_python_shim_passes_whatever_is_required(tmp_path: Path) -> None:
     args = ["conform", str(SHIMS / "python"), "--ground", "virtual", "--out", str(tmp_path)]
