@@ -47,6 +47,7 @@ HELLO = (
     'print(\'{"jsonrpc":"2.0","method":"hello","params":{"protocol":%d,"name":"x",'
     '"version":"1","supports":[]}}\', flush=True)\n'
 )
+STAYS = "import time\ntime.sleep(60)\n"  # a testee that is there until it is ended
 
 
 def judged(
@@ -162,7 +163,7 @@ def test_an_early_exit_is_a_finding(tmp_path: Path) -> None:
 
 def test_level_1_without_hello_is_an_error_of_the_protocol(tmp_path: Path) -> None:
     script = 'print(\'{"jsonrpc":"2.0","method":"state","params":{"state":"live"}}\', flush=True)\n'
-    verdict = judged(tmp_path, script + "import time\ntime.sleep(60)\n", level=1)
+    verdict = judged(tmp_path, script + STAYS, level=1)
     assert verdict.verdict is Verdict.ERROR
     assert "the first message was 'state'" in verdict.reason
 
@@ -184,7 +185,7 @@ def test_a_print_before_hello_is_no_message(tmp_path: Path) -> None:
 
 
 def test_another_protocol_is_refused(tmp_path: Path) -> None:
-    verdict = judged(tmp_path, HELLO % 2 + "import time\ntime.sleep(60)\n", level=1)
+    verdict = judged(tmp_path, HELLO % 2 + STAYS, level=1)
     assert verdict.verdict is Verdict.ERROR
     assert "expected: `hello` with protocol 1" in verdict.reason
 
@@ -202,9 +203,7 @@ def test_two_answers_to_one_request_are_an_error_of_the_protocol(tmp_path: Path)
 
 
 def test_a_line_that_is_no_message_is_shown(tmp_path: Path) -> None:
-    verdict = judged(
-        tmp_path, HELLO % 1 + 'print("{oops", flush=True)\nimport time\ntime.sleep(60)\n', level=1
-    )
+    verdict = judged(tmp_path, HELLO % 1 + 'print("{oops", flush=True)\n' + STAYS, level=1)
     assert verdict.verdict is Verdict.ERROR
     assert "line: {oops" in verdict.reason
 
@@ -238,7 +237,7 @@ def test_whoever_does_not_answer_at_all_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(charge, "PROBE_WITHIN_S", 0.5)
-    verdict = judged(tmp_path, HELLO % 1 + "import time\ntime.sleep(60)\n", level=2)
+    verdict = judged(tmp_path, HELLO % 1 + STAYS, level=2)
     assert verdict.verdict is Verdict.ERROR
     assert "within 0.5 s: none came" in verdict.reason
 
