@@ -19,11 +19,12 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from random import Random, SystemRandom
 
 from mockex.clock import monotonic_s
-from mockex_conformance.harness.process import die_with_parent
+from mockex_conformance.harness.process import die_with
 from mockex_conformance.report import text
 from mockex_conformance.report.record import read_record
 from mockex_conformance.verdict import CaseVerdict, Verdict
@@ -39,7 +40,8 @@ def busy(cores: int) -> Iterator[None]:
     with ExitStack() as stack:
         for _ in range(cores):
             burner = subprocess.Popen(
-                [sys.executable, "-c", "while True: pass"], preexec_fn=die_with_parent
+                [sys.executable, "-c", "while True: pass"],
+                preexec_fn=partial(die_with, os.getpid()),
             )
             stack.callback(burner.wait)
             stack.callback(burner.kill)

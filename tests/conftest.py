@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import faulthandler
+import os
 import signal
+from collections.abc import Generator
 from pathlib import Path
 
 import httpcore2  # noqa: F401 - see below
 import pytest
 from hypothesis import HealthCheck, settings
 
+# What a test may take beyond its `timeout`, which ends it once, and is off when it has failed.
+GRACE_S = 60.0
 # What tests the pure packages, of which pyproject.toml names the files.
 PURE = (
     "adapter/test_backoff.py",
@@ -40,6 +45,31 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if paths & {item.path, *item.path.parents}:
             item.add_marker("pure")
+
+
+stderr = pytest.StashKey[int]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[stderr] = os.dup(2)  # while nothing captures it
+
+
+def _limited(item: pytest.Item) -> Generator[None, object, object]:
+    """End the process, with a stack of each thread, if this part of the test does not: it may wait
+    for ever for what it has started."""
+    marker = item.get_closest_marker("timeout")
+    limit_s = GRACE_S + float(marker.args[0] if marker else item.config.getini("timeout"))
+    faulthandler.dump_traceback_later(limit_s, exit=True, file=item.config.stash[stderr])
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+_limit = pytest.hookimpl(wrapper=True, tryfirst=True)
+pytest_runtest_setup = _limit(_limited)
+pytest_runtest_call = _limit(_limited)
+pytest_runtest_teardown = _limit(_limited)
 
 
 # A shell without job control starts what is in its background with SIGINT ignored, and so would be

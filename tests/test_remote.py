@@ -19,6 +19,7 @@ from mockex.faults import CloseWith, Outage, RefuseUpgrade, Reset, Stall
 from mockex.faults.trigger import AfterEvents, Every
 from mockex.remote import RemoteExchange, RemoteHandle
 from mockex.server.journal import Attempted, Delivered, Ended, Faulted, Upgraded
+from tests.programs import ending
 
 DEPTH = "ethusdc@depth5@100ms"
 
@@ -27,11 +28,10 @@ DEPTH = "ethusdc@depth5@100ms"
 def url() -> Iterator[str]:
     """The admin URL of an exchange in a process of its own."""
     command = [sys.executable, "-m", "mockex", "serve", "--profile", "spot", "--seed", "3"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with ending(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)) as process:
         assert process.stdout is not None
         facts = dict(part.partition("=")[::2] for part in process.stdout.readline().split()[2:])
         yield facts["admin"]
-        process.terminate()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from importlib.metadata import EntryPoint
 from itertools import pairwise
 from pathlib import Path
@@ -28,6 +28,7 @@ from mockex.cli.settings_shown import config_lines
 from mockex.errors import ConfigError, MachineLacks
 from mockex.profile import SPOT
 from tests.market.capturing import lines_of
+from tests.programs import ending
 
 NO_PROCESS = OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))  # what fork says
 SERVE = [sys.executable, "-m", "mockex", "serve"]
@@ -37,21 +38,19 @@ READY = re.compile(
 )
 
 
-@contextmanager
-def serving(*flags: str, env: dict[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
+def serving(
+    *flags: str, env: dict[str, str] | None = None
+) -> AbstractContextManager[subprocess.Popen[str]]:
     """A running `mockex serve`."""
-    with subprocess.Popen(
-        [*SERVE, *flags],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | (env or {}),
-    ) as process:
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                process.kill()
+    return ending(
+        subprocess.Popen(
+            [*SERVE, *flags],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | (env or {}),
+        )
+    )
 
 
 def serve(*flags: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -525,6 +524,7 @@ def test_stderr_on_a_full_disk_stops_nothing_and_changes_no_exit_code(tmp_path: 
 GONE_LATER = """
 import sys
 from mockex import cli
+from tests.programs import ending
 run = cli.run
 cli.run = lambda: [print("begun"), sys.stdin.read(), run()][-1]
 cli.main()
@@ -745,16 +745,19 @@ def test_a_full_pipe_that_does_not_wait_for_its_reader_is_waited_for(
     with suppress(BlockingIOError):
         while True:
             filled += os.write(writer, b"." * 4096)
-    with subprocess.Popen(
-        [sys.executable, "-m", "mockex", *flags],
-        **{name: writer},  # type: ignore[call-overload]
-        env={**os.environ, "PYTHONUNBUFFERED": "" if buffered else "1"},
+    with ending(
+        subprocess.Popen(
+            [sys.executable, "-m", "mockex", *flags],
+            **{name: writer},  # type: ignore[call-overload]
+            env={**os.environ, "PYTHONUNBUFFERED": "" if buffered else "1"},
+        )
     ) as process:
         os.close(writer)
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(1)  # as it would wait for any reader
         with open(reader, "rb") as pipe:
             said = pipe.read()[filled:]
+        process.wait(20)
     assert said.startswith(b"mockex ") if name == "stdout" else b"No such command" in said
     assert process.returncode == (ExitCode.OK if name == "stdout" else ExitCode.USAGE)
 

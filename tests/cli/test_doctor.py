@@ -28,6 +28,7 @@ from mockex.doctor.answer import Answer, Diagnosis, State
 from mockex.faults.provisioning import program
 from mockex_conformance.schema import schema
 from tests.faults.bare import World, bare_machine
+from tests.programs import ending
 
 PROVISION = ["faults", "provision"]
 OK = Answer(name="python", state=State.OK, what="3.11", needed_for="everything", required=True)
@@ -301,7 +302,7 @@ def test_a_build_ends_with_the_command(world: World) -> None:
         f"sys.exit(cli.run({PROVISION!r}))\n"
     )
     command = [sys.executable, "-c", code]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL, env=os.environ) as process:
+    with ending(subprocess.Popen(command, stderr=subprocess.DEVNULL, env=os.environ)) as process:
         deadline = time.monotonic() + 20
         while not (pid.exists() and pid.read_text().endswith("\n")):
             assert time.monotonic() < deadline

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from websockets.exceptions import WebSocketException
 
 from mockex import cli
 from mockex.cli import ExitCode
+from tests.programs import ending
 
 MOCKEX = [sys.executable, "-m", "mockex"]
 DEPTH = "ethusdc@depth5@100ms"
@@ -79,9 +80,10 @@ class Client:
             time.sleep(0.02)  # its thread counts, and tells nobody
 
 
-def serve(*flags: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*MOCKEX, "serve", *flags], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+def serve(*flags: str) -> AbstractContextManager[subprocess.Popen[str]]:
+    command = [*MOCKEX, "serve", *flags]
+    return ending(
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     )
 
 
@@ -253,10 +255,10 @@ def test_a_script_ends_with_the_command(
 ) -> None:
     file = tmp_path / "a.toml"
     file.write_text('[[fault]]\nat = "0s"\nfor = "1h"\nfault = "Stall"\n')
-    with subprocess.Popen(
+    with ending(subprocess.Popen(
         [*MOCKEX, "faults", "run", str(file)], text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    ) as process:  # fmt: skip
+    )) as process:  # fmt: skip
         assert process.stdout is not None
         assert "injected" in process.stdout.readline()
         assert json.loads(said("list", "--json")[1][0])[-1]["on"] is True
@@ -264,7 +266,8 @@ def test_a_script_ends_with_the_command(
         _, err = process.communicate(timeout=30)
     assert (process.returncode, err.strip()) == (ExitCode.INTERRUPTED, "mockex: interrupted")
     told = json.loads(said("list", "--json")[1][0])
-    assert not any(one["on"] for one in told)
+    # What ended it waits for the next event, to show that it did.
+    assert not any(one["on"] for one in told if one["fault"] != "Resume")
 
 
 @pytest.mark.usefixtures("at")
@@ -296,12 +299,13 @@ def test_a_list_into_a_closed_pipe_is_quiet() -> None:
 def test_a_terminal_gets_a_table() -> None:
     cli.run(["faults", "add", "stall"])
     ours, theirs = pty.openpty()
-    with subprocess.Popen([*MOCKEX, "faults", "list"], stdout=theirs) as process:
+    with ending(subprocess.Popen([*MOCKEX, "faults", "list"], stdout=theirs)) as process:
         os.close(theirs)
         shown = b""
         with suppress(OSError):  # how the end of a terminal is told
             while data := os.read(ours, 4096):
                 shown += data
+        process.wait(20)
     os.close(ours)
     assert process.returncode == ExitCode.OK
     assert b"why not" in shown

@@ -14,6 +14,7 @@ import pytest
 
 from mockex.cli.hints import hints
 from mockex.cli.serve import serve
+from tests.programs import ending
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "serve.md").read_text(encoding="utf-8")
 SERVE = [sys.executable, "-m", "mockex", "serve", "--no-admin"]
@@ -29,13 +30,17 @@ def fence(title: str) -> str:
 def test_the_client_of_the_page_gets_an_event(profile: str, tmp_path: Path) -> None:
     client = tmp_path / "client.py"
     client.write_text(fence("client.py"))
-    with subprocess.Popen(
-        [*SERVE, "--profile", profile, "--exit-after", "60"], stdout=subprocess.PIPE, text=True
+    with ending(
+        subprocess.Popen(
+            [*SERVE, "--profile", profile, "--exit-after", "60"], stdout=subprocess.PIPE, text=True
+        )
     ) as exchange:
         assert exchange.stdout is not None
         url = exchange.stdout.readline().split()[2].removeprefix("ws=")
-        with subprocess.Popen(
-            [sys.executable, "-u", str(client), url], stdout=subprocess.PIPE, text=True
+        with ending(
+            subprocess.Popen(
+                [sys.executable, "-u", str(client), url], stdout=subprocess.PIPE, text=True
+            )
         ) as program:
             assert program.stdout is not None
             event = json.loads(program.stdout.readline())

@@ -25,6 +25,7 @@ from mockex_conformance.report.html import Caught, Incident
 from mockex_conformance.report.outcome import outcome
 from mockex_conformance.results import Cell, of_outcome
 from tests.conformance.test_demo import judged, rounds
+from tests.programs import ending
 
 Said = Callable[..., Any]
 RUN = ("--profile", "usdm", "--ground", "virtual")
@@ -221,10 +222,9 @@ def test_the_demo() -> None:
 def ready() -> Iterator[dict[str, Any]]:
     """The ready line of a running exchange."""
     command = [sys.executable, "-m", "mockex", "serve", "--json", "--profile", "spot"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with ending(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)) as process:
         assert process.stdout is not None
         yield json.loads(process.stdout.readline())
-        process.terminate()
 
 
 def test_a_running_exchange_its_faults_and_a_recording_of_it(

@@ -21,6 +21,7 @@ import pytest
 
 from mockex.cli import run as mockex
 from mockex_conformance import conversation, schema
+from tests.programs import ending
 
 MOCKEX = Path(sys.executable).parent / "mockex"
 TESTEE = """\
@@ -72,7 +73,9 @@ def of_the_testee(shown: str) -> list[str]:
 def answered(command: list[str], typed: str) -> tuple[list[str], str, int]:
     """The same where it is typed once the first line is shown, with what stderr says."""
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as trying:
+    with ending(
+        subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+    ) as trying:
         assert trying.stdout is not None
         while not of_the_testee(first := trying.stdout.readline()) and first:
             pass

@@ -73,18 +73,21 @@ def nothing_left(testee: Path) -> Iterator[None]:
     yield
     until = time.monotonic() + 10
     while left := _of(testee):
-        assert time.monotonic() < until, f"left: {left}"
+        if time.monotonic() > until:
+            for process in left:
+                process.kill()
+            pytest.fail(f"left: {[process.info for process in left]}")
         time.sleep(0.05)
 
 
-def _of(testee: Path) -> list[str]:
+def _of(testee: Path) -> list[psutil.Process]:
     """What runs that names the testee: its processes and those of the run."""
-    found = []
-    for process in psutil.process_iter(["cmdline", "status"]):
-        line = " ".join(process.info["cmdline"] or [])
-        if str(testee) in line and process.info["status"] != psutil.STATUS_ZOMBIE:
-            found.append(f"{process.pid} {line}")
-    return found
+    return [
+        process
+        for process in psutil.process_iter(["cmdline", "status"])
+        if str(testee) in " ".join(process.info["cmdline"] or [])
+        and process.info["status"] != psutil.STATUS_ZOMBIE
+    ]
 
 
 @pytest.fixture
@@ -104,7 +107,11 @@ def conform(nothing_left: None) -> Iterator[Conform]:
     yield start
     for run in started:
         run.kill()
-        run.communicate()
+        # Not to the end of its pipes: what it may have left behind holds these, too.
+        run.wait()
+        for pipe in (run.stdout, run.stderr):
+            assert pipe is not None
+            pipe.close()
 
 
 def until_judged(run: subprocess.Popen[str], out: Path, least: int) -> None:

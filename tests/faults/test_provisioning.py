@@ -34,6 +34,7 @@ from mockex.faults.provisioning import (
     provision,
 )
 from tests.faults.bare import INSTALLS, LINE, SERVER, World, bare_machine
+from tests.programs import ending
 
 
 @pytest.fixture
@@ -466,10 +467,13 @@ def test_of_a_build_that_is_ended_half_way_nothing_is_ever_found(
         "provision()\n"
     )
     pid = world.root / "go.pid"
-    with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL) as builder:
+    with ending(
+        subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+    ) as builder:
         until(lambda: pid.exists() and pid.read_text().endswith("\n"))
         assert missing(find())
         builder.send_signal(number)
+        builder.wait(20)
     go = int(pid.read_text())
     assert reasons(missing(find()))[f"cache {world.cached}"] == "not there"
     if number == signal.SIGINT:
@@ -715,13 +719,10 @@ def test_the_real_server_is_found_and_answers() -> None:
         port = held.getsockname()[1]
         command = [str(binary), "-host", "127.0.0.1", "-port", str(port)]
         env = os.environ | {"LOG_LEVEL": "error"}
-        with subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL) as server:
-            try:
-                url = f"http://127.0.0.1:{port}"
-                until(lambda: isinstance(at(url), Found))
-                assert found(at(url)).url == url
-            finally:
-                server.terminate()
+        with ending(subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)):
+            url = f"http://127.0.0.1:{port}"
+            until(lambda: isinstance(at(url), Found))
+            assert found(at(url)).url == url
 
 
 # --- waiting --------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ import msgspec
 from mockex.errors import MockexError
 from mockex_conformance.harness import batches, scheduler
 from mockex_conformance.harness.ground import Ground
-from mockex_conformance.harness.process import die_with_parent
+from mockex_conformance.harness.process import die_with
 from mockex_conformance.harness.scheduler import Event
 from mockex_conformance.planning import plan_of
 from mockex_conformance.verdict import CaseVerdict
@@ -51,7 +51,7 @@ Answer = CaseVerdict | Cannot
 
 def main() -> None:
     """Work off tasks until there are no more."""
-    die_with_parent()
+    die_with(os.getppid())
     tasks, answers = _apart()
     with tasks, answers, suppress(KeyboardInterrupt):  # told to stop: what runs is ended
         for line in tasks:

@@ -27,7 +27,7 @@ from mockex_conformance.description import Description
 from mockex_conformance.explore.play import failed, play, streams_for
 from mockex_conformance.explore.schedule import BUSY_MS, SLOW_MS, Step
 from mockex_conformance.explore.strategy import schedules
-from mockex_conformance.harness.process import die_with_parent
+from mockex_conformance.harness.process import die_with
 from mockex_conformance.recording import Recording
 from mockex_conformance.verdict import CaseVerdict
 
@@ -166,6 +166,7 @@ def _add(tally: Tally, line: bytes) -> None:
 
 
 def _fork(what: Search, number: int) -> tuple[int, int]:
+    parent = os.getpid()
     ours, theirs = os.pipe()
     pid = os.fork()
     if pid:
@@ -174,7 +175,7 @@ def _fork(what: Search, number: int) -> tuple[int, int]:
     code = 1
     try:
         os.close(ours)
-        die_with_parent()
+        die_with(parent)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         child = _Child(what, number, theirs)

@@ -15,7 +15,7 @@ import signal
 import sys
 import traceback
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -27,11 +27,11 @@ from mockex.sim import SimLoop
 from mockex.sim.process import current
 from mockex_conformance.description import Description
 from mockex_conformance.errors import EntryBroken
-from mockex_conformance.harness.interrupts import Interrupts
+from mockex_conformance.harness.interrupts import AtOnce, Interrupts
 from mockex_conformance.harness.patience import Patience, bounded, limit_by_kernel
 from mockex_conformance.harness.plan import Plan
 from mockex_conformance.harness.probe import PROBE
-from mockex_conformance.harness.process import die_with_parent, forked
+from mockex_conformance.harness.process import die_with, forked
 from mockex_conformance.harness.scheduler import Event, last_words, unlived
 from mockex_conformance.harness.virtual import load_entry
 from mockex_conformance.harness.worker import Job, be_quiet, unsupported, verdict_of, work
@@ -111,11 +111,22 @@ def _work_through(
                     del running[batch.pipe]
                     _finish(batch, tell)
     finally:
-        for batch in running.values():
-            with suppress(ProcessLookupError):
-                os.killpg(batch.pid, signal.SIGKILL)
+        try:
+            _end(running.values())
+        except AtOnce:
+            _end(running.values())
+            raise
+        finally:
+            selector.close()
+
+
+def _end(batches: Collection[_Batch]) -> None:
+    for batch in batches:
+        with suppress(ProcessLookupError):
+            os.killpg(batch.pid, signal.SIGKILL)
+    for batch in batches:
+        with suppress(ChildProcessError):
             os.waitpid(batch.pid, 0)
-        selector.close()
 
 
 def _prepare(plan: Plan, patience: Patience, tell: Callable[[CaseVerdict], None]) -> list[_Batch]:
@@ -173,12 +184,11 @@ def _fork(batch: _Batch) -> None:
     try:
         os.close(ours)
         os.setpgid(0, 0)
-        die_with_parent()
-        if os.getppid() == parent:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            _work_off(batch, theirs)
-            code = 0
+        die_with(parent)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        _work_off(batch, theirs)
+        code = 0
     finally:
         os._exit(code)
 
@@ -228,6 +238,7 @@ def _import(testee: Description, patience: Patience) -> None:
 
 def _in_a_child(job: Job, patience: Patience) -> CaseVerdict:
     """One case in a process of its own."""
+    parent = os.getpid()
     try:
         ours, theirs, pid = forked()
     except OSError as error:
@@ -238,7 +249,7 @@ def _in_a_child(job: Job, patience: Patience) -> CaseVerdict:
         code = 1
         try:
             os.close(ours)
-            die_with_parent()
+            die_with(parent)
             be_quiet(job)
             limit_by_kernel(patience)
             with bounded(patience, _interrupt):

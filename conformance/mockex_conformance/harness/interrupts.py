@@ -3,7 +3,7 @@
 An exception that comes wherever the signal happens to find us is lost in the hooks of a fork, and
 cuts a line of the record in the middle of a write. So a handler notes the signal, and whoever is
 between two such things asks. From then on everything is being ended and nothing is forked any
-more: a second signal is raised where it comes.
+more: a second signal is raised where it comes, and no further one.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Interrupts:
 
     def _note(self, _signum: int, _frame: FrameType | None) -> None:
         self._came += 1
-        if self._ending and self._came > 1:
+        if self._ending and self._came == 2:  # a third would cut short what ends all at once
             raise AtOnce
         if self._at_once:
             self._ending = True

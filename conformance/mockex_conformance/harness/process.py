@@ -20,6 +20,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -42,10 +43,13 @@ _KILLED_WITHIN_S = 5.0
 _USERS_FILES = resource.getrlimit(resource.RLIMIT_NOFILE)[0]  # as we were started
 
 
-def die_with_parent() -> None:
-    """The kernel kills this process when its parent dies (prctl(2); Linux only)."""
+def die_with(parent: int) -> None:
+    """The kernel kills this process, a child of `parent`, when that dies (prctl(2); Linux only). If
+    it has died already, this ends here."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def adopt_orphans() -> None:
@@ -82,12 +86,12 @@ def _allow_files(soft: int) -> None:
         )
 
 
-def _become_testee() -> None:
+def _become_testee(parent: int) -> None:
     """Between fork and exec. A signal that we ignore would be ignored by the testee as well, and it
     may open what the user's programs may."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     _allow_files(_USERS_FILES)
-    die_with_parent()
+    die_with(parent)
 
 
 def environment(
@@ -267,7 +271,7 @@ class Process:
                 stdout=output,
                 stderr=self._stderr,
                 start_new_session=True,
-                preexec_fn=_become_testee,
+                preexec_fn=partial(_become_testee, os.getpid()),
             )
         except OSError as error:
             self._stderr.close()

@@ -18,6 +18,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -31,7 +32,7 @@ from mockex_conformance.harness.plan import Plan
 from mockex_conformance.harness.probe import PROBE, never_live
 from mockex_conformance.harness.process import (
     adopt_orphans,
-    die_with_parent,
+    die_with,
     fill,
     forked,
     open_all_files,
@@ -161,9 +162,9 @@ class _Scheduler:
                 self._start_some()
                 self._wait()
         except BaseException as error:
-            if isinstance(error, KeyboardInterrupt):
-                self._tell(Stopping(len(self._workers)))
             try:
+                if isinstance(error, KeyboardInterrupt):
+                    self._tell(Stopping(len(self._workers)))
                 self._stop_all(0.0 if isinstance(error, AtOnce) else _STOP_S)
             except AtOnce:
                 self._stop_all(0.0)
@@ -216,7 +217,7 @@ class _Scheduler:
                     stderr=subprocess.STDOUT,
                     timeout=_BUILD_S,
                     check=False,
-                    preexec_fn=die_with_parent,
+                    preexec_fn=partial(die_with, os.getpid()),
                 )
         except FileNotFoundError:
             return f"its build needs {command[0]!r}, which is not on PATH: install it"
@@ -433,9 +434,7 @@ def _be_a_worker(job: Job, ours: int, theirs: int, parent: int) -> None:
     code = 1
     try:
         os.close(ours)
-        die_with_parent()
-        if os.getppid() != parent:
-            return  # it died before we had asked to die with it
+        die_with(parent)
         # Where the kernel shares the processors out by session, one for all our exchanges would get
         # as little as the one of each testee.
         os.setsid()

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from mockex.cli.live.programs import Programs, named
+from tests.programs import ending
 
 DIAL = """
 import socket, sys
@@ -27,11 +28,13 @@ def test_the_program_at_the_other_end_of_a_connection_is_found(tmp_path: Path) -
     script.write_text(DIAL)
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        with subprocess.Popen(
-            [sys.executable, str(script), str(port)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
+        with ending(
+            subprocess.Popen(
+                [sys.executable, str(script), str(port)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
         ) as bot:
             assert bot.stdout is not None
             ports = [int(word) for word in bot.stdout.readline().split()]

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import TextIO
 from urllib.parse import urlsplit
@@ -28,29 +28,27 @@ from mockex.cli.live.view import View, live_view
 from mockex.faults import HangUpgrade, Stall
 from mockex.server.desk import Desk
 from tests.cli.live.terminal import Terminal
+from tests.programs import ending
 
 STREAM = "ethusdc@depth5@100ms"
 READY = re.compile(r"mockex ready ws=(ws://\S+) ")
 ENVIRONMENT = {"TERM": "xterm-256color", "CI": "", "NO_COLOR": "", "COLUMNS": "", "LINES": ""}
 
 
-@contextmanager
 def serving(
     terminal: Terminal, *flags: str, env: dict[str, str] | None = None
-) -> Iterator[subprocess.Popen[bytes]]:
+) -> AbstractContextManager[subprocess.Popen[bytes]]:
     """`mockex serve` on a terminal."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "mockex", "serve", "--no-admin", *flags],
-        stdin=terminal.far,
-        stdout=terminal.far,
-        stderr=terminal.far,
-        env=os.environ | ENVIRONMENT | (env or {}),
-        start_new_session=True,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+    return ending(
+        subprocess.Popen(
+            [sys.executable, "-m", "mockex", "serve", "--no-admin", *flags],
+            stdin=terminal.far,
+            stdout=terminal.far,
+            stderr=terminal.far,
+            env=os.environ | ENVIRONMENT | (env or {}),
+            start_new_session=True,
+        )
+    )
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from mockex_conformance.harness.worker import Job, verdict_of
 from mockex_conformance.rejudging import judge_again
 from mockex_conformance.report.record import read_record
 from mockex_conformance.verdict import CaseVerdict, Finding, Verdict
+from tests.programs import ending
 
 pytest_plugins = "pytester"
 
@@ -429,10 +430,10 @@ def test_ctrl_c_ends_what_runs_and_the_record_says_so(
     pytester: pytest.Pytester, folder: Path
 ) -> None:
     command = [sys.executable, "-m", "pytest", "-pno:randomly", "testee.toml", "-k", "HB-03"]
-    with subprocess.Popen(
+    with ending(subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder,
         env={**os.environ, "PYTEST_ADDOPTS": ""},
-    ) as process:  # fmt: skip
+    )) as process:  # fmt: skip
         judging = psutil.Process(process.pid)
         journal = folder / "out" / "journal" / "leaky-usdm-HB-03.jsonl"
         while not journal.exists():

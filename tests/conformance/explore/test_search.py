@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from mockex_conformance.explore.schedule import read
+from tests.programs import ending
 
 MOCKEX = Path(sys.executable).parent / "mockex"
 
@@ -81,10 +82,10 @@ def test_what_cannot_be_says_why_and_ends_with_4(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_search_leaves_nothing_running(tmp_path: Path, number: int) -> None:
-    with subprocess.Popen(
+    with ending(subprocess.Popen(
         [MOCKEX, "explore", "reference", "--for", "100", "--jobs", "2"],
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    ) as search:  # fmt: skip
+    )) as search:  # fmt: skip
         parent = psutil.Process(search.pid)
         until = time.monotonic() + 60
         while len(children := parent.children()) < 2:

@@ -9,6 +9,7 @@ import signal
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from mockex_conformance.case import Case, Run
@@ -100,6 +101,29 @@ def test_limits_that_are_lower_already_stay() -> None:
         finally:
             os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def test_a_second_interrupt_while_batches_are_ended_leaves_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fork, killpg, pids = os.fork, os.killpg, []
+
+    def interrupted() -> int:
+        pid = fork()
+        if pid:
+            pids.append(pid)
+            signal.raise_signal(signal.SIGINT)
+        return pid
+
+    def impatient(pid: int, number: int) -> None:
+        signal.raise_signal(signal.SIGINT)
+        killpg(pid, number)
+
+    monkeypatch.setattr(os, "fork", interrupted)
+    monkeypatch.setattr(os, "killpg", impatient)
+    with pytest.raises(KeyboardInterrupt):
+        batches.run(plan(tmp_path, Level.L0), lambda _: None)
+    assert [psutil.pid_exists(pid) for pid in pids] == [False]
 
 
 def test_a_batch_that_is_interrupted_before_it_has_begun_is_ended_at_once(

@@ -25,10 +25,11 @@ from mockex_conformance.case import Case, NotLive, Run, Unseen
 from mockex_conformance.description import Description, Limits
 from mockex_conformance.harness import process, scheduler, times
 from mockex_conformance.harness import run as run_module
+from mockex_conformance.harness.interrupts import AtOnce
 from mockex_conformance.harness.plan import Plan
 from mockex_conformance.harness.probe import PROBE
 from mockex_conformance.harness.room import WINDOW_S, Room
-from mockex_conformance.harness.scheduler import Again, Event, Started, run
+from mockex_conformance.harness.scheduler import Again, Event, Started, Stopping, run
 from mockex_conformance.observers.system import Observer
 from mockex_conformance.recording import read_entries
 from mockex_conformance.rejudging import read_recording
@@ -635,3 +636,23 @@ def test_an_interrupt_ends_workers_and_testees_and_keeps_what_is_recorded(tmp_pa
     assert psutil.Process().children() == before
     recording = read_recording(what.out / "journal" / "client-usdm-CONN-01.jsonl")
     assert recording.outcome["reason"] == "interrupted"
+
+
+def test_a_second_interrupt_while_the_first_is_told_leaves_no_worker(tmp_path: Path) -> None:
+    parent = os.getpid()
+
+    async def interrupt(run: Run) -> None:
+        os.kill(parent, signal.SIGINT)
+        await run.sleep(60)
+
+    def impatient(event: Event) -> None:
+        if isinstance(event, Stopping):
+            for _ in range(3):
+                os.kill(parent, signal.SIGINT)
+
+    what = plan(tmp_path, case(interrupt))
+    before = psutil.Process().children()
+    with pytest.raises(AtOnce):
+        run(what, impatient)
+    assert psutil.Process().children() == before
+    assert not running(what)
