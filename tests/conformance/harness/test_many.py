@@ -21,7 +21,7 @@ from mockex_conformance.verdict import CaseVerdict, Verdict
 
 from .test_bad_testees import CLIENT
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(240)]
 
 LIVE = "asyncio.run(feed())\n"
 FLOOD = """\
