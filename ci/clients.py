@@ -44,7 +44,7 @@ from pathlib import Path
 from typing import Any
 
 from mockex.names import parse
-from mockex.server.exchange import Exchange, serve
+from mockex.server.exchange import Exchange
 from mockex.server.journal import (
     AnyEntry,
     Closed,
@@ -55,6 +55,7 @@ from mockex.server.journal import (
     Subscribed,
     Upgraded,
 )
+from mockex.server.serving import serve
 
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAMS = ROOT / "conformance" / "testees" / "clients"

@@ -30,8 +30,9 @@ from pathlib import Path
 import psutil
 
 from mockex.cli.hints import Hint, hints
-from mockex.server.exchange import Exchange, serve
+from mockex.server.exchange import Exchange
 from mockex.server.journal import Delivered, Joined, Requested, Subscribed, Upgraded
+from mockex.server.serving import serve
 
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = ROOT / ".cache" / "hints"

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from mockex import faults
     from mockex.errors import CaptureError, ConfigError, FaultError, FaultUnseen, MockexError
     from mockex.profile import SPOT, USDM, Profile
-    from mockex.server.exchange import Exchange, serve
+    from mockex.server.exchange import Exchange
+    from mockex.server.serving import serve
 else:
     _MODULES = {
         "mockex.errors": (
@@ -22,7 +23,8 @@ else:
             "MockexError",
         ),
         "mockex.profile": ("SPOT", "USDM", "Profile"),
-        "mockex.server.exchange": ("Exchange", "serve"),
+        "mockex.server.exchange": ("Exchange",),
+        "mockex.server.serving": ("serve",),
     }
     _WHERE = {name: module for module, names in _MODULES.items() for name in names}
 

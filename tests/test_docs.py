@@ -16,7 +16,7 @@ import pytest
 
 # Before pytest runs inside of pytest: what is first imported in there is forgotten behind it, and
 # would be there twice.
-import mockex.server.exchange
+import mockex.server.serving
 import mockex.sim  # noqa: F401
 
 pytest_plugins = "pytester"

@@ -222,7 +222,7 @@ def serve(
     async def run() -> None:
         # All of it before the exchange opens: from then on its clock runs.
         from mockex.server.desk import Desk
-        from mockex.server.exchange import serve as exchange_of
+        from mockex.server.serving import serve as exchange_of
         from mockex.server.wire import hear_what_it_lacks
 
         if not no_admin:

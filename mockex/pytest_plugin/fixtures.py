@@ -34,7 +34,7 @@ OPENED = pytest.StashKey["list[AnyExchange]"]()
 @asynccontextmanager
 async def opened(item: pytest.Item, options: Options) -> AsyncIterator[Exchange]:
     """An exchange of the test's own, its faults injected, on the running loop."""
-    from mockex.server.exchange import DEFAULT_SYMBOLS, serve
+    from mockex.server.serving import DEFAULT_SYMBOLS, serve
 
     async with serve(
         options.profile,

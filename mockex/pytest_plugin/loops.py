@@ -32,7 +32,7 @@ class OwnTest(pytest.Function):
 
     def runtest(self) -> None:
         """Run it. No other plug-in is asked: each would run it on a loop of its own."""
-        import mockex.server.exchange  # noqa: F401 - before anything is timed
+        import mockex.server.serving  # noqa: F401 - before anything is timed
         from mockex import sim
 
         options = self.stash[OPTIONS]

@@ -41,8 +41,9 @@ from mockex.sim.pipe import Conditions, Pipe
 from mockex.sim.sockets import Address, SimSocket, error
 
 if TYPE_CHECKING:
-    from mockex.sim.loop import SimLoop, _Selector
+    from mockex.sim.loop import SimLoop
     from mockex.sim.process import Process
+    from mockex.sim.selector import Selector
 
 _ANY = "0.0.0.0"  # noqa: S104 - a name in this network, which has no other machines
 _FIRST_FD = 1 << 20
@@ -177,7 +178,7 @@ class Network:
         self.sockets: dict[int, SimSocket] = {}
         self.random = Random(0)
         self.seeded_with = 0
-        self.selector: _Selector
+        self.selector: Selector
         self.loop: SimLoop
         self._hosts = {"localhost": "127.0.0.1"}
         self._due: list[tuple[float, int, Callable[[], None]]] = []
@@ -203,7 +204,7 @@ class Network:
 
     # --- for the loop ---
 
-    def attach(self, loop: SimLoop, selector: _Selector) -> None:
+    def attach(self, loop: SimLoop, selector: Selector) -> None:
         """The loop that runs it, once."""
         self.loop, self.selector = loop, selector
 

@@ -1,9 +1,4 @@
-"""One running case: the `Run` that a case body acts through (see `case.Run` for the contract).
-
-Everything waits on the journal: each entry wakes whoever waits, and each wake-up looks first at
-what ends a case early (a finding of an always-on check, a testee that is gone or broke the
-protocol).
-"""
+"""One running case: the `Run` that a case body acts through (see `case.Run` for the contract)."""
 
 from __future__ import annotations
 
@@ -32,24 +27,18 @@ from mockex.faults import (
     SlowUpgrade,
     Stall,
 )
-from mockex.server.exchange import BEAT_S, Exchange
+from mockex.server.exchange import Exchange
 from mockex.server.injector import Handle
 from mockex.server.journal import (
     AnyEntry,
     Attempted,
     Delivered,
-    Faulted,
-    Lagged,
-    Launched,
     Noted,
-    Sampled,
 )
 from mockex_conformance.case import (
-    FoundAlready,
     NotLive,
     Unseen,
 )
-from mockex_conformance.checks.attempts import NoStorm
 from mockex_conformance.checks.base import Check
 from mockex_conformance.checks.recovery import EVENTLESS, missing
 from mockex_conformance.description import Description
@@ -57,8 +46,8 @@ from mockex_conformance.errors import ProtocolBroken
 from mockex_conformance.harness.charge import Charge
 from mockex_conformance.harness.process import prepared
 from mockex_conformance.harness.times import Conditions, Times
+from mockex_conformance.harness.waiting import Waiting
 from mockex_conformance.observers.system import Ports
-from mockex_conformance.recording import Queueing
 
 LIVE_WITHIN_S = 15.0
 SEEN_WITHIN_S = 5.0
@@ -98,18 +87,9 @@ class CaseRun(Times):
         self._charges: list[Charge] = []  # every start of the case, the newest last
         self._ports = [0]  # of the exchange, one for each process that runs; 0: the first
         self.checks: list[Check] = []
-        self._at_most: list[Check] = [NoStorm()]  # those that can tell at once
-        self._found = False
-        self._stood_still_s = 0.0  # our loop, since the case began
-        self._queueing = Queueing()
-        self._longest_lag_s = 0.0  # since the testee was started
-        self._pulse = asyncio.Event()
-        self._seen_at: dict[int, float] = {}  # by fault, first
-        self._ended_at: dict[int, float] = {}  # by fault, last
+        self._waiting = Waiting(exchange, self._charges)
         self._fault_at = 0.0
-        self._attempted_at = 0.0
         self._recovery_limit = "reconnect_cap_ms"
-        self.journal.listen(self._look, replay=False)
 
     @property
     def stream(self) -> str:
@@ -183,11 +163,11 @@ class CaseRun(Times):
             self.testee,
             self.journal,
             until=self.until,
-            due=self._due,
-            wake=self._pulse.set,
+            due=self._waiting.due,
+            wake=self._waiting.wake,
         )
         self._charges.append(charge)
-        self._longest_lag_s = 0.0
+        self._waiting.longest_lag_s = 0.0
         await charge.launch(
             self._conditions.ground,
             command,
@@ -228,61 +208,10 @@ class CaseRun(Times):
 
     # --- waiting ---
 
-    def _look(self, entry: AnyEntry) -> None:
-        """Every entry: judge what is judged all the time, wake whoever waits."""
-        match entry:
-            case Lagged(late_s=late_s):
-                self._stood_still_s += late_s
-                self._longest_lag_s = max(self._longest_lag_s, late_s)
-            case Launched() | Sampled():
-                self._queueing.apply(entry)
-            case Attempted(t=t):
-                self._attempted_at = t
-            case Faulted(phase="seen", fault=fault, t=t):
-                self._seen_at.setdefault(fault, t)
-            case Faulted(phase="ended", fault=fault, t=t):
-                self._ended_at[fault] = t
-        if not self._found:
-            for check in self._at_most:
-                if check.live(self.exchange.connections, entry):
-                    self._found = True
-        self._pulse.set()
-
-    def _check(self) -> None:
-        if self._found:
-            raise FoundAlready
-        for charge in self._charges:
-            charge.check(connected=bool(self.exchange.connections.all))
-
     async def until(self, met: Callable[[], bool], within_s: float, what: str) -> None:
         """Wait for what must happen: as long as was said, and as our loop stood still or the testee
         got no processor meanwhile."""
-        due = self._due(within_s)
-        while self._now() < due():
-            with suppress(TimeoutError):
-                async with asyncio.timeout_at(due()):
-                    return await self._wait(met)
-            await asyncio.sleep(BEAT_S)  # a lag is journaled by the beat that it delayed
-        raise NotLive(what, within_s)
-
-    def _due(self, within_s: float) -> Callable[[], float]:
-        """When what must happen within so long, from now, is late: as far as is known by then."""
-        still_s, queued_s = self._stood_still_s, self._queueing.total_s
-        until = self._now() + within_s
-
-        def due() -> float:
-            later_s = Queueing.later_s(within_s, self._queueing.total_s - queued_s)
-            return until + self._stood_still_s - still_s + later_s
-
-        return due
-
-    async def _wait(self, met: Callable[[], bool]) -> None:
-        while True:
-            self._check()
-            if met():
-                return
-            self._pulse.clear()
-            await self._pulse.wait()
+        await self._waiting.until(met, within_s, what)
 
     def _flowing(self, since: float, *, but: Collection[int] = ()) -> bool:
         """Every wanted stream on K live deliveries of each process, other than `but`, each with an
@@ -317,7 +246,7 @@ class CaseRun(Times):
         await self.until(lambda: self._flowing(self._launched_at), within_s + 0.5, "live")
         # Once more: a testee that dies of its first event has not been live. It has the time to: a
         # loop that was late writes the next event in the same turn.
-        first_at = self._now() + max(_TO_DIE_S, self._longest_lag_s)
+        first_at = self._now() + max(_TO_DIE_S, self._waiting.longest_lag_s)
         await self.until(lambda: self._flowing(first_at), within_s, "a second event")
         self.note("live")
 
@@ -342,7 +271,7 @@ class CaseRun(Times):
         left_s = self._fault_at + within_s - self._now()
         try:
             await self.until(
-                lambda: self._attempted_at > self._fault_at, max(left_s, 0), "an attempt"
+                lambda: self._waiting.attempted_at > self._fault_at, max(left_s, 0), "an attempt"
             )
         except NotLive:
             self.note("no-attempt", within_s=within_s)
@@ -359,7 +288,7 @@ class CaseRun(Times):
         self.journal.listen(count, replay=False)
         try:
             async with asyncio.timeout(self.scaled_s(within_ms)):
-                await self._wait(lambda: all(made[port] >= n for port in self._ports))
+                await self._waiting.till(lambda: all(made[port] >= n for port in self._ports))
         except TimeoutError:
             return False
         finally:
@@ -384,7 +313,7 @@ class CaseRun(Times):
         """Let time pass; ends early with what ends a case early."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._wait(lambda: False)
+                await self._waiting.till(lambda: False)
 
     # --- faults ---
 
@@ -445,18 +374,19 @@ class CaseRun(Times):
                 within_s = self.deadline_s(self.limit_ms("reconnect_cap_ms"))
         name = type(handle.fault).__name__
         try:
-            await self.until(lambda: handle.id in self._seen_at, within_s, f"{name} seen")
+            await self.until(lambda: handle.id in self._waiting.seen_at, within_s, f"{name} seen")
         except NotLive:
             if needs_attempt:
                 self.note("no-attempt", fault=name, within_s=within_s)
                 raise
             raise Unseen(f"{name} was not seen to happen within {within_s:g} s") from None
-        self._fault_at = self._seen_at[handle.id]
+        self._fault_at = self._waiting.seen_at[handle.id]
 
     async def until_ended(self, handle: Handle, within_s: float = 120.0) -> None:
         """Wait until a fault that lasts is over; recovery then counts from its end."""
-        await self.until(lambda: handle.id in self._ended_at, within_s, "the end of the fault")
-        self._fault_at = self._ended_at[handle.id]
+        ended_at = self._waiting.ended_at
+        await self.until(lambda: handle.id in ended_at, within_s, "the end of the fault")
+        self._fault_at = ended_at[handle.id]
 
     def _remember_loss(self, fault: Fault) -> None:
         """Whether the connection that is about to be lost had lasted `stable_ms`."""
@@ -547,7 +477,7 @@ class CaseRun(Times):
         """The checks of the case: judged also if the body ends early, and all the time where they
         can be."""
         self.checks += checks
-        self._at_most += [check for check in checks if type(check).live is not Check.live]
+        self._waiting.judge_live(checks)
         return list(checks)
 
     def note(self, name: str, **detail: Any) -> None:

@@ -29,8 +29,7 @@ from typing import Any
 
 import msgspec
 
-import mockex
-from mockex import Exchange, sim
+from mockex import Exchange, serve, sim
 from mockex.errors import LinkError, MachineLacks, ToxiproxyUnavailable
 from mockex.faults import Bandwidth
 from mockex.server.journal import Noted
@@ -216,14 +215,14 @@ async def _exchange(job: Job, **options: Any) -> AsyncIterator[tuple[Exchange, s
     virtual = job.conditions.ground is Ground.VIRTUAL
     way = "auto" if job.case.link or terms is not None or virtual else "off"
     why = "" if way == "auto" else "the case has none"
-    serve = partial(mockex.serve, job.profile, link=terms, **options)
+    by_way = partial(serve, job.profile, link=terms, **options)
     async with AsyncExitStack() as stack:
         try:
-            exchange = await stack.enter_async_context(serve(toxiproxy=way))
+            exchange = await stack.enter_async_context(by_way(toxiproxy=way))
         except ToxiproxyUnavailable:
             if job.case.link == "needed" or terms is not None:
                 raise
-            exchange, why = await stack.enter_async_context(serve(toxiproxy="off")), _NO_SERVER
+            exchange, why = await stack.enter_async_context(by_way(toxiproxy="off")), _NO_SERVER
         yield exchange, why
 
 

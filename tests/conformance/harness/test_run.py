@@ -157,7 +157,8 @@ def test_an_end_is_waited_for_by_so_much_longer_as_it_got_no_processor(
 ) -> None:
     async def body(run: CaseRun) -> None:
         nobody = Description(name="nobody", command=["true"])
-        charge = Charge(1, nobody, run.journal, until=run.until, due=run._due, wake=lambda: None)
+        due = run._waiting.due
+        charge = Charge(1, nobody, run.journal, until=run.until, due=due, wake=lambda: None)
         charge._process, charge.over = Ending(2.5), False  # type: ignore[assignment]
         sampled(run, 0.0, 0.0)
         await asyncio.sleep(0.1)
