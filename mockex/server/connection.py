@@ -2,8 +2,8 @@
 
 No task, queue, lock or timer of its own. Bytes in go to the handshake, then to `Incoming`; replies
 are effects, because a stall must be able to withhold them. Effects are performed here; nothing is
-decided here. What is written is journaled before: on a busy machine whoever reads it runs
-before we do, and would seem to have waited less than it has.
+decided here. How it ends is told in `ending`. What is written is journaled before: on a busy
+machine whoever reads it runs before we do, and would seem to have waited less than it has.
 
     accepted ── request ──> admitted ── 101 ──> open ── close frame ──> closing ──> ended
         └────────────────── refusal ─────────────────────────────────────────────────┘
@@ -16,9 +16,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from mockex.errors import FaultError
 from mockex.faults.model import BadUpgradeKind
 from mockex.server import frames
+from mockex.server.ending import Ending
 from mockex.server.extensions import Deflate
 from mockex.server.framing import FrameOf
 from mockex.server.gate import Gate
@@ -34,9 +34,6 @@ from mockex.server.incoming import Binary, Broken, CloseFrame, Incoming, Ping, P
 from mockex.server.injection import Injection
 from mockex.server.journal import (
     Attempted,
-    Closed,
-    Ended,
-    HalfClosed,
     Pinged,
     Ponged,
     Received,
@@ -69,8 +66,6 @@ if TYPE_CHECKING:
 
 # Ours where the documents are silent (I).
 REQUEST_WITHIN_S = 10.0  # a request head must be complete
-CLOSE_ANSWER_WITHIN_S = 2.0  # then the TCP connection is closed without the answer
-LINGER_S = 60.0  # after our FIN, or while what is left drains; then RST
 SLOW_CONSUMER_S = 10.0  # a send buffer stays full; then RST
 _JOURNAL_TEXT = 4096
 
@@ -93,15 +88,9 @@ class Connection(asyncio.Protocol):
         self._incoming: Incoming | None = None
         self._session: Session | None = None
         self._order: list[str] = []  # subscriptions that are served, in order
-        self._deadline: Timer | None = None
+        self._ending = Ending(self, exchange)
         self._session_timer: Timer | None = None
         self._slow_timer: Timer | None = None
-        self._close_received = False
-        self._closing = False  # a close frame of ours is written or withheld
-        self._resets = False  # a RST is due, and is to be its end
-        self._ended_by: Literal["client", "server"] | None = None
-        self._how: Literal["fin", "rst"] = "fin"
-        self._when_ended: list[Callable[[], None]] = []
 
     # --- the loop's side -----------------------------------------------------------------------
 
@@ -113,7 +102,7 @@ class Connection(asyncio.Protocol):
         self._address, port = (transport.get_extra_info("peername") or ("", 0))[:2]
         at = 0 if self._at_first else transport.get_extra_info("sockname")[1]
         self._journal.append(Attempted(t=self._now(), conn=self.number, peer_port=port, port=at))
-        self._deadline = self._after(REQUEST_WITHIN_S, self._request_late)
+        self._ending.unless(REQUEST_WITHIN_S, self._request_late)
         self._exchange.admission.attempted(self)
 
     def data_received(self, data: bytes) -> None:
@@ -121,36 +110,20 @@ class Connection(asyncio.Protocol):
             request = self._handshake.receive(data)
             if request is not None:
                 self._handshake = None
-                self._cancel_deadline()
+                self._ending.came()
                 self._admit(request)
         elif self._incoming is not None:
             self._read_frames(self._incoming, data)
 
     def eof_received(self) -> bool:
-        if self._ended_by is None:
-            self._ended_by = "client"
-            self._journal.append(HalfClosed(t=self._now(), conn=self.number, by="client"))
-            self._send_no_more()
-        # What is written may still have to drain: a client that never reads must not keep us.
-        self._cancel_deadline()
-        self._deadline = self._after(LINGER_S, self.reset)
+        self._ending.fin_came()
         return False  # the transport closes itself once its buffer is empty
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._ended_by is None:
-            self._ended_by = "client"
-        if isinstance(exc, ConnectionResetError) and self._ended_by == "client":
-            self._how = "rst"
-        for timer in (self._deadline, self._session_timer, self._slow_timer):
+        for timer in (self._session_timer, self._slow_timer):
             if timer is not None:
                 timer.cancel()
-        self._send_no_more()
-        self._journal.append(
-            Ended(t=self._now(), conn=self.number, by=self._ended_by, how=self._how)
-        )
-        self._exchange.forget(self)
-        for told in self._when_ended:
-            told()
+        self._ending.over(exc)
         if self.gate is not None:
             self.gate.ended()
 
@@ -186,9 +159,9 @@ class Connection(asyncio.Protocol):
 
     def upgrade(self, request: UpgradeRequest, target: Target) -> None:
         """Write the 101 and begin the session."""
-        if self.transport.is_closing() or self._ended_by is not None:
+        if self.transport.is_closing() or self.over:
             return
-        self._cancel_deadline()
+        self._ending.came()
         deflate = self._agreed(request)
         self._incoming = Incoming(deflate)
         self.form = Form(target.combined, target.micro, deflate is not None)
@@ -219,13 +192,13 @@ class Connection(asyncio.Protocol):
     ) -> None:
         """Answer the handshake with something other than a 101, and close."""
         self._handshake = None
-        self._cancel_deadline()
+        self._ending.came()
         reason = body.splitlines()[0][:200] if body else ""
         self._journal.append(
             Refused(t=self._now(), conn=self.number, target=target, status=status, reason=reason)
         )
         self.write(answer(status, body, headers))
-        self._finish()
+        self._ending.finish()
 
     def write_head_half(self, request: UpgradeRequest) -> None:
         """Write the first half of the 101's headers, and no more."""
@@ -237,7 +210,7 @@ class Connection(asyncio.Protocol):
         then shows that somebody does."""
         self.write(unusable(kind, request.key))
         if kind not in ("wrong-accept", "no-upgrade"):
-            self._finish()
+            self._ending.finish()
 
     def _agreed(self, request: UpgradeRequest) -> Deflate | None:
         return request.deflate if self._exchange.profile.compression else None
@@ -254,11 +227,11 @@ class Connection(asyncio.Protocol):
 
     def _read_frames(self, incoming: Incoming, data: bytes) -> None:
         for message in incoming.receive(data):
-            if self._session is None or self._ended_by == "server":
+            if self._session is None or self._ending.by == "server":
                 return
             if isinstance(message, CloseFrame):
                 self._received_close(message, self._session)
-            elif not self._closing:  # else: sent before they read our close frame
+            elif not self._ending.closing:  # else: sent before they read our close frame
                 self._received(message, self._session)
 
     def _received(self, message: Text | Binary | Ping | Pong | Broken, session: Session) -> None:
@@ -282,16 +255,8 @@ class Connection(asyncio.Protocol):
                 self.close(code)
 
     def _received_close(self, frame: CloseFrame, session: Session) -> None:
-        self._close_received = True
-        self._journal.append(
-            Closed(
-                t=self._now(), conn=self.number, by="client", code=frame.code, reason=frame.reason
-            )
-        )
-        self._send_no_more()
-        if self._closing:
-            self._finish()  # the answer to our own close frame
-        else:
+        self._ending.close_came(frame)
+        if not self._ending.closing:
             now = self._exchange.now()
             self._perform(session.receive_close(frame.code, frame.reason, now))
 
@@ -325,7 +290,7 @@ class Connection(asyncio.Protocol):
                 case Close(code, reason):
                     self.close(code, reason)
                 case Drop():
-                    self._drop()
+                    self._ending.drop()
                 case Subscribe():
                     self._subscribe(effect)
                 case Unsubscribe(streams):
@@ -416,50 +381,20 @@ class Connection(asyncio.Protocol):
         """Upgraded, no close frame sent or received, no FIN or RST."""
         return (
             self._session is not None
-            and not self._closing
-            and self._ended_by is None
-            and not self._close_received
+            and not self._ending.closing
+            and not self._ending.close_received
+            and not self.over
         )
 
     @property
     def over(self) -> bool:
         """A FIN or a RST of either side: nothing comes after it."""
-        return self._ended_by is not None
+        return self._ending.by is not None
 
     def close(self, code: int | None, reason: str = "") -> None:
         """Write a close frame and end the connection: once the client has answered, or late."""
-        if self._closing or self._ended_by is not None:
-            return
-        self._closing = True
-        self._control(lambda: self._write_close(code, reason))
-
-    def _write_close(self, code: int | None, reason: str) -> None:
-        self._send_no_more()
-        self._journal.append(
-            Closed(t=self._now(), conn=self.number, by="server", code=code, reason=reason)
-        )
-        self.write(frames.close_frame(code, reason))
-        if self._close_received:
-            self._finish()
-        else:
-            self._cancel_deadline()
-            self._deadline = self._after(CLOSE_ANSWER_WITHIN_S, self._finish)
-
-    def reset_after(self, seconds: float) -> None:
-        """RST after so long, and nothing of ours ends it before: no FIN, no answer that came."""
-        self._resets = True
-        self._cancel_deadline()
-        self._deadline = self._after(seconds, self.reset)
-
-    def _finish(self) -> None:
-        """FIN once everything is written, and a RST if it never drains."""
-        if self._resets:
-            return
-        if self._ended_by is None:
-            self._ended_by = "server"
-        self.transport.close()
-        self._cancel_deadline()
-        self._deadline = self._after(LINGER_S, self.reset)
+        if self._ending.begin():
+            self._control(partial(self._ending.close, code, reason))
 
     def fin(self) -> bool:
         """FIN without a close frame; we read on until the client ends it. False if it has ended it
@@ -468,37 +403,17 @@ class Connection(asyncio.Protocol):
         Raises:
             FaultError: through TLS, while something waits to be sent.
         """
-        if self._ended_by is not None:
-            return False
-        try:
-            self._exchange.wire.half_close(self.transport)
-        except OSError:  # the client has reset it, which the next read would have told us
-            self._ended_by = "client"
-            self.reset()
-            return False
-        self._ended_by = "server"
-        self._send_no_more()
-        self._journal.append(HalfClosed(t=self._now(), conn=self.number, by="server"))
-        self._cancel_deadline()
-        self._deadline = self._after(LINGER_S, self.reset)
-        return True
-
-    def _drop(self) -> None:
-        """The TCP connection ends without a word: by FIN, or by RST where that cannot be done."""
-        try:
-            self.fin()
-        except FaultError:
-            self.reset()
+        return self._ending.fin()
 
     def reset(self) -> None:
         """RST: what was not sent is gone."""
-        if self._ended_by is None:
-            self._ended_by = "server"
-        self._how = "rst"
-        self._send_no_more()
-        self._exchange.wire.reset(self.transport)
+        self._ending.reset()
 
-    def _send_no_more(self) -> None:
+    def reset_after(self, seconds: float) -> None:
+        """RST after so long, and nothing of ours ends it before: no FIN, no answer that came."""
+        self._ending.reset_after(seconds)
+
+    def send_no_more(self) -> None:
         """No event from here on, for good."""
         self._exchange.fanout.leave(self)
         if self.gate is not None:
@@ -506,7 +421,7 @@ class Connection(asyncio.Protocol):
 
     def when_ended(self, told: Callable[[], None]) -> None:
         """Call `told` when the TCP connection is over."""
-        self._when_ended.append(told)
+        self._ending.when_over(told)
 
     # --- faults --------------------------------------------------------------------------------
 
@@ -587,8 +502,3 @@ class Connection(asyncio.Protocol):
 
     def _after(self, seconds: float, callback: Callable[[], None]) -> Timer:
         return self._exchange.timers.after(seconds, callback)
-
-    def _cancel_deadline(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
