@@ -6,7 +6,7 @@ import pytest
 
 from mockex.server.journal import Closed, Refused, Replied, Subscribed, Upgraded
 from mockex_conformance.checks import Recovered
-from tests.conformance.checks.test_checks import S, Tape
+from tests.conformance.checks.tape import S, Tape
 
 PREFIX = f"never went live: no events of {S} within 15.0 s of the start"
 
