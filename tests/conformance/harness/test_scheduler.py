@@ -2,108 +2,31 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import resource
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from unittest.mock import Mock
-from urllib.parse import urlsplit
 
 import psutil
 import pytest
 
-from mockex.server.journal import Behind, Journal, Lagged
-from mockex_conformance.case import Case, NotLive, Run, Unseen
-from mockex_conformance.description import Description, Limits
-from mockex_conformance.harness import process, scheduler, times
+from mockex_conformance.case import Run
+from mockex_conformance.description import Description
 from mockex_conformance.harness import run as run_module
+from mockex_conformance.harness import scheduler, times
 from mockex_conformance.harness.interrupts import AtOnce
 from mockex_conformance.harness.plan import Plan
-from mockex_conformance.harness.probe import PROBE
 from mockex_conformance.harness.room import WINDOW_S, Room
-from mockex_conformance.harness.scheduler import Again, Event, Started, Stopping, run
-from mockex_conformance.observers.system import Observer
+from mockex_conformance.harness.scheduler import Event, Started, Stopping, run
 from mockex_conformance.recording import read_entries
 from mockex_conformance.rejudging import read_recording
-from mockex_conformance.verdict import CaseVerdict, Level, Severity, Verdict
+from mockex_conformance.verdict import CaseVerdict, Verdict
+from tests.conformance.harness.planned import case, judged, nothing, plan, running, three_steps
 
 pytestmark = pytest.mark.timeout(60)
-
-CLIENT = """\
-import asyncio, os, sys
-from websockets.asyncio.client import connect
-open("starts", "a").write("x")
-async def feed():
-    streams = os.environ["MOCKEX_STREAMS"].replace(",", "/")
-    url = os.environ["MOCKEX_WS_URL"] + "/public/stream?streams=" + streams
-    async with connect(url, ping_interval=None, proxy=None) as ws:
-        async for _ in ws:
-            pass
-asyncio.run(feed())
-"""
-
-
-def case(body: Callable[[Run], Awaitable[None]], number: int = 1, *, alone: bool = False) -> Case:
-    return Case(
-        id=f"test/case-{number}",
-        number=f"CONN-{number:02}",
-        severity=Severity.MUST,
-        level=Level.L0,
-        body=body,
-        requirement="It does what the test says.",
-        alone=alone,
-    )
-
-
-def plan(folder: Path, *cases: Case, script: str = CLIENT, **more: object) -> Plan:
-    program = folder / "program.py"
-    program.write_text(script)
-    testee = Description(
-        name="client",
-        command=["{python}", str(program)],
-        cwd=folder,
-        limits=Limits(close_ms=500),
-    )
-    return Plan(
-        testees=[testee],
-        cases=cases,
-        out=folder / "out",
-        **{"profiles": ["usdm"], **more},  # type: ignore[arg-type]
-    )
-
-
-def judged(what: Plan) -> tuple[list[CaseVerdict], list[Event]]:
-    events: list[Event] = []
-    verdicts = run(what, events.append)
-    assert [event for event in events if isinstance(event, CaseVerdict)] == verdicts
-    assert not running(what), "nothing of the testee is left"
-    return verdicts, events
-
-
-def running(what: Plan) -> list[int]:
-    program = what.testees[0].command[1]
-    return [
-        process.pid
-        for process in psutil.process_iter(["cmdline", "status"])
-        if program in (process.info["cmdline"] or [])
-        and process.info["status"] != psutil.STATUS_ZOMBIE
-    ]
-
-
-async def nothing(run: Run) -> None:
-    pass
-
-
-async def three_steps(run: Run) -> None:
-    await run.until_steps(3)
 
 
 def test_a_verdict_has_what_replays_it_and_where_it_is_recorded(tmp_path: Path) -> None:
@@ -215,134 +138,6 @@ def test_a_wall_clock_that_is_set_meanwhile_ends_no_case(
 
     ((verdict,), _) = judged(plan(tmp_path, case(lasts)))
     assert verdict.verdict is Verdict.PASS, verdict.reason
-
-
-def none_left(*_: object, **__: object) -> int:
-    raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-
-
-def test_a_machine_that_starts_no_testee_says_nothing_of_the_testee(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def live(run: Run) -> None:
-        pass
-
-    monkeypatch.setattr(subprocess, "Popen", none_left)
-    ((verdict,), _) = judged(plan(tmp_path, case(live)))
-    assert verdict.verdict is Verdict.ERROR
-    assert verdict.reason == (
-        "this machine: no more processes may be started: raise `ulimit -u`, or end some"
-    )
-
-
-def test_a_case_for_which_no_process_is_left_waits_for_the_end_of_another(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fork, calls = os.fork, 0
-
-    def two_at_most() -> int:
-        nonlocal calls
-        calls += 1
-        return none_left() if calls == 3 else fork()
-
-    async def live(run: Run) -> None:
-        pass
-
-    monkeypatch.setattr(os, "fork", two_at_most)  # the first is the start before all cases
-    verdicts, events = judged(plan(tmp_path, case(live, 1), case(live, 2), jobs=2))
-    assert [verdict.verdict for verdict in verdicts] == [Verdict.PASS, Verdict.PASS]
-    assert calls == 4
-    assert len([event for event in events if isinstance(event, Started)]) == 2
-
-
-def test_a_run_for_which_no_process_is_left_at_all_ends(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def live(run: Run) -> None:
-        pass
-
-    monkeypatch.setattr(os, "fork", none_left)
-    with pytest.raises(BlockingIOError):
-        judged(plan(tmp_path, case(live)))
-
-
-def test_a_recording_that_the_disk_does_not_take_is_named_without_a_traceback(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def live(run: Run) -> None:
-        pass
-
-    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "journal/of-it.jsonl")
-    monkeypatch.setattr(Journal, "close", Mock(side_effect=full))
-    ((verdict,), _) = judged(plan(tmp_path, case(live)))
-    assert verdict.verdict is Verdict.ERROR
-    assert verdict.reason == "mockex: journal/of-it.jsonl: No space left on device"
-
-
-def test_an_exchange_may_open_more_files_than_its_testee(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def live(run: Run) -> None:
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        assert soft == hard
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    few = 500
-    assert few < hard
-    script = (
-        "import resource\nfiles = resource.getrlimit(resource.RLIMIT_NOFILE)\n"
-        f"open('files', 'w').write(repr(files))\n{CLIENT}"
-    )
-    monkeypatch.setattr(process, "_USERS_FILES", few)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (few, hard))
-    try:
-        ((verdict,), _) = judged(plan(tmp_path, case(live), script=script))
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert verdict.verdict is Verdict.PASS, verdict
-    assert (tmp_path / "files").read_text() == repr((few, hard))
-
-
-def test_an_observer_that_may_open_no_file_says_nothing_of_the_testee(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def lacks(*_: object) -> None:
-        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-
-    async def observed(run: Run) -> None:
-        monkeypatch.setattr(Observer, "sample", lacks)
-        await run.sleep(5)
-
-    ((verdict,), _) = judged(plan(tmp_path, case(observed)))
-    assert verdict.verdict is Verdict.ERROR, verdict
-    assert verdict.reason == "this machine: too many open files: raise `ulimit -n`"
-
-
-def test_an_exchange_that_cannot_accept_says_nothing_of_the_testee(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def no_file_left(run: Run) -> None:
-        monkeypatch.setattr(Observer, "sample", lambda *_: None)  # which would lack one as well
-        client = socket.socket()
-        client.setblocking(False)
-        most = max(map(int, os.listdir("/proc/self/fd"))) + 1
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-        holes = []
-        with suppress(OSError):  # the limit is one of numbers, and some below it may be free
-            while True:
-                holes.append(os.dup(0))
-        with suppress(BlockingIOError):
-            client.connect(("127.0.0.1", urlsplit(run.exchange.ws_url).port))
-        await run.sleep(0.3)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        for descriptor in holes:
-            os.close(descriptor)
-        client.close()
-
-    ((verdict,), _) = judged(plan(tmp_path, case(no_file_left)))
-    assert verdict.verdict is Verdict.ERROR
-    assert verdict.reason == "this machine: too many open files: raise `ulimit -n`"
 
 
 def test_waiting_cases_run_side_by_side_and_one_that_measures_alone(tmp_path: Path) -> None:
@@ -509,90 +304,6 @@ def test_each_case_is_a_session_of_its_own(tmp_path: Path) -> None:
     session, pid = (tmp_path / "sessions").read_text().split()
     assert session == pid
     assert int(session) != os.getsid(0)
-
-
-def stand_still(run: Run, seconds: float) -> None:
-    """Our own loop does not run, as on a machine where others do."""
-    run.journal.append(Lagged(t=run.exchange.loop_time() - seconds, late_s=seconds))
-
-
-def fall_behind(run: Run, seconds: float) -> None:
-    """It runs, and does not keep up."""
-    due = run.exchange.loop_time() - seconds
-    run.journal.append(Behind(t=due, late_s=seconds, exchange_s=seconds))
-
-
-@pytest.mark.parametrize(
-    ("second", "starve"),
-    [(Verdict.PASS, stand_still), (Verdict.PASS, fall_behind), (Verdict.INCONCLUSIVE, stand_still)],
-)
-def test_what_could_not_be_judged_while_we_stood_still_is_run_once_more_by_itself(
-    tmp_path: Path, second: Verdict, starve: Callable[[Run, float], None]
-) -> None:
-    order = tmp_path / "order"
-    order.touch()
-
-    async def starved(run: Run) -> None:
-        with order.open("a") as file:
-            file.write("starved ")
-        starve(run, 5.0)
-        if second is Verdict.INCONCLUSIVE or order.read_text().count("starved") == 1:
-            raise Unseen("the fault was not seen")
-
-    async def waits(run: Run) -> None:
-        starveds = tmp_path / "out" / "journal" / "client-usdm-CONN-01.jsonl"
-        await run.until(
-            lambda: starveds.exists() and '"name":"outcome"' in starveds.read_text(), 9, "the other"
-        )
-        with order.open("a") as file:
-            file.write("other ")
-
-    what = plan(tmp_path, case(starved), case(waits, 2))
-    verdicts, events = judged(what)
-    by_number = {verdict.number: verdict for verdict in verdicts}
-    assert by_number["CONN-01"].verdict is second
-    assert by_number["CONN-01"].notes == [
-        "judged the second time: at the first the machine was too busy"
-    ]
-    assert by_number["CONN-02"].verdict is Verdict.PASS
-    assert order.read_text() == "starved other starved "
-    assert [event for event in events if isinstance(event, Again)] == [
-        Again("client", "test/case-1", "usdm")
-    ]
-    recording = read_recording(what.out / by_number["CONN-01"].journal)
-    assert recording.outcome["notes"] == by_number["CONN-01"].notes
-
-
-@pytest.mark.parametrize(
-    ("seconds", "verdict"), [(4.0, Verdict.INCONCLUSIVE), (9.0, Verdict.FAIL), (9.0, Verdict.PASS)]
-)
-def test_and_nothing_else_is_run_again(tmp_path: Path, seconds: float, verdict: Verdict) -> None:
-    async def body(run: Run) -> None:
-        stand_still(run, seconds)
-        if verdict is Verdict.INCONCLUSIVE:
-            raise Unseen("the fault was not seen")
-        if verdict is Verdict.FAIL:
-            raise NotLive("an answer", 1.0)
-
-    ((judged_so,), events) = judged(plan(tmp_path, case(body)))
-    assert judged_so.verdict is verdict
-    assert not any(isinstance(event, Again) for event in events)
-    assert (tmp_path / "starts").read_text() == "xx"  # the probe's, and this one
-
-
-def test_a_probe_that_could_not_be_judged_is_run_again_before_the_cases(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def starved(run: Run) -> None:
-        await run.until_live()
-        stand_still(run, 5.0)
-        if (tmp_path / "starts").read_text() == "x":
-            raise Unseen("the fault was not seen")
-
-    monkeypatch.setattr(scheduler, "PROBE", replace(PROBE, body=starved))
-    ((verdict,), events) = judged(plan(tmp_path, case(nothing)))
-    assert verdict.verdict is Verdict.PASS
-    assert [type(event) for event in events] == [Again, Started, CaseVerdict]
 
 
 def test_what_a_testee_left_behind_is_ended_while_others_run(tmp_path: Path) -> None:
