@@ -131,7 +131,7 @@ class Connection(asyncio.Protocol):
         # Never wait for one client: it gets nothing until it has drained, and then has a gap.
         self._journal.append(Slowed(t=self._now(), conn=self.number, full=True))
         self._exchange.fanout.pause(self)
-        self._slow_timer = self._after(SLOW_CONSUMER_S, self.reset)
+        self._slow_timer = self._exchange.timers.after(SLOW_CONSUMER_S, self.reset)
 
     def resume_writing(self) -> None:
         self._journal.append(Slowed(t=self._now(), conn=self.number, full=False))
@@ -499,6 +499,3 @@ class Connection(asyncio.Protocol):
 
     def _now(self) -> float:
         return self._exchange.loop_time()
-
-    def _after(self, seconds: float, callback: Callable[[], None]) -> Timer:
-        return self._exchange.timers.after(seconds, callback)
