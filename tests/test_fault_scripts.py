@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from mockex import cli
-from tests.cli.test_faults import DEPTH, URL, Client, ready, serve
+from tests.cli.test_faults import DEPTH, URL, Client
+from tests.programs import ready, serving
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "fault-scripts.md"
 
@@ -64,7 +65,7 @@ def test_the_session_is_what_is_seen(
 ) -> None:
     assert DEPTH in SCRIPTS["disturbed.toml"]
     said = ""
-    with serve() as process:
+    with serving() as process:
         facts = ready(process)
         monkeypatch.setenv(URL, facts["admin"])
         with Client(facts["ws"]) as client:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Literal, cast
@@ -19,7 +17,7 @@ from mockex.faults import CloseWith, Outage, RefuseUpgrade, Reset, Stall
 from mockex.faults.trigger import AfterEvents, Every
 from mockex.remote import RemoteExchange, RemoteHandle
 from mockex.server.journal import Attempted, Delivered, Ended, Faulted, Upgraded
-from tests.programs import ending
+from tests.programs import ready, serving
 
 DEPTH = "ethusdc@depth5@100ms"
 
@@ -27,11 +25,8 @@ DEPTH = "ethusdc@depth5@100ms"
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     """The admin URL of an exchange in a process of its own."""
-    command = [sys.executable, "-m", "mockex", "serve", "--profile", "spot", "--seed", "3"]
-    with ending(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)) as process:
-        assert process.stdout is not None
-        facts = dict(part.partition("=")[::2] for part in process.stdout.readline().split()[2:])
-        yield facts["admin"]
+    with serving("--profile", "spot", "--seed", "3") as process:
+        yield ready(process)["admin"]
 
 
 @pytest.fixture

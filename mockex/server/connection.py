@@ -123,7 +123,7 @@ class Connection(asyncio.Protocol):
         for timer in (self._session_timer, self._slow_timer):
             if timer is not None:
                 timer.cancel()
-        self._ending.over(exc)
+        self._ending.lost(exc)
         if self.gate is not None:
             self.gate.ended()
 
@@ -421,7 +421,7 @@ class Connection(asyncio.Protocol):
 
     def when_ended(self, told: Callable[[], None]) -> None:
         """Call `told` when the TCP connection is over."""
-        self._ending.when_over(told)
+        self._ending.when_ended(told)
 
     # --- faults --------------------------------------------------------------------------------
 

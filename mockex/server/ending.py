@@ -36,7 +36,7 @@ class Ending:
         self.close_received = False
         self._resets = False  # a RST is due, and is to be its end
         self._deadline: Timer | None = None
-        self._when_over: list[Callable[[], None]] = []
+        self._when_ended: list[Callable[[], None]] = []
 
     # --- what must come ------------------------------------------------------------------------
 
@@ -77,7 +77,7 @@ class Ending:
             self._of.send_no_more()
         self.unless(LINGER_S, self.reset)
 
-    def over(self, error: Exception | None) -> None:
+    def lost(self, error: Exception | None) -> None:
         """The TCP connection has ended, with an error or without."""
         if self.by is None:
             self.by = "client"
@@ -89,12 +89,12 @@ class Ending:
             Ended(t=self._now(), conn=self._of.number, by=self.by, how=self._how)
         )
         self._exchange.forget(self._of)
-        for told in self._when_over:
+        for told in self._when_ended:
             told()
 
-    def when_over(self, told: Callable[[], None]) -> None:
+    def when_ended(self, told: Callable[[], None]) -> None:
         """Call `told` when the TCP connection has ended."""
-        self._when_over.append(told)
+        self._when_ended.append(told)
 
     # --- ours ----------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from websockets.exceptions import WebSocketException
 
 from mockex import cli
 from mockex.cli import ExitCode
-from tests.programs import ending
+from tests.programs import ending, ready, serving
 
 MOCKEX = [sys.executable, "-m", "mockex"]
 DEPTH = "ethusdc@depth5@100ms"
@@ -80,22 +80,10 @@ class Client:
             time.sleep(0.02)  # its thread counts, and tells nobody
 
 
-def serve(*flags: str) -> AbstractContextManager[subprocess.Popen[str]]:
-    command = [*MOCKEX, "serve", *flags]
-    return ending(
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    )
-
-
-def ready(process: subprocess.Popen[str]) -> dict[str, str]:
-    assert process.stdout is not None
-    return dict(word.split("=", 1) for word in process.stdout.readline().split()[2:])
-
-
 @pytest.fixture(scope="module")
 def running() -> Iterator[tuple[dict[str, str], Client]]:
     """A running exchange, and a client of it."""
-    with serve() as process:
+    with serving() as process:
         facts = ready(process)
         with Client(facts["ws"]) as client:
             yield facts, client
@@ -364,7 +352,7 @@ def test_an_address_where_something_else_answers_is_wrong_usage(
 def test_an_exchange_that_goes_away_is_said_to_have_gone(said: Any, tmp_path: Path) -> None:
     file = tmp_path / "a.toml"
     file.write_text('[[fault]]\nat = "1h"\nfault = "Reset"\n')
-    with serve() as process:
+    with serving() as process:
         admin = ready(process)["admin"]
         killer = threading.Timer(1, process.kill)
         killer.start()
@@ -411,7 +399,9 @@ def test_types_are_listed_and_described(said: Any) -> None:
 def test_serve_plays_a_script_and_tells_what_could_not_be_done(tmp_path: Path) -> None:
     file, journal = tmp_path / "a.toml", tmp_path / "journal.jsonl"
     file.write_text('[[fault]]\nat = "100ms"\nfault = "Reset"\n')
-    with serve("--faults", str(file), "--journal", str(journal), "--exit-after", "0.5") as process:
+    with serving(
+        "--faults", str(file), "--journal", str(journal), "--exit-after", "0.5"
+    ) as process:
         _, err = process.communicate(timeout=20)
     assert process.returncode == ExitCode.OK
     assert err == f"mockex: {file}:1: Reset: nothing live delivers any stream\n"
@@ -476,7 +466,7 @@ def test_a_script_of_the_link_is_played_on_a_real_line(said: Any, tmp_path: Path
         '[[fault]]\nafter = "1s"\nfor = "500ms"\nfault = "Hold"\n'
         '[[fault]]\nafter = "1s"\nfault = "ResetLink"\n'
     )
-    with serve("--link", "latency=5ms,ends=reset") as process:
+    with serving("--link", "latency=5ms,ends=reset") as process:
         facts = ready(process)
         with Client(facts["ws"]) as client:
             client.until_live()
@@ -491,7 +481,7 @@ def test_a_script_of_the_link_is_played_on_a_real_line(said: Any, tmp_path: Path
 
 
 def test_no_admin_api_is_served_on_request() -> None:
-    with serve("--no-admin", "--exit-after", "0.1") as process:
+    with serving("--no-admin", "--exit-after", "0.1") as process:
         assert set(ready(process)) == {"ws", "rest", "seed", "pid"}
         assert process.wait(30) == ExitCode.OK
 

@@ -8,8 +8,7 @@ import re
 import signal
 import socket
 import subprocess
-import sys
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,28 +19,12 @@ from websockets.sync.client import connect
 from mockex.cli import ExitCode
 from mockex.profile import SPOT
 from tests.market.capturing import lines_of
-from tests.programs import ending
+from tests.programs import SERVE, ending, first_line, serving
 
-SERVE = [sys.executable, "-m", "mockex", "serve"]
 READY = re.compile(
     r"mockex ready ws=ws://127\.0\.0\.1:(\d+) rest=http://127\.0\.0\.1:(\d+) "
     r"admin=http://127\.0\.0\.1:(\d+) seed=(\d+) pid=(\d+)"
 )
-
-
-def serving(
-    *flags: str, env: dict[str, str] | None = None
-) -> AbstractContextManager[subprocess.Popen[str]]:
-    """A running `mockex serve`."""
-    return ending(
-        subprocess.Popen(
-            [*SERVE, *flags],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=os.environ | (env or {}),
-        )
-    )
 
 
 def serve(*flags: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -53,11 +36,6 @@ def serve(*flags: str, env: dict[str, str] | None = None) -> subprocess.Complete
         env=os.environ | (env or {}),
         check=False,
     )
-
-
-def first_line(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    return process.stdout.readline()
 
 
 def test_an_exchange_that_may_open_no_more_files_says_so_once_and_goes_on() -> None:

@@ -14,10 +14,9 @@ import pytest
 
 from mockex.cli.hints import hints
 from mockex.cli.serve import serve
-from tests.programs import ending
+from tests.programs import SERVE, ending, ready, serving
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "serve.md").read_text(encoding="utf-8")
-SERVE = [sys.executable, "-m", "mockex", "serve", "--no-admin"]
 
 
 def fence(title: str) -> str:
@@ -30,13 +29,8 @@ def fence(title: str) -> str:
 def test_the_client_of_the_page_gets_an_event(profile: str, tmp_path: Path) -> None:
     client = tmp_path / "client.py"
     client.write_text(fence("client.py"))
-    with ending(
-        subprocess.Popen(
-            [*SERVE, "--profile", profile, "--exit-after", "60"], stdout=subprocess.PIPE, text=True
-        )
-    ) as exchange:
-        assert exchange.stdout is not None
-        url = exchange.stdout.readline().split()[2].removeprefix("ws=")
+    with serving("--no-admin", "--profile", profile, "--exit-after", "60") as exchange:
+        url = ready(exchange)["ws"]
         with ending(
             subprocess.Popen(
                 [sys.executable, "-u", str(client), url], stdout=subprocess.PIPE, text=True
@@ -45,7 +39,6 @@ def test_the_client_of_the_page_gets_an_event(profile: str, tmp_path: Path) -> N
             assert program.stdout is not None
             event = json.loads(program.stdout.readline())
             program.kill()
-        exchange.kill()
     assert event["s"] == "ETHUSDC"
 
 
@@ -56,7 +49,7 @@ def test_the_settings_of_the_page_are_taken(tmp_path: Path) -> None:
     free = re.sub(r"port = \d+", "port = 0", text)
     (tmp_path / "mockex.toml").write_text(free)
     done = subprocess.run(
-        [*SERVE[:-1], "--exit-after", "0.1"],
+        [*SERVE, "--exit-after", "0.1"],
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -22,6 +22,7 @@ import pytest
 from mockex_conformance.rejudging import judge_again
 from mockex_conformance.report.record import Record, read_record
 from mockex_conformance.report.settling import key
+from tests.programs import ending
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -93,7 +94,7 @@ def _of(testee: Path) -> list[psutil.Process]:
 @pytest.fixture
 def conform(nothing_left: None) -> Iterator[Conform]:
     """Starts `mockex conform` with these arguments; ended at the end of the test, if it is not."""
-    started: list[subprocess.Popen[str]] = []
+    stack = ExitStack()
 
     def start(*args: object) -> subprocess.Popen[str]:
         mockex = Path(sys.executable).with_name("mockex")
@@ -101,17 +102,10 @@ def conform(nothing_left: None) -> Iterator[Conform]:
         run = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
         )
-        started.append(run)
-        return run
+        return stack.enter_context(ending(run))
 
-    yield start
-    for run in started:
-        run.kill()
-        # Not to the end of its pipes: what it may have left behind holds these, too.
-        run.wait()
-        for pipe in (run.stdout, run.stderr):
-            assert pipe is not None
-            pipe.close()
+    with stack:
+        yield start
 
 
 def until_judged(run: subprocess.Popen[str], out: Path, least: int) -> None:

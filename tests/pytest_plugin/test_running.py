@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
 
 import pytest
 
+from tests.programs import ready, serving
 from tests.pytest_plugin.trying import AUTO, run, said
 
 pytest_plugins = "pytester"
@@ -17,18 +15,8 @@ pytest_plugins = "pytester"
 @pytest.fixture(scope="module")
 def running() -> Iterator[list[str]]:
     """Admin URLs of two exchanges, each in a process of its own."""
-    command = [sys.executable, "-m", "mockex", "serve", "--profile=spot", "--seed=3"]
-    with ExitStack() as stack:
-        found = []
-        for _ in range(2):
-            process = stack.enter_context(
-                subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-            )
-            stack.callback(process.terminate)
-            assert process.stdout is not None
-            facts = dict(part.partition("=")[::2] for part in process.stdout.readline().split()[2:])
-            found.append(facts["admin"])
-        yield found
+    with serving("--profile=spot", "--seed=3") as one, serving("--profile=spot", "--seed=3") as two:
+        yield [ready(one)["admin"], ready(two)["admin"]]
 
 
 def test_tests_use_a_running_exchange_and_each_finds_it_clean(

@@ -31,7 +31,7 @@ from mockex_conformance.harness.interrupts import AtOnce, Interrupts
 from mockex_conformance.harness.patience import Patience, bounded, limit_by_kernel
 from mockex_conformance.harness.plan import Plan
 from mockex_conformance.harness.probe import PROBE
-from mockex_conformance.harness.process import die_with, forked
+from mockex_conformance.harness.process import forked
 from mockex_conformance.harness.scheduler import Event, last_words, unlived
 from mockex_conformance.harness.virtual import load_entry
 from mockex_conformance.harness.worker import Job, be_quiet, unsupported, verdict_of, work
@@ -112,12 +112,11 @@ def _work_through(
                     _finish(batch, tell)
     finally:
         try:
+            selector.close()
             _end(running.values())
         except AtOnce:
             _end(running.values())
             raise
-        finally:
-            selector.close()
 
 
 def _end(batches: Collection[_Batch]) -> None:
@@ -172,22 +171,18 @@ def _finish(batch: _Batch, tell: Callable[[CaseVerdict], None]) -> None:
 
 
 def _fork(batch: _Batch) -> None:
-    parent = os.getpid()
-    ours, theirs, pid = forked()
+    pid, pipe = forked()
     if pid:
-        os.close(theirs)
         with suppress(OSError):  # it does so itself, too; whoever is first, it can be ended at once
             os.setpgid(pid, pid)
-        batch.pid, batch.pipe = pid, ours
+        batch.pid, batch.pipe = pid, pipe
         return
     code = 1
     try:
-        os.close(ours)
         os.setpgid(0, 0)
-        die_with(parent)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        _work_off(batch, theirs)
+        _work_off(batch, pipe)
         code = 0
     finally:
         os._exit(code)
@@ -238,9 +233,8 @@ def _import(testee: Description, patience: Patience) -> None:
 
 def _in_a_child(job: Job, patience: Patience) -> CaseVerdict:
     """One case in a process of its own."""
-    parent = os.getpid()
     try:
-        ours, theirs, pid = forked()
+        pid, pipe = forked()
     except OSError as error:
         if not MachineLacks.says(error):
             raise
@@ -248,20 +242,17 @@ def _in_a_child(job: Job, patience: Patience) -> CaseVerdict:
     if pid == 0:
         code = 1
         try:
-            os.close(ours)
-            die_with(parent)
             be_quiet(job)
             limit_by_kernel(patience)
             with bounded(patience, _interrupt):
                 verdict = work(job)
-            _write(theirs, verdict)
+            _write(pipe, verdict)
             code = 0
         except BaseException:
             traceback.print_exc()
         finally:
             os._exit(code)
-    os.close(theirs)
-    with os.fdopen(ours, "rb") as answer:
+    with os.fdopen(pipe, "rb") as answer:
         data = answer.read()
     _, status = os.waitpid(pid, 0)
     words = last_words(job.out / job.worker_log)

@@ -40,6 +40,7 @@ _NOT_RUNNING = (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE)
 _START_POLL_S = 0.005
 _LEFT_POLL_S = 0.02
 _KILLED_WITHIN_S = 5.0
+_LIBC = ctypes.CDLL(None)
 _USERS_FILES = resource.getrlimit(resource.RLIMIT_NOFILE)[0]  # as we were started
 
 
@@ -47,7 +48,7 @@ def die_with(parent: int) -> None:
     """The kernel kills this process, a child of `parent`, when that dies (prctl(2); Linux only). If
     it has died already, this ends here."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
 
@@ -55,22 +56,30 @@ def die_with(parent: int) -> None:
 def adopt_orphans() -> None:
     """What loses its parent below this process becomes its child, not that of init (prctl(2))."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+        _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
-def forked() -> tuple[int, int, int]:
-    """A child: both ends of a pipe, and its pid, 0 in the child itself.
+def forked() -> tuple[int, int]:
+    """A child that dies with us, and a pipe out of it: the pid, 0 in the child itself, and our end
+    of the pipe, in the child its own.
 
     Raises:
         OSError: there is none to be had; nothing is left open.
     """
+    parent = os.getpid()
     ours, theirs = os.pipe()
     try:
-        return ours, theirs, os.fork()
+        pid = os.fork()
     except OSError:
         os.close(ours)
         os.close(theirs)
         raise
+    if pid:
+        os.close(theirs)
+        return pid, ours
+    os.close(ours)
+    die_with(parent)
+    return 0, theirs
 
 
 def open_all_files() -> None:

@@ -209,8 +209,7 @@ class CaseRun(Times):
     # --- waiting ---
 
     async def until(self, met: Callable[[], bool], within_s: float, what: str) -> None:
-        """Wait for what must happen: as long as was said, and as our loop stood still or the testee
-        got no processor meanwhile."""
+        """See `Waiting.until`."""
         await self._waiting.until(met, within_s, what)
 
     def _flowing(self, since: float, *, but: Collection[int] = ()) -> bool:

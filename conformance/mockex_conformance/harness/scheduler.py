@@ -271,20 +271,18 @@ class _Scheduler:
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError, AttributeError):
                 stream.flush()
-        parent = os.getpid()
         try:
-            ours, theirs, pid = forked()
+            pid, pipe = forked()
         except OSError:
             if not self._workers:
                 raise
             return False
         if pid == 0:
-            _be_a_worker(job, ours, theirs, parent)
-        os.close(theirs)
+            _be_a_worker(job, pipe)
         self._room.started(monotonic_s())
         kill_at = monotonic_s() + self._longest_s
-        self._workers[ours] = _Worker(pid, ours, job, kill_at)
-        self._selector.register(ours, selectors.EVENT_READ)
+        self._workers[pipe] = _Worker(pid, pipe, job, kill_at)
+        self._selector.register(pipe, selectors.EVENT_READ)
         if job.case is not PROBE:
             self._tell(Started(job.testee.name, job.case.id, job.profile))
         return True
@@ -429,12 +427,10 @@ def last_words(log: Path) -> str:
     return text[-_LAST_WORDS:]
 
 
-def _be_a_worker(job: Job, ours: int, theirs: int, parent: int) -> None:
+def _be_a_worker(job: Job, pipe: int) -> None:
     """The child's side of the fork: never returns."""
     code = 1
     try:
-        os.close(ours)
-        die_with(parent)
         # Where the kernel shares the processors out by session, one for all our exchanges would get
         # as little as the one of each testee.
         os.setsid()
@@ -456,7 +452,7 @@ def _be_a_worker(job: Job, ours: int, theirs: int, parent: int) -> None:
         done = _Done(verdict, used.ru_utime + used.ru_stime, stood_still)
         data = msgspec.json.encode(done)
         while data:
-            data = data[os.write(theirs, data) :]
+            data = data[os.write(pipe, data) :]
         code = 0
     except BaseException:  # whatever it is, it must not run on in the parent's code
         traceback.print_exc()

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from mockex.server.journal import (
-    Lagged,
-    Pinged,
-    Ponged,
-)
-from mockex_conformance.checks import (
-    PongRepeats,
-)
+from mockex.server.journal import Lagged, Pinged, Ponged
+from mockex_conformance.checks import PongRepeats
 from tests.conformance.checks.tape import Tape
 
 

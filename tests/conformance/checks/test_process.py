@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-from mockex.server.journal import (
-    Answered,
-    AnyEntry,
-    Asked,
-    Exited,
-    Launched,
-    Said,
-    Signalled,
-)
+from mockex.server.journal import Answered, AnyEntry, Asked, Exited, Launched, Said, Signalled
 from mockex_conformance.checks import Alive, SilentAfterClose, Terminates
 from tests.conformance.checks.tape import S, Tape
 

@@ -6,14 +6,7 @@ from random import Random
 
 import pytest
 
-from mockex.server.journal import (
-    AnyEntry,
-    Attempted,
-    Closed,
-    Ended,
-    HalfClosed,
-    Lagged,
-)
+from mockex.server.journal import AnyEntry, Attempted, Closed, Ended, HalfClosed, Lagged
 from mockex_conformance.checks import (
     AttemptRate,
     LiveAtEnd,

@@ -8,17 +8,8 @@ from typing import get_args
 import msgspec
 import pytest
 
-from mockex.server.journal import (
-    Lagged,
-    Launched,
-    Sampled,
-)
-from mockex_conformance.checks import (
-    AnyCheck,
-    LiveAtEnd,
-    Recovered,
-    Stays,
-)
+from mockex.server.journal import Lagged, Launched, Sampled
+from mockex_conformance.checks import AnyCheck, LiveAtEnd, Recovered, Stays
 from mockex_conformance.checks.base import Check
 from mockex_conformance.description import Limits
 from mockex_conformance.judge import judge

@@ -13,10 +13,9 @@ from mockex_conformance.harness.plan import Plan
 from mockex_conformance.harness.scheduler import Event, run
 from mockex_conformance.verdict import CaseVerdict, Level, Severity
 
-CLIENT = """\
+FEED = """\
 import asyncio, os, sys
 from websockets.asyncio.client import connect
-open("starts", "a").write("x")
 async def feed():
     streams = os.environ["MOCKEX_STREAMS"].replace(",", "/")
     url = os.environ["MOCKEX_WS_URL"] + "/public/stream?streams=" + streams
@@ -25,6 +24,7 @@ async def feed():
             pass
 asyncio.run(feed())
 """
+CLIENT = 'open("starts", "a").write("x")\n' + FEED
 
 
 def case(body: Callable[[Run], Awaitable[None]], number: int = 1, *, alone: bool = False) -> Case:

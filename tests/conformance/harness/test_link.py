@@ -24,6 +24,7 @@ from mockex_conformance.rejudging import judge_again, read_recording
 from mockex_conformance.report.lines import unlike
 from mockex_conformance.report.record import RECORD, Record, read_record
 from mockex_conformance.verdict import CaseVerdict, Level, Severity, Verdict
+from tests.conformance.harness.planned import FEED
 from tests.faults.bare import bare_machine
 
 pytestmark = pytest.mark.timeout(120)
@@ -32,17 +33,6 @@ LINE = "latency=80ms,jitter=20ms"
 OVER_IT = f"simulated {LINE}"
 CASES = ("CONN-01", "CONN-04", "SUB-01")
 NO_SERVER = "no Toxiproxy server; `mockex doctor` says what was tried and what helps"
-CLIENT = """\
-import asyncio, os
-from websockets.asyncio.client import connect
-async def feed():
-    streams = os.environ["MOCKEX_STREAMS"].replace(",", "/")
-    url = os.environ["MOCKEX_WS_URL"] + "/public/stream?streams=" + streams
-    async with connect(url, ping_interval=None, proxy=None) as ws:
-        async for _ in ws:
-            pass
-asyncio.run(feed())
-"""
 
 
 # --- a line under every case ----------------------------------------------------------------------
@@ -220,7 +210,7 @@ def test_what_a_case_passed_without_is_told_wherever_its_verdict_is(
 def judged(folder: Path, *cases: Case, link: str = "") -> dict[str, CaseVerdict]:
     """The verdicts on a client that keeps one connection as long as it lasts."""
     program = folder / "client.py"
-    program.write_text(CLIENT)
+    program.write_text(FEED)
     limits = Limits(close_ms=500)
     testee = Description(
         name="client", command=["{python}", str(program)], cwd=folder, limits=limits

@@ -14,12 +14,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from mockex.faults.provisioning import (
-    Found,
-    answering,
-    at,
-    find,
-)
+from mockex.faults.provisioning import Found, answering, at, find
 from tests.faults.bare import World
 from tests.faults.provisioning.asking import found, missing, reasons, serving, until
 from tests.programs import ending

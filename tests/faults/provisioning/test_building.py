@@ -15,14 +15,7 @@ from typing import Any, ClassVar
 import psutil
 import pytest
 
-from mockex.faults.provisioning import (
-    Found,
-    Missing,
-    building,
-    find,
-    program,
-    provision,
-)
+from mockex.faults.provisioning import Found, Missing, building, find, program, provision
 from tests.faults.bare import INSTALLS, LINE, SERVER, World
 from tests.faults.provisioning.asking import found, gone, missing, reasons, until
 from tests.programs import ending

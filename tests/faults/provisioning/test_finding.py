@@ -8,11 +8,7 @@ import re
 import pytest
 
 from mockex.errors import ToxiproxyUnavailable
-from mockex.faults.provisioning import (
-    Found,
-    find,
-    program,
-)
+from mockex.faults.provisioning import Found, find, program
 from tests.faults.bare import LINE, SERVER, World
 from tests.faults.provisioning.asking import found, missing, reasons, serving
 
